@@ -1,0 +1,27 @@
+// Under Jest `require()` does not load ESM packages, so those that ship only ESM are transformed with the rest.
+const esmPackages = ['jose', 'openid-client', 'oauth4webapi', 'nanoid', 'p-retry', 'is-network-error'];
+
+/** Shared by every project; the transform reads .swcrc. */
+const base = {
+  rootDir: __dirname,
+  testEnvironment: 'node',
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json'],
+  transform: { '^.+\\.(m?js|ts)$': ['@swc/jest'] },
+  transformIgnorePatterns: [`/node_modules/(?!(${esmPackages.join('|')})/)`],
+  moduleNameMapper: { '^@sallyport/([a-z]+)$': '<rootDir>/libs/$1/src/index.ts' },
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/data'],
+};
+
+module.exports = {
+  projects: [
+    {
+      ...base,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/{libs,apps,examples,bench}/**/*.spec.ts'],
+      testPathIgnorePatterns: ['\\.(medium|e2e)\\.spec\\.ts$'],
+    },
+    { ...base, displayName: 'medium', testMatch: ['<rootDir>/{libs,apps}/**/*.medium.spec.ts'] },
+    { ...base, displayName: 'walls', testMatch: ['<rootDir>/test/*.spec.ts'] },
+    { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/{e2e,cluster}/**/*.spec.ts'] },
+  ],
+};

@@ -1,0 +1,50 @@
+/**
+ * Every name on the bus, built here and nowhere else. Tokens are `[a-z0-9-]`; a tenant is such a token.
+ * A new field in a message is optional; another meaning is `v2` beside `v1`.
+ */
+export const subjects = {
+  /** A batch of sealed audit records of one chain (`sallyport.audit.v1.Batch`). */
+  auditBatch: 'sallyport.audit.batch.sealed.v1',
+  /** How far the audit service has committed a chain (`sallyport.audit.v1.SpoolCommitted`). */
+  auditCommitted: 'sallyport.audit.spool.committed.v1',
+  /** A committed record, for listeners; at most once. `kind` is the record's kind with its dots, e.g. `request.completed`. */
+  auditEvent: (kind: string, tenant: string) => `sallyport.audit.${kind}.v1.${tenant}`,
+  /** Every committed record of every tenant. */
+  auditEvents: 'sallyport.audit.*.*.v1.*',
+  /** A batch of usage records (`sallyport.audit.v1.Batch` of settlements) on its way to the ledger. */
+  usageBatch: 'sallyport.ai.batch.sealed.v1',
+  /** How far the ledger has committed a usage chain. */
+  usageCommitted: 'sallyport.ai.spool.committed.v1',
+  /** The catalog moved the head of the configuration. */
+  snapshotPublished: 'sallyport.catalog.snapshot.published.v1',
+  /** A node runs, or refused, a revision. */
+  snapshotApplied: 'sallyport.catalog.snapshot.applied.v1',
+} as const;
+
+/** JetStream streams with the subjects they keep. */
+export const streams = {
+  SALLYPORT_AUDIT: { subjects: [subjects.auditBatch], maxAgeMs: 72 * 3_600_000 },
+  SALLYPORT_AI: { subjects: [subjects.usageBatch], maxAgeMs: 72 * 3_600_000 },
+} as const;
+
+export type StreamName = keyof typeof streams;
+
+/** Key-value buckets. */
+export const buckets = {
+  /** Configuration: `head` and the chunks it names. Written by the catalog. */
+  snapshots: 'sallyport_snapshots',
+  /** API keys by kid, as HMACs. Written by auth. */
+  apiKeys: 'sallyport_api_key',
+  /** Hash of the admin token, under `current`. Written by auth. */
+  adminToken: 'sallyport_admin_token',
+} as const;
+
+/** Durable consumers. */
+export const durables = { auditIngest: 'audit-ingest', aiLedger: 'ai-router-ledger' } as const;
+
+/** Header fields of messages on the bus. */
+export const messageHeaders = {
+  traceparent: 'traceparent',
+  producer: 'x-sallyport-producer',
+  schema: 'x-sallyport-schema',
+} as const;

@@ -1,0 +1,109 @@
+import type { StreamName } from '@sallyport/contracts';
+
+/** What a consumer's handler says of one message. */
+export type Verdict =
+  | { readonly verdict: 'ack' }
+  | { readonly verdict: 'retry'; readonly afterMs: number }
+  | { readonly verdict: 'dead'; readonly reason: string };
+
+export const ack: Verdict = Object.freeze({ verdict: 'ack' });
+export const retry = (afterMs: number): Verdict => ({ verdict: 'retry', afterMs });
+export const dead = (reason: string): Verdict => ({ verdict: 'dead', reason });
+
+export interface BusMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+  /** How often this message has been delivered, this time included. */
+  readonly deliveries: number;
+}
+
+export interface PublishOptions {
+  /** A stream takes one message of this id within its de-duplication window (two minutes). */
+  readonly id?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ConsumeOptions {
+  /** Redelivered when no verdict comes within this time. */
+  readonly ackWaitMs?: number;
+  /** Messages without a verdict that one durable may have outstanding. */
+  readonly maxUnacknowledged?: number;
+  /** Deliveries after which a message is dead by itself. */
+  readonly maxDeliveries?: number;
+}
+
+export interface Subscription {
+  /** Delivers nothing more; resolves when the handler has finished what it had. */
+  stop(): Promise<void>;
+}
+
+export interface KvEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly revision: number;
+  readonly operation: 'put' | 'delete';
+}
+
+/** A bucket of the bus. Keys are `[A-Za-z0-9._-]+`. */
+export interface Kv {
+  get(key: string): Promise<KvEntry | undefined>;
+  /** @throws KvConflict when the key exists. */
+  create(key: string, value: Uint8Array): Promise<number>;
+  /** Compare and set. @throws KvConflict when the key's revision is another. */
+  update(key: string, value: Uint8Array, revision: number): Promise<number>;
+  put(key: string, value: Uint8Array): Promise<number>;
+  delete(key: string): Promise<void>;
+  keys(): Promise<string[]>;
+  /**
+   * Every present entry first, then every change, without a gap; after the last present entry `onCurrent` is called once.
+   * Goes on over reconnects. An adapter calls the handler in order of revision.
+   */
+  watch(handler: (entry: KvEntry) => void, onCurrent?: () => void): Promise<Subscription>;
+}
+
+export class KvConflict extends Error {
+  constructor(readonly key: string) {
+    super(`the key ${key} is not at the expected revision`);
+    this.name = 'KvConflict';
+  }
+}
+
+/** A message or value above the limit of the bus. */
+export class TooLargeForBus extends Error {
+  constructor(
+    readonly subject: string,
+    readonly bytes: number,
+  ) {
+    super(`${bytes} bytes on ${subject} exceed the bus limit of ${MAX_MESSAGE_BYTES}`);
+    this.name = 'TooLargeForBus';
+  }
+}
+
+export const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+/**
+ * The port to NATS, and to its stand-in inside one process. Facts only, never request and reply. Neither adapter is
+ * trusted to keep anything: every durable fact has a spool or an outbox behind it and is idempotent in Postgres.
+ */
+export interface Bus {
+  /**
+   * Publishes one message. A subject that a stream keeps resolves when the stream has it; any other resolves at once.
+   * @throws TooLargeForBus, or an error of the transport.
+   */
+  publish(subject: string, data: Uint8Array, options?: PublishOptions): Promise<void>;
+  /** Shares a durable consumer of a stream; at least once. A handler that throws counts as `retry(1000)`. */
+  consume(
+    stream: StreamName,
+    durable: string,
+    handler: (message: BusMessage) => Promise<Verdict>,
+    options?: ConsumeOptions,
+  ): Promise<Subscription>;
+  /** Listens to what is published from now on, at most once. `*` is one token, `>` the rest. */
+  subscribe(subject: string, handler: (message: BusMessage) => void): Promise<Subscription>;
+  /** Opens a bucket, making it when it is missing. */
+  kv(bucket: string): Promise<Kv>;
+  health(): { readonly connected: boolean; readonly detail: string };
+  /** Stops consumers, flushes and closes. */
+  drain(): Promise<void>;
+}
