@@ -65,6 +65,52 @@ export function credentialKindToJSON(object: CredentialKind): string {
   }
 }
 
+/** Unspecified counts as regulated, the strictest. */
+export enum RouteClass {
+  ROUTE_CLASS_UNSPECIFIED = 0,
+  ROUTE_CLASS_PUBLIC = 1,
+  ROUTE_CLASS_REGULATED = 2,
+  ROUTE_CLASS_INTERNAL = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function routeClassFromJSON(object: any): RouteClass {
+  switch (object) {
+    case 0:
+    case "ROUTE_CLASS_UNSPECIFIED":
+      return RouteClass.ROUTE_CLASS_UNSPECIFIED;
+    case 1:
+    case "ROUTE_CLASS_PUBLIC":
+      return RouteClass.ROUTE_CLASS_PUBLIC;
+    case 2:
+    case "ROUTE_CLASS_REGULATED":
+      return RouteClass.ROUTE_CLASS_REGULATED;
+    case 3:
+    case "ROUTE_CLASS_INTERNAL":
+      return RouteClass.ROUTE_CLASS_INTERNAL;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return RouteClass.UNRECOGNIZED;
+  }
+}
+
+export function routeClassToJSON(object: RouteClass): string {
+  switch (object) {
+    case RouteClass.ROUTE_CLASS_UNSPECIFIED:
+      return "ROUTE_CLASS_UNSPECIFIED";
+    case RouteClass.ROUTE_CLASS_PUBLIC:
+      return "ROUTE_CLASS_PUBLIC";
+    case RouteClass.ROUTE_CLASS_REGULATED:
+      return "ROUTE_CLASS_REGULATED";
+    case RouteClass.ROUTE_CLASS_INTERNAL:
+      return "ROUTE_CLASS_INTERNAL";
+    case RouteClass.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface DecideBatch {
   asks: Ask[];
 }
@@ -97,6 +143,12 @@ export interface VerifyRequest {
   trust: string[];
   /** tenant that owns the route */
   tenant: string;
+  /** how stale the list of keys may be */
+  routeClass: RouteClass;
+  /** service the route belongs to; empty for the model endpoints */
+  service: string;
+  /** of the caller, held against the ranges of an API key */
+  clientAddress: string;
 }
 
 export interface VerifyReply {
@@ -422,7 +474,19 @@ export const Answer: MessageFns<Answer> = {
 };
 
 function createBaseVerifyRequest(): VerifyRequest {
-  return { kind: 0, digest: Buffer.alloc(0), value: "", method: "", url: "", resource: "", trust: [], tenant: "" };
+  return {
+    kind: 0,
+    digest: Buffer.alloc(0),
+    value: "",
+    method: "",
+    url: "",
+    resource: "",
+    trust: [],
+    tenant: "",
+    routeClass: 0,
+    service: "",
+    clientAddress: "",
+  };
 }
 
 export const VerifyRequest: MessageFns<VerifyRequest> = {
@@ -450,6 +514,15 @@ export const VerifyRequest: MessageFns<VerifyRequest> = {
     }
     if (message.tenant !== "") {
       writer.uint32(66).string(message.tenant);
+    }
+    if (message.routeClass !== 0) {
+      writer.uint32(72).int32(message.routeClass);
+    }
+    if (message.service !== "") {
+      writer.uint32(82).string(message.service);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(90).string(message.clientAddress);
     }
     return writer;
   },
@@ -531,6 +604,30 @@ export const VerifyRequest: MessageFns<VerifyRequest> = {
             message.tenant = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.routeClass = reader.int32() as any;
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -553,6 +650,17 @@ export const VerifyRequest: MessageFns<VerifyRequest> = {
       resource: isSet(object.resource) ? globalThis.String(object.resource) : "",
       trust: globalThis.Array.isArray(object?.trust) ? object.trust.map((e: any) => globalThis.String(e)) : [],
       tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      routeClass: isSet(object.routeClass)
+        ? routeClassFromJSON(object.routeClass)
+        : isSet(object.route_class)
+        ? routeClassFromJSON(object.route_class)
+        : 0,
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
     };
   },
 
@@ -582,6 +690,15 @@ export const VerifyRequest: MessageFns<VerifyRequest> = {
     if (message.tenant !== "") {
       obj.tenant = message.tenant;
     }
+    if (message.routeClass !== 0) {
+      obj.routeClass = routeClassToJSON(message.routeClass);
+    }
+    if (message.service !== "") {
+      obj.service = message.service;
+    }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
     return obj;
   },
 
@@ -598,6 +715,9 @@ export const VerifyRequest: MessageFns<VerifyRequest> = {
     message.resource = object.resource ?? "";
     message.trust = object.trust?.map((e) => e) || [];
     message.tenant = object.tenant ?? "";
+    message.routeClass = object.routeClass ?? 0;
+    message.service = object.service ?? "";
+    message.clientAddress = object.clientAddress ?? "";
     return message;
   },
 };
