@@ -1,0 +1,213 @@
+import { isRefusal, type Refusal } from '@sallyport/contracts';
+import fc from 'fast-check';
+import { canonicalRequest, type CanonicalRequest, type RawRequest } from './canonical-request';
+import { limits } from './limits';
+import vectors from './testdata/canonical-requests.json';
+
+interface Vector {
+  name: string;
+  method?: string;
+  version?: string;
+  target: string;
+  host?: string | null;
+  fields?: string[][];
+  refused?: string;
+  path?: string;
+  query?: string;
+  authority?: string;
+  hasBody?: boolean;
+  contentLength?: number;
+  kept?: string[];
+}
+
+function raw(change: Partial<RawRequest> = {}): RawRequest {
+  return {
+    method: 'GET',
+    target: '/',
+    rawHeaders: ['Host', 'shop.example'],
+    httpVersion: '1.1',
+    remoteAddress: '192.0.2.7',
+    encrypted: false,
+    ...change,
+  };
+}
+
+function accepted(request: RawRequest): CanonicalRequest {
+  const outcome = canonicalRequest(request, limits.head);
+  if (isRefusal(outcome)) throw new Error(`refused: ${JSON.stringify(outcome)}`);
+  return outcome;
+}
+
+function refused(request: RawRequest): Refusal {
+  const outcome = canonicalRequest(request, limits.head);
+  if (!isRefusal(outcome)) throw new Error(`accepted: ${outcome.path}`);
+  return outcome;
+}
+
+describe('canonicalRequest', () => {
+  it.each((vectors as Vector[]).map((vector) => [vector.name, vector] as const))('%s', (_, vector) => {
+    const host = vector.host === undefined ? 'shop.example' : vector.host;
+    const request = raw({
+      method: vector.method ?? 'GET',
+      target: vector.target,
+      httpVersion: vector.version ?? '1.1',
+      rawHeaders: [...(host === null ? [] : ['Host', host]), ...(vector.fields ?? []).flat()],
+    });
+    if (vector.refused) {
+      expect(refused(request).code).toBe(vector.refused);
+      return;
+    }
+    const head = accepted(request);
+    expect(head.path).toBe(vector.path);
+    expect(head.query).toBe(vector.query ?? '');
+    expect(head.hasQuery).toBe(vector.target.includes('?'));
+    if (vector.authority) expect(head.authority).toBe(vector.authority);
+    if (vector.hasBody !== undefined) expect(head.hasBody).toBe(vector.hasBody);
+    if (vector.contentLength !== undefined) expect(head.contentLength).toBe(vector.contentLength);
+    if (vector.kept) expect(head.fields.map(({ name }) => name)).toEqual(vector.kept);
+  });
+
+  it('names the methods it serves when it refuses one it never serves', () => {
+    expect(refused(raw({ method: 'TRACE' })).params).toMatchObject({
+      method: 'TRACE',
+      allow: expect.stringContaining('GET'),
+    });
+  });
+
+  it('takes a target, a field, a block and a number of fields up to the limit and not one byte more', () => {
+    const { targetBytes, fieldBytes, fields, blockBytes } = limits.head;
+    const target = (bytes: number) => raw({ target: `/${'a'.repeat(bytes - 1)}` });
+    expect(accepted(target(targetBytes)).path).toHaveLength(targetBytes);
+    expect(refused(target(targetBytes + 1))).toMatchObject({ code: 'URI_TOO_LONG', params: { maxBytes: targetBytes } });
+
+    const field = (bytes: number) => raw({ rawHeaders: ['Host', 'a', 'x', 'v'.repeat(bytes - 1)] });
+    accepted(field(fieldBytes));
+    expect(refused(field(fieldBytes + 1)).code).toBe('HEADERS_TOO_LARGE');
+
+    const many = (count: number) =>
+      raw({ rawHeaders: ['Host', 'a', ...Array.from({ length: count - 1 }, (_, at) => [`x-${at}`, '']).flat()] });
+    accepted(many(fields));
+    expect(refused(many(fields + 1)).code).toBe('HEADERS_TOO_LARGE');
+
+    const host = 'Host: a'.length + 2;
+    const block = (bytes: number) => {
+      const rest = bytes - host;
+      const one = Math.floor(rest / 3);
+      const sizes = [one, one, rest - 2 * one];
+      return raw({ rawHeaders: ['Host', 'a', ...sizes.flatMap((size) => ['x', 'v'.repeat(size - 5)])] });
+    };
+    accepted(block(blockBytes));
+    expect(refused(block(blockBytes + 1)).code).toBe('HEADERS_TOO_LARGE');
+  });
+
+  it('joins a list and keeps its members in order', () => {
+    const head = accepted(raw({ rawHeaders: ['Host', 'a', 'X-Tag', 'one', 'Accept', '*/*', 'x-tag', 'two'] }));
+    expect(head.field.get('x-tag')).toBe('one, two');
+    expect(head.fields.map(({ value }) => value)).toEqual(['a', 'one', '*/*', 'two']);
+  });
+
+  it('is not fooled by the names of object members', () => {
+    const head = accepted(
+      raw({ rawHeaders: ['Host', 'a', '__proto__', 'x'].map((text) => text.replaceAll('_', '-')) }),
+    );
+    expect(head.field.get('constructor')).toBeUndefined();
+    expect(refused(raw({ rawHeaders: ['Host', 'a', '__proto__', 'x'] })).code).toBe('REQUEST_MALFORMED');
+  });
+
+  it('reads the media type once and takes no junk for one', () => {
+    const typed = (value: string) => accepted(raw({ rawHeaders: ['Host', 'a', 'Content-Type', value] }));
+    expect(typed('Application/JSON; Charset="UTF-8"')).toMatchObject({
+      mediaType: 'application/json',
+      charset: 'utf-8',
+    });
+    for (const junk of [
+      'application/json\ta',
+      ' application/json',
+      'application/json garbage',
+      'a/b, c/d',
+      'a/b; c',
+      'a/b;c=1;c=2',
+    ])
+      expect(typed(junk).mediaType).toBeUndefined();
+  });
+
+  it('unwraps an IPv4 address that came in IPv6 clothes', () => {
+    expect(accepted(raw({ remoteAddress: '::ffff:192.0.2.7' })).clientAddress).toBe('192.0.2.7');
+    expect(accepted(raw({ remoteAddress: '2001:db8::1' })).clientAddress).toBe('2001:db8::1');
+  });
+
+  it('is frozen', () => {
+    const head = accepted(raw());
+    expect(Object.isFrozen(head) && Object.isFrozen(head.fields) && head.fields.every(Object.isFrozen)).toBe(true);
+  });
+
+  it('knows the scheme from the connection alone', () => {
+    expect(
+      accepted(raw({ encrypted: true, rawHeaders: ['Host', 'a:443', 'X-Forwarded-Proto', 'http'] })),
+    ).toMatchObject({
+      scheme: 'https',
+      authority: 'a',
+    });
+  });
+});
+
+describe('properties of the canonical path', () => {
+  const segmentCharacters = 'abzAZ09-._~!$&\'()*+,;=:@%/\\?# {}"\u00e9\u0001'.split('');
+  const spelled = fc
+    .array(
+      fc.oneof(
+        fc.constantFrom(...segmentCharacters),
+        fc.integer({ min: 0, max: 255 }).map((byte) => `%${byte.toString(16).padStart(2, '0')}`),
+        fc.constantFrom('..', './', '%2e', '%252e', '%c0%ae', '/..;/', '%E2%82%AC'),
+      ),
+      { maxLength: 24 },
+    )
+    .map((parts) => `/${parts.join('')}`);
+
+  it('never throws, and what it accepts it accepts again unchanged', () => {
+    fc.assert(
+      fc.property(spelled, (target) => {
+        const first = canonicalRequest(raw({ target }), limits.head);
+        if (isRefusal(first)) return;
+        const again = accepted(raw({ target: first.path }));
+        expect(again.path).toBe(first.path);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('leaves nothing an origin could resolve: decoding once gives no slash, dot segment, control character or broken text', () => {
+    fc.assert(
+      fc.property(spelled, (target) => {
+        const head = canonicalRequest(raw({ target }), limits.head);
+        if (isRefusal(head)) return;
+        const decoded = head.path.split('/').map((segment) => decodeURIComponent(segment));
+        for (const segment of decoded) {
+          expect(segment).not.toMatch(/[/\\\x00-\x1f\x7f]/);
+          expect(['.', '..']).not.toContain(segment.split(';')[0]);
+        }
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('gives every spelling of unreserved characters the same path', () => {
+    const unreserved = fc.stringMatching(/^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,8}$/);
+    fc.assert(
+      fc.property(unreserved, fc.infiniteStream(fc.boolean()), (segment, choices) => {
+        const disguised = [...segment]
+          .map((character) => (choices.next().value ? `%${character.charCodeAt(0).toString(16)}` : character))
+          .join('');
+        expect(accepted(raw({ target: `/${disguised}` })).path).toBe(`/${segment}`);
+      }),
+    );
+  });
+
+  it('passes the query on byte for byte', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[!"$-~]{0,60}$/), (query) => {
+        expect(accepted(raw({ target: `/a?${query}` })).query).toBe(query);
+      }),
+    );
+  });
+});
