@@ -46,6 +46,8 @@ export function problemOf(refusal: Refusal, occurrence: Occurrence): Problem {
   const wait = retryAfterSeconds(refusal);
   if (wait !== undefined) headers['retry-after'] = String(wait);
   if (spec.http === 401) headers['www-authenticate'] = 'Bearer realm="sallyport"';
+  // RFC 9110 §15.5.6: a 405 names the methods that are served.
+  if (spec.http === 405 && refusal.params['allow'] !== undefined) headers['allow'] = String(refusal.params['allow']);
   const body: ProblemBody = {
     type: spec.type ?? page,
     title: spec.title,
