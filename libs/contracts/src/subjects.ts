@@ -19,12 +19,16 @@ export const subjects = {
   snapshotPublished: 'sallyport.catalog.snapshot.published.v1',
   /** A node runs, or refused, a revision. */
   snapshotApplied: 'sallyport.catalog.snapshot.applied.v1',
+  /** A message that a durable consumer gave up, whole, with the reason in its headers. */
+  messageDied: (durable: string) => `sallyport.bus.message.died.v1.${durable}`,
 } as const;
 
 /** JetStream streams with the subjects they keep. */
 export const streams = {
   SALLYPORT_AUDIT: { subjects: [subjects.auditBatch], maxAgeMs: 72 * 3_600_000 },
   SALLYPORT_AI: { subjects: [subjects.usageBatch], maxAgeMs: 72 * 3_600_000 },
+  /** Where dead letters wait for a person; the oldest go first when it is full. */
+  SALLYPORT_DEAD: { subjects: [subjects.messageDied('*')], maxAgeMs: 30 * 24 * 3_600_000, maxBytes: 64 * 1024 * 1024 },
 } as const;
 
 export type StreamName = keyof typeof streams;
@@ -47,4 +51,8 @@ export const messageHeaders = {
   traceparent: 'traceparent',
   producer: 'x-sallyport-producer',
   schema: 'x-sallyport-schema',
+  /** On dead letters: why, where from, and after how many deliveries. */
+  reason: 'x-sallyport-reason',
+  subject: 'x-sallyport-subject',
+  deliveries: 'x-sallyport-deliveries',
 } as const;

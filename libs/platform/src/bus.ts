@@ -25,11 +25,14 @@ export interface PublishOptions {
 }
 
 export interface ConsumeOptions {
-  /** Redelivered when no verdict comes within this time. */
+  /** Redelivered when no verdict comes within this time; default 30 s. */
   readonly ackWaitMs?: number;
-  /** Messages without a verdict that one durable may have outstanding. */
+  /**
+   * Messages without a verdict that one durable may have outstanding, over all who share it; default 64. The handler
+   * is started in the order of the stream and runs for that many messages at once: 1 keeps strict order.
+   */
   readonly maxUnacknowledged?: number;
-  /** Deliveries after which a message is dead by itself. */
+  /** Deliveries after which a message is dead by itself; default: none, an outage of any length loses nothing. */
   readonly maxDeliveries?: number;
 }
 
@@ -53,13 +56,17 @@ export interface Kv {
   /** Compare and set. @throws KvConflict when the key's revision is another. */
   update(key: string, value: Uint8Array, revision: number): Promise<number>;
   put(key: string, value: Uint8Array): Promise<number>;
+  /** Removes a key; watchers see `delete`. */
   delete(key: string): Promise<void>;
+  /** Removes a key without a trace: watchers are not told. For keys that others name and nobody watches. */
+  purge(key: string): Promise<void>;
   keys(): Promise<string[]>;
   /**
    * Every present entry first, then every change, without a gap; after the last present entry `onCurrent` is called once.
    * Goes on over reconnects. An adapter calls the handler in order of revision.
+   * @param key watch this key alone; without it the whole bucket.
    */
-  watch(handler: (entry: KvEntry) => void, onCurrent?: () => void): Promise<Subscription>;
+  watch(handler: (entry: KvEntry) => void, onCurrent?: () => void, key?: string): Promise<Subscription>;
 }
 
 export class KvConflict extends Error {
@@ -80,7 +87,23 @@ export class TooLargeForBus extends Error {
   }
 }
 
+/** Data and headers of one message, or the value of one key. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+/** The stream holds all it may until its consumers catch up: keep the message and come again. */
+export class StreamFull extends Error {
+  constructor(readonly stream: StreamName) {
+    super(`the stream ${stream} is full: its consumers are behind`);
+    this.name = 'StreamFull';
+  }
+}
+
+/** Where an adapter tells what no caller can be told: a handler that threw, a dead letter, a lost connection. */
+export interface BusLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
 
 /**
  * The port to NATS, and to its stand-in inside one process. Facts only, never request and reply. Neither adapter is
@@ -89,10 +112,13 @@ export const MAX_MESSAGE_BYTES = 1024 * 1024;
 export interface Bus {
   /**
    * Publishes one message. A subject that a stream keeps resolves when the stream has it; any other resolves at once.
-   * @throws TooLargeForBus, or an error of the transport.
+   * @throws TooLargeForBus, StreamFull, or an error of the transport.
    */
   publish(subject: string, data: Uint8Array, options?: PublishOptions): Promise<void>;
-  /** Shares a durable consumer of a stream; at least once. A handler that throws counts as `retry(1000)`. */
+  /**
+   * Shares a durable consumer of a stream; at least once. A handler that throws counts as `retry(1000)`. A dead
+   * message is logged as an error and kept, with its reason, in the stream SALLYPORT_DEAD before it is acknowledged.
+   */
   consume(
     stream: StreamName,
     durable: string,

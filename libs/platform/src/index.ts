@@ -1,1 +1,2 @@
-export {};
+export * from './bus';
+export * from './embedded-bus';
