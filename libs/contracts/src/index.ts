@@ -1,11 +1,14 @@
 export * from './api-key-record';
 export * from './canonical-json';
 export * from './clock';
+export * from './declarative';
+export * from './declarative-file';
 export * from './duration';
 export * from './errors';
 export * from './headers';
 export * from './ids';
 export * from './money';
+export { nearestName } from './nearest-name';
 export * from './principal';
 export * from './problem';
 export * from './refusal';
