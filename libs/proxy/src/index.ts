@@ -3,3 +3,12 @@ export { canonicalRequest, type CanonicalRequest, type RawRequest } from './cano
 export { canonicalPath } from './canonical-path';
 export { limits, type HeadLimits, type UpstreamTimeouts } from './limits';
 export { parseMediaType, type MediaType } from './media-type';
+export {
+  RouteConflictError,
+  RouteTable,
+  withoutPrefix,
+  type RouteConflict,
+  type RouteMatch,
+  type RoutePattern,
+  type RouteQuestion,
+} from './route-table';
