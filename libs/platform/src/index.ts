@@ -1,2 +1,11 @@
+export * from './address';
 export * from './bus';
+export * from './config';
 export * from './embedded-bus';
+export * from './health';
+export * from './lifecycle';
+export { ListenError } from './listening';
+export * from './logger';
+export * from './metrics';
+export * from './runtime';
+export * from './tracing';
