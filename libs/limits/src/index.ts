@@ -1,1 +1,6 @@
 export * from './limiter';
+export { LocalLimiter } from './local-limiter';
+export { MemorySource } from './memory-source';
+export { rateLimitField, rateLimitPolicyField, retryAfterMs } from './rate-limit-fields';
+export type { Rate } from './gcra';
+export type { Draw, Drawn, LimitSource } from './source';
