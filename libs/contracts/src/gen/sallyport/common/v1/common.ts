@@ -15,6 +15,8 @@ export const protobufFileName = "sallyport/common/v1/common.proto";
 export interface Refusal {
   code: string;
   params: { [key: string]: string };
+  /** 0: not known */
+  retryAfterMs: number;
 }
 
 export interface Refusal_ParamsEntry {
@@ -75,8 +77,13 @@ export interface RequestHead {
   version: string;
   fields: Field[];
   clientAddress: string;
-  contentLength: bigint;
+  /** as announced; absent when chunked or without a body */
+  contentLength?: bigint | undefined;
   hasBody: boolean;
+  /** of the body, parsed once; empty: none */
+  mediaType: string;
+  /** a question mark was there */
+  hasQuery: boolean;
 }
 
 /** Disjoint counts of what one model call used. */
@@ -94,7 +101,7 @@ export interface Usage {
 }
 
 function createBaseRefusal(): Refusal {
-  return { code: "", params: {} };
+  return { code: "", params: {}, retryAfterMs: 0 };
 }
 
 export const Refusal: MessageFns<Refusal> = {
@@ -105,6 +112,9 @@ export const Refusal: MessageFns<Refusal> = {
     globalThis.Object.entries(message.params).forEach(([key, value]: [string, string]) => {
       Refusal_ParamsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
     });
+    if (message.retryAfterMs !== 0) {
+      writer.uint32(24).uint32(message.retryAfterMs);
+    }
     return writer;
   },
 
@@ -140,6 +150,14 @@ export const Refusal: MessageFns<Refusal> = {
             }
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.retryAfterMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -169,6 +187,11 @@ export const Refusal: MessageFns<Refusal> = {
           {},
         )
         : {},
+      retryAfterMs: isSet(object.retryAfterMs)
+        ? globalThis.Number(object.retryAfterMs)
+        : isSet(object.retry_after_ms)
+        ? globalThis.Number(object.retry_after_ms)
+        : 0,
     };
   },
 
@@ -185,6 +208,9 @@ export const Refusal: MessageFns<Refusal> = {
           obj.params[k] = v;
         });
       }
+    }
+    if (message.retryAfterMs !== 0) {
+      obj.retryAfterMs = Math.round(message.retryAfterMs);
     }
     return obj;
   },
@@ -204,6 +230,7 @@ export const Refusal: MessageFns<Refusal> = {
       },
       {},
     );
+    message.retryAfterMs = object.retryAfterMs ?? 0;
     return message;
   },
 };
@@ -825,8 +852,10 @@ function createBaseRequestHead(): RequestHead {
     version: "",
     fields: [],
     clientAddress: "",
-    contentLength: 0n,
+    contentLength: undefined,
     hasBody: false,
+    mediaType: "",
+    hasQuery: false,
   };
 }
 
@@ -859,7 +888,7 @@ export const RequestHead: MessageFns<RequestHead> = {
     if (message.clientAddress !== "") {
       writer.uint32(74).string(message.clientAddress);
     }
-    if (message.contentLength !== 0n) {
+    if (message.contentLength !== undefined) {
       if (BigInt.asUintN(64, message.contentLength) !== message.contentLength) {
         throw new globalThis.Error("value provided for field message.contentLength of type uint64 too large");
       }
@@ -867,6 +896,12 @@ export const RequestHead: MessageFns<RequestHead> = {
     }
     if (message.hasBody !== false) {
       writer.uint32(88).bool(message.hasBody);
+    }
+    if (message.mediaType !== "") {
+      writer.uint32(98).string(message.mediaType);
+    }
+    if (message.hasQuery !== false) {
+      writer.uint32(104).bool(message.hasQuery);
     }
     return writer;
   },
@@ -972,6 +1007,22 @@ export const RequestHead: MessageFns<RequestHead> = {
             message.hasBody = reader.bool();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.mediaType = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.hasQuery = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1007,11 +1058,21 @@ export const RequestHead: MessageFns<RequestHead> = {
         ? BigInt(object.contentLength)
         : isSet(object.content_length)
         ? BigInt(object.content_length)
-        : 0n,
+        : undefined,
       hasBody: isSet(object.hasBody)
         ? globalThis.Boolean(object.hasBody)
         : isSet(object.has_body)
         ? globalThis.Boolean(object.has_body)
+        : false,
+      mediaType: isSet(object.mediaType)
+        ? globalThis.String(object.mediaType)
+        : isSet(object.media_type)
+        ? globalThis.String(object.media_type)
+        : "",
+      hasQuery: isSet(object.hasQuery)
+        ? globalThis.Boolean(object.hasQuery)
+        : isSet(object.has_query)
+        ? globalThis.Boolean(object.has_query)
         : false,
     };
   },
@@ -1045,11 +1106,17 @@ export const RequestHead: MessageFns<RequestHead> = {
     if (message.clientAddress !== "") {
       obj.clientAddress = message.clientAddress;
     }
-    if (message.contentLength !== 0n) {
+    if (message.contentLength !== undefined) {
       obj.contentLength = message.contentLength.toString();
     }
     if (message.hasBody !== false) {
       obj.hasBody = message.hasBody;
+    }
+    if (message.mediaType !== "") {
+      obj.mediaType = message.mediaType;
+    }
+    if (message.hasQuery !== false) {
+      obj.hasQuery = message.hasQuery;
     }
     return obj;
   },
@@ -1070,8 +1137,10 @@ export const RequestHead: MessageFns<RequestHead> = {
     message.clientAddress = object.clientAddress ?? "";
     message.contentLength = (object.contentLength !== undefined && object.contentLength !== null)
       ? BigInt(object.contentLength)
-      : 0n;
+      : undefined;
     message.hasBody = object.hasBody ?? false;
+    message.mediaType = object.mediaType ?? "";
+    message.hasQuery = object.hasQuery ?? false;
     return message;
   },
 };
