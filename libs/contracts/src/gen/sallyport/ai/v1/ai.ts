@@ -375,7 +375,11 @@ export interface Attempt {
   /** id of a lease; empty: none needed */
   credential: string;
   timeouts: Timeouts | undefined;
-  price: PriceLines | undefined;
+  price:
+    | PriceLines
+    | undefined;
+  /** the operator says that the target may have a private or loopback address */
+  allowPrivate: boolean;
 }
 
 export interface Timeouts {
@@ -1302,7 +1306,17 @@ export const RoutePlan: MessageFns<RoutePlan> = {
 };
 
 function createBaseAttempt(): Attempt {
-  return { n: 0, provider: "", model: "", wire: 0, url: "", credential: "", timeouts: undefined, price: undefined };
+  return {
+    n: 0,
+    provider: "",
+    model: "",
+    wire: 0,
+    url: "",
+    credential: "",
+    timeouts: undefined,
+    price: undefined,
+    allowPrivate: false,
+  };
 }
 
 export const Attempt: MessageFns<Attempt> = {
@@ -1330,6 +1344,9 @@ export const Attempt: MessageFns<Attempt> = {
     }
     if (message.price !== undefined) {
       PriceLines.encode(message.price, writer.uint32(74).fork()).join();
+    }
+    if (message.allowPrivate !== false) {
+      writer.uint32(80).bool(message.allowPrivate);
     }
     return writer;
   },
@@ -1411,6 +1428,14 @@ export const Attempt: MessageFns<Attempt> = {
             message.price = PriceLines.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.allowPrivate = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1433,6 +1458,11 @@ export const Attempt: MessageFns<Attempt> = {
       credential: isSet(object.credential) ? globalThis.String(object.credential) : "",
       timeouts: isSet(object.timeouts) ? Timeouts.fromJSON(object.timeouts) : undefined,
       price: isSet(object.price) ? PriceLines.fromJSON(object.price) : undefined,
+      allowPrivate: isSet(object.allowPrivate)
+        ? globalThis.Boolean(object.allowPrivate)
+        : isSet(object.allow_private)
+        ? globalThis.Boolean(object.allow_private)
+        : false,
     };
   },
 
@@ -1462,6 +1492,9 @@ export const Attempt: MessageFns<Attempt> = {
     if (message.price !== undefined) {
       obj.price = PriceLines.toJSON(message.price);
     }
+    if (message.allowPrivate !== false) {
+      obj.allowPrivate = message.allowPrivate;
+    }
     return obj;
   },
 
@@ -1482,6 +1515,7 @@ export const Attempt: MessageFns<Attempt> = {
     message.price = (object.price !== undefined && object.price !== null)
       ? PriceLines.fromPartial(object.price)
       : undefined;
+    message.allowPrivate = object.allowPrivate ?? false;
     return message;
   },
 };
