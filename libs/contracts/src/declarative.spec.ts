@@ -68,6 +68,11 @@ describe('a configuration file', () => {
     expect((await parseDeclarative('sallyport: 1\nservices: [')).faults[0]).toMatchObject({ line: 2 });
   });
 
+  it('refuses the same name twice in one list', async () => {
+    const twice = orders.replace('accounts: [', 'accounts: [{ name: openai-main, provider: openai }, ');
+    expect(await faultsOf(twice)).toEqual(['orders.yaml:8:55 /accounts/1/name: “openai-main” stands here twice']);
+  });
+
   it('refuses the same member twice', async () => {
     expect((await parseDeclarative('sallyport: 1\nsallyport: 1\n')).faults).toHaveLength(1);
   });

@@ -29,6 +29,23 @@ const plainUrl = z
   .max(2048)
   .regex(/^[^@?#]*$/, 'the URL of a server has no credential, query or fragment');
 
+/** A list whose entries have different names. */
+function distinct<T extends z.ZodType<object>>(entry: T, max: number, nameOf: (value: z.output<T>) => string) {
+  return z
+    .array(entry)
+    .max(max)
+    .superRefine((entries, context) => {
+      const seen = new Set<string>();
+      entries.forEach((value, index) => {
+        const named = nameOf(value);
+        if (seen.has(named)) {
+          context.addIssue({ code: 'custom', path: [index, 'name'], message: `“${named}” stands here twice` });
+        }
+        seen.add(named);
+      });
+    });
+}
+
 /** Every state of a version; the data plane never meets a draft. */
 export const versionState = z.enum(['draft', 'published', 'deprecated', 'sunset', 'decommissioned']);
 export type VersionState = z.infer<typeof versionState>;
@@ -101,7 +118,7 @@ const versionMembers = {
   auth: routeAuth.prefault({}),
   policies: policyList.default([]),
   /** Left out: one route, `all`, for everything below the path. */
-  routes: z.array(declaredRoute).max(2000).default([]),
+  routes: distinct(declaredRoute, 2000, (route) => route.name).default([]),
 };
 
 /** What an editor may change of a version, whatever its state. */
@@ -217,13 +234,13 @@ export type DeclaredTrustEntry = z.infer<typeof declaredTrustEntry>;
 /** The whole document. */
 export const declarative = z.strictObject({
   sallyport: z.literal(1, { error: 'the first line of a configuration file is “sallyport: 1”' }),
-  services: z.array(declaredService).max(20_000).default([]),
-  upstreams: z.array(declaredUpstream).max(20_000).default([]),
-  policies: z.array(declaredPolicy).max(10_000).default([]),
-  consumers: z.array(declaredConsumer).max(100_000).default([]),
-  models: z.array(declaredModel).max(10_000).default([]),
-  accounts: z.array(declaredAccount).max(10_000).default([]),
-  trust: z.array(declaredTrustEntry).max(1_000).default([]),
+  services: distinct(declaredService, 20_000, ({ name: service, version }) => `${service} ${version}`).default([]),
+  upstreams: distinct(declaredUpstream, 20_000, (upstream) => upstream.name).default([]),
+  policies: distinct(declaredPolicy, 10_000, (policy) => policy.name).default([]),
+  consumers: distinct(declaredConsumer, 100_000, (consumer) => consumer.name).default([]),
+  models: distinct(declaredModel, 10_000, (model) => model.name).default([]),
+  accounts: distinct(declaredAccount, 10_000, (account) => account.name).default([]),
+  trust: distinct(declaredTrustEntry, 1_000, (entry) => entry.name).default([]),
 });
 export type Declarative = z.infer<typeof declarative>;
 /** The same before defaults are filled in. */

@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto';
+import {
+  canonicalJson,
+  parseDuration,
+  snapshot as snapshotSchema,
+  timeouts,
+  type DeclaredAccount,
+  type DeclaredConsumer,
+  type DeclaredModel,
+  type DeclaredTrustEntry,
+  type Json,
+  type PolicyAttachment,
+  type PolicyInstance,
+  type ServedState,
+  type Snapshot,
+  type SnapshotRoute,
+  type SnapshotUpstream,
+  type UpstreamUse,
+} from '@sallyport/contracts';
+import {
+  isLive,
+  isServed,
+  pathOf,
+  routesOf,
+  type Configuration,
+  type EffectiveRoute,
+  type Entry,
+  type VersionEntry,
+} from './configuration';
+import { accountsOf, conflictsOf, isVersionLabel, timeoutsOf } from './preflight';
+
+export interface Stamp {
+  readonly revision: string;
+  /** Milliseconds since the epoch; also the moment tombstones are judged by. */
+  readonly now: number;
+}
+
+/**
+ * Makes the document every process runs on. The same resources and stamp give the same bytes on every machine.
+ *
+ * @param configuration without preflight errors
+ * @throws ZodError when the result is not what readers accept: a defect here, never the editor's fault.
+ */
+export function compile(configuration: Configuration, { revision, now }: Stamp): Snapshot {
+  const routes = servedRoutes(configuration.versions.filter((entry) => isServed(entry, now)));
+  return snapshotSchema.parse({
+    schema: 1,
+    revision,
+    createdAt: new Date(now).toISOString(),
+    routes: routes.map((route) => compileRoute(route, configuration)),
+    upstreams: compileUpstreams(routes, configuration),
+    consumers: configuration.consumers.map(compileConsumer),
+    models: configuration.models.map((model) => compileModel(model, configuration)),
+    accounts: configuration.accounts.map(compileAccount),
+    trust: configuration.trust.map(compileTrustEntry),
+  });
+}
+
+/** SHA-256 of what a snapshot says, whatever its revision and moment: two that are equal need no new revision. */
+export function contentDigest(snapshot: Snapshot): string {
+  const content = { ...snapshot, revision: '', createdAt: '' } as unknown as Json;
+  return createHash('sha256').update(canonicalJson(content)).digest('hex');
+}
+
+/** Versions that have ended keep answering 410 until another one takes their address. */
+function servedRoutes(versions: readonly VersionEntry[]): EffectiveRoute[] {
+  const live = versions.filter(isLive).flatMap(routesOf);
+  const ended = versions.filter((entry) => !isLive(entry)).flatMap(routesOf);
+  const routes = [...live, ...ended];
+  const displaced = new Set(conflictsOf(routes).map(({ route }) => route));
+  return routes.filter((route) => !displaced.has(route)).sort((left, right) => (left.id < right.id ? -1 : 1));
+}
+
+function compileRoute(route: EffectiveRoute, configuration: Configuration): SnapshotRoute {
+  const { entry } = route;
+  return {
+    id: route.id,
+    tenant: entry.tenant,
+    service: entry.service,
+    version: entry.version,
+    state: entry.life.state as ServedState,
+    lifecycle: {
+      deprecatedAt: momentText(entry.life.deprecatedAt),
+      sunsetAt: momentText(entry.life.sunsetAt),
+      successor: successorLink(entry, configuration.versions),
+    },
+    class: entry.spec.class,
+    match: { host: route.host, pathPrefix: route.path, methods: [...route.methods].sort() },
+    stripPrefix: route.stripPrefix,
+    upstream: upstreamId(route),
+    auth: route.auth,
+    policies: route.policies.map((attachment) => compilePolicy(attachment, entry.tenant, configuration)),
+    trustTrace: route.trustTrace,
+  };
+}
+
+function momentText(moment: number | null): string | null {
+  return moment === null ? null : new Date(moment).toISOString();
+}
+
+function successorLink({ tenant, service, life }: VersionEntry, versions: Configuration['versions']): string | null {
+  if (life.successor === null || !isVersionLabel(life.successor)) return life.successor;
+  const next = versions.find(
+    (other) => other.tenant === tenant && other.service === service && other.version === life.successor,
+  );
+  return next ? pathOf(next) : null;
+}
+
+function compilePolicy(attachment: PolicyAttachment, tenant: string, { policies }: Configuration): PolicyInstance {
+  if (typeof attachment === 'string') {
+    const named = policies.find((entry) => entry.tenant === tenant && entry.declared.name === attachment)!.declared;
+    return { policy: named.policy, config: named.config };
+  }
+  const [policy, config] = Object.entries(attachment)[0]!;
+  return { policy, config };
+}
+
+/** Shared upstreams go by their name, others by what they belong to; a name holds no slash. */
+function upstreamId({ entry, id, upstream, ownUpstream }: EffectiveRoute): string {
+  if (typeof upstream === 'string') return upstream;
+  return ownUpstream ? id : `${entry.service}/${entry.version}`;
+}
+
+function compileUpstreams(routes: readonly EffectiveRoute[], configuration: Configuration): SnapshotUpstream[] {
+  const compiled = new Map<string, SnapshotUpstream>();
+  for (const { tenant, declared } of configuration.upstreams) {
+    compiled.set(declared.name, compileUpstream(declared.name, tenant, declared.name, declared));
+  }
+  for (const route of routes) {
+    const id = upstreamId(route);
+    if (typeof route.upstream === 'object' && !compiled.has(id)) {
+      compiled.set(id, compileUpstream(id, route.entry.tenant, route.entry.service, route.upstream));
+    }
+  }
+  return [...compiled.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
+}
+
+function compileUpstream(
+  id: string,
+  tenant: string,
+  name: string,
+  { targets, timeout, allowPrivate }: Exclude<UpstreamUse, string>,
+): SnapshotUpstream {
+  return { id, tenant, name, targets, timeouts: timeouts.parse(timeoutsOf(timeout)), allowPrivate };
+}
+
+function compileConsumer({ tenant, declared }: Entry<DeclaredConsumer>): Snapshot['consumers'][number] {
+  const limits = declared.limits.map(({ name, limit, window }) => ({
+    name,
+    limit,
+    windowSeconds: parseDuration(window) / 1000,
+  }));
+  return { tenant, name: declared.name, limits };
+}
+
+function compileModel(
+  { tenant, declared }: Entry<DeclaredModel>,
+  { accounts }: Configuration,
+): Snapshot['models'][number] {
+  const targets = declared.fallback.map(({ account, provider, model, price }) => ({
+    account: account ?? accountsOf(accounts, tenant, provider!)[0]!,
+    model,
+    price: price ?? null,
+  }));
+  return { tenant, name: declared.name, class: declared.class, targets };
+}
+
+function compileAccount({ tenant, declared }: Entry<DeclaredAccount>): Snapshot['accounts'][number] {
+  return {
+    tenant,
+    name: declared.name,
+    provider: declared.provider,
+    wire: declared.provider === 'echo' ? 'echo' : 'openai-chat',
+    baseUrl: declared.baseUrl ?? null,
+    allowPrivate: declared.allowPrivate,
+    key: declared.key ?? null,
+  };
+}
+
+function compileTrustEntry({ tenant, declared }: Entry<DeclaredTrustEntry>): Snapshot['trust'][number] {
+  const { jwks, jwksUrl, ...rest } = declared;
+  return { tenant, ...rest, jwks: jwks ?? null, jwksUrl: jwksUrl ?? null };
+}

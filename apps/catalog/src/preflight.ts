@@ -1,0 +1,464 @@
+import {
+  nearestName,
+  parseDuration,
+  reservedPaths,
+  timeouts,
+  type PolicyAttachment,
+  type UpstreamUse,
+} from '@sallyport/contracts';
+import { RouteConflictError, RouteTable } from '@sallyport/proxy';
+import type { z } from 'zod';
+import {
+  isLive,
+  isServed,
+  routesOf,
+  versionAddress,
+  type Configuration,
+  type EffectiveRoute,
+  type Entry,
+  type VersionEntry,
+} from './configuration';
+import { namesPrivateHost } from './private-target';
+
+/** One thing that stands against publishing a configuration, or that its owner should know. */
+export interface Finding {
+  readonly code: FindingCode;
+  /** An error stops the change, a warning never does. */
+  readonly severity: 'error' | 'warning';
+  /** The object: `services/orders/versions/v1`, `upstreams/shared`. */
+  readonly object: string;
+  /** JSON Pointer into the object. */
+  readonly pointer: string;
+  readonly message: string;
+  readonly fix: string;
+}
+
+export type FindingCode =
+  | 'ACCOUNT_URL_MISSING'
+  | 'ANONYMOUS_UNLIMITED'
+  | 'LIMIT_WINDOW'
+  | 'MATCH_WIDE'
+  | 'PATH_RESERVED'
+  | 'POLICY_INVALID'
+  | 'POLICY_UNKNOWN'
+  | 'REFERENCE_AMBIGUOUS'
+  | 'REFERENCE_UNKNOWN'
+  | 'ROUTE_CONFLICT'
+  | 'TARGET_PRIVATE'
+  | 'TIMEOUT_RANGE'
+  | 'UPSTREAM_MISSING';
+
+/** What the configuration of each policy must look like, by the policy's id. */
+export type PolicySchemas = Readonly<Record<string, z.ZodType>>;
+
+/** A configuration with what the checks look up again and again. */
+interface View {
+  readonly configuration: Configuration;
+  readonly policySchemas: PolicySchemas;
+  /** Versions that the data plane is told of. */
+  readonly versions: readonly VersionEntry[];
+  readonly routes: readonly EffectiveRoute[];
+  has(kind: 'upstreams' | 'policies' | 'trust' | 'accounts', tenant: string, name: string): boolean;
+  names(kind: 'upstreams' | 'policies' | 'trust' | 'accounts', tenant: string): string[];
+}
+
+type Check = (view: View) => Iterable<Finding>;
+
+/** Every check, in the order of its findings. A new one is a function and a line here. */
+const checks: readonly Check[] = [
+  routeConflicts,
+  reservedPathsTaken,
+  upstreamsOfRoutes,
+  sharedUpstreams,
+  policiesOfRoutes,
+  namedPolicies,
+  trustOfRoutes,
+  successors,
+  consumerLimits,
+  modelTargets,
+  accounts,
+  wideMatches,
+  anonymousWithoutLimit,
+];
+
+/**
+ * Judges a whole configuration before it is compiled.
+ *
+ * @param now milliseconds since the epoch: tombstones end
+ */
+export function preflight(configuration: Configuration, policySchemas: PolicySchemas, now: number): Finding[] {
+  const view = viewOf(configuration, policySchemas, now);
+  return checks.flatMap((check) => [...check(view)]);
+}
+
+function viewOf(configuration: Configuration, policySchemas: PolicySchemas, now: number): View {
+  const versions = configuration.versions.filter((entry) => isServed(entry, now));
+  const kinds = ['upstreams', 'policies', 'trust', 'accounts'] as const;
+  const known = new Set(
+    kinds.flatMap((kind) => configuration[kind].map(({ tenant, declared }) => `${kind}/${tenant}/${declared.name}`)),
+  );
+  return {
+    configuration,
+    policySchemas,
+    versions,
+    routes: versions.flatMap(routesOf),
+    has: (kind, tenant, name) => known.has(`${kind}/${tenant}/${name}`),
+    names: (kind, tenant) =>
+      configuration[kind].filter((entry) => entry.tenant === tenant).map(({ declared }) => declared.name),
+  };
+}
+
+/** The table of the ingress itself is the judge, so that the two cannot disagree. */
+function* routeConflicts({ routes }: View): Iterable<Finding> {
+  const live = routes.filter(({ entry }) => isLive(entry));
+  for (const { route, other, reason } of conflictsOf(live)) {
+    yield {
+      code: 'ROUTE_CONFLICT',
+      severity: 'error',
+      object: versionAddress(route.entry),
+      pointer: `${route.pointer}/path`,
+      message: other ? `${reason}; ${other.id} is served there` : reason,
+      fix: 'Choose another path, host or set of methods, or end the other version first.',
+    };
+  }
+}
+
+/** Routes that cannot be served beside those that come before them in the list. */
+export function conflictsOf(routes: readonly EffectiveRoute[]): RouteConflictError<EffectiveRoute>['conflicts'] {
+  try {
+    RouteTable.compile(routes, ({ host, path, methods }) => ({ host, pathPrefix: path, methods }));
+    return [];
+  } catch (error) {
+    if (error instanceof RouteConflictError) return (error as RouteConflictError<EffectiveRoute>).conflicts;
+    throw error;
+  }
+}
+
+function* reservedPathsTaken({ routes }: View): Iterable<Finding> {
+  for (const { entry, path, pointer } of routes) {
+    const reserved = reservedPaths.find((own) => path === own || path.startsWith(`${own}/`));
+    if (reserved === undefined) continue;
+    yield {
+      code: 'PATH_RESERVED',
+      severity: 'error',
+      object: versionAddress(entry),
+      pointer: `${pointer}/path`,
+      message: `${reserved} belongs to the gateway itself`,
+      fix: `Serve the version at another path; ${reservedPaths.join(', ')} are reserved.`,
+    };
+  }
+}
+
+function* upstreamsOfRoutes(view: View): Iterable<Finding> {
+  for (const { entry, upstream, ownUpstream, pointer } of view.routes) {
+    const object = versionAddress(entry);
+    const at = `${ownUpstream ? pointer : ''}/upstream`;
+    if (upstream === undefined) {
+      yield {
+        code: 'UPSTREAM_MISSING',
+        severity: 'error',
+        object,
+        pointer: at,
+        message: 'the version has no upstream to forward to',
+        fix: 'Give it an upstream with at least one target, or the name of one under upstreams.',
+      };
+    } else if (typeof upstream === 'string') {
+      if (!view.has('upstreams', entry.tenant, upstream)) {
+        yield unknownReference(object, at, 'upstream', upstream, view.names('upstreams', entry.tenant));
+      }
+    } else {
+      yield* faultsOfUpstream(object, at, upstream);
+    }
+  }
+}
+
+function* sharedUpstreams({ configuration }: View): Iterable<Finding> {
+  for (const { declared } of configuration.upstreams) {
+    yield* faultsOfUpstream(`upstreams/${declared.name}`, '', declared);
+  }
+}
+
+function* faultsOfUpstream(
+  object: string,
+  pointer: string,
+  { targets, allowPrivate, timeout }: Exclude<UpstreamUse, string>,
+): Iterable<Finding> {
+  for (const [index, { url }] of targets.entries()) {
+    if (!allowPrivate && namesPrivateHost(url)) {
+      yield privateTarget(object, `${pointer}/targets/${index}/url`, url);
+    }
+  }
+  if (!timeouts.safeParse(timeoutsOf(timeout)).success) {
+    yield {
+      code: 'TIMEOUT_RANGE',
+      severity: 'error',
+      object,
+      pointer: `${pointer}/timeout`,
+      message: 'a connection may take 1 ms to 1 min, the first byte and a pause 1 ms to 15 min',
+      fix: 'Choose times within these bounds.',
+    };
+  }
+}
+
+/** Durations of a declared upstream as the snapshot wants them; what is left out gets the snapshot's default. */
+export function timeoutsOf(timeout: Exclude<UpstreamUse, string>['timeout']): z.input<typeof timeouts> {
+  const parts = typeof timeout === 'string' ? { firstByte: timeout } : (timeout ?? {});
+  return {
+    ...(parts.connect !== undefined && { connectMs: parseDuration(parts.connect) }),
+    ...(parts.firstByte !== undefined && { firstByteMs: parseDuration(parts.firstByte) }),
+    ...(parts.idle !== undefined && { idleMs: parseDuration(parts.idle) }),
+  };
+}
+
+function privateTarget(object: string, pointer: string, url: string): Finding {
+  return {
+    code: 'TARGET_PRIVATE',
+    severity: 'error',
+    object,
+    pointer,
+    message: `${url} is a private or loopback address`,
+    fix: 'Set allowPrivate: true if this is meant.',
+  };
+}
+
+function* policiesOfRoutes(view: View): Iterable<Finding> {
+  for (const entry of view.versions) {
+    const object = versionAddress(entry);
+    yield* faultsOfPolicies(view, entry.tenant, object, '/policies', entry.spec.policies);
+    for (const [index, route] of entry.spec.routes.entries()) {
+      yield* faultsOfPolicies(view, entry.tenant, object, `/routes/${index}/policies`, route.policies ?? []);
+    }
+  }
+}
+
+function* faultsOfPolicies(
+  view: View,
+  tenant: string,
+  object: string,
+  pointer: string,
+  attachments: readonly PolicyAttachment[],
+): Iterable<Finding> {
+  for (const [index, attachment] of attachments.entries()) {
+    const at = `${pointer}/${index}`;
+    if (typeof attachment === 'string') {
+      if (!view.has('policies', tenant, attachment)) {
+        yield unknownReference(object, at, 'policy', attachment, view.names('policies', tenant));
+      }
+      continue;
+    }
+    for (const [policy, config] of Object.entries(attachment)) {
+      yield* faultsOfPolicy(view, object, `${at}/${policy}`, policy, config);
+    }
+  }
+}
+
+function* namedPolicies(view: View): Iterable<Finding> {
+  for (const { declared } of view.configuration.policies) {
+    yield* faultsOfPolicy(view, `policies/${declared.name}`, '/config', declared.policy, declared.config);
+  }
+}
+
+function* faultsOfPolicy(
+  { policySchemas }: View,
+  object: string,
+  pointer: string,
+  policy: string,
+  config: unknown,
+): Iterable<Finding> {
+  const schema = Object.hasOwn(policySchemas, policy) ? policySchemas[policy] : undefined;
+  if (!schema) {
+    const known = Object.keys(policySchemas);
+    yield {
+      code: 'POLICY_UNKNOWN',
+      severity: 'error',
+      object,
+      pointer,
+      message: `there is no policy “${policy}”${didYouMean(policy, known)}`,
+      fix: `Known policies: ${known.join(', ')}.`,
+    };
+    return;
+  }
+  const result = schema.safeParse(config);
+  for (const issue of result.error?.issues ?? []) {
+    yield {
+      code: 'POLICY_INVALID',
+      severity: 'error',
+      object,
+      pointer: pointer + issue.path.map((part) => `/${String(part)}`).join(''),
+      message: `${policy}: ${issue.message}`,
+      fix: `Correct the configuration of ${policy}.`,
+    };
+  }
+}
+
+function* trustOfRoutes(view: View): Iterable<Finding> {
+  for (const entry of view.versions) {
+    const lists = [
+      { pointer: '/auth/trust', trust: entry.spec.auth.trust },
+      ...entry.spec.routes.map((route, index) => ({
+        pointer: `/routes/${index}/auth/trust`,
+        trust: route.auth?.trust ?? [],
+      })),
+    ];
+    for (const { pointer, trust } of lists) {
+      for (const [index, name] of trust.entries()) {
+        if (view.has('trust', entry.tenant, name)) continue;
+        yield unknownReference(
+          versionAddress(entry),
+          `${pointer}/${index}`,
+          'trust entry',
+          name,
+          view.names('trust', entry.tenant),
+        );
+      }
+    }
+  }
+}
+
+function* successors({ configuration, versions }: View): Iterable<Finding> {
+  for (const entry of versions) {
+    const { successor } = entry.life;
+    if (successor === null || !isVersionLabel(successor)) continue;
+    const siblings = configuration.versions
+      .filter(
+        ({ tenant, service, version }) =>
+          tenant === entry.tenant && service === entry.service && version !== entry.version,
+      )
+      .map(({ version }) => version);
+    if (!siblings.includes(successor)) {
+      yield unknownReference(versionAddress(entry), '/lifecycle/successor', 'version', successor, siblings);
+    }
+  }
+}
+
+/** A successor is the label of a version, a path or an absolute URL. */
+export function isVersionLabel(successor: string): boolean {
+  return !successor.includes('/');
+}
+
+function* consumerLimits({ configuration }: View): Iterable<Finding> {
+  for (const { declared } of configuration.consumers) {
+    for (const [index, { window }] of declared.limits.entries()) {
+      const seconds = parseDuration(window) / 1000;
+      if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 31_622_400) continue;
+      yield {
+        code: 'LIMIT_WINDOW',
+        severity: 'error',
+        object: `consumers/${declared.name}`,
+        pointer: `/limits/${index}/window`,
+        message: 'a window is whole seconds, from 1 s to 366 days',
+        fix: 'Choose a window such as 1s, 60s, 24h or 30d.',
+      };
+    }
+  }
+}
+
+function* modelTargets(view: View): Iterable<Finding> {
+  for (const { tenant, declared } of view.configuration.models) {
+    const object = `models/${declared.name}`;
+    for (const [index, { account, provider }] of declared.fallback.entries()) {
+      const at = `/fallback/${index}`;
+      if (account !== undefined && !view.has('accounts', tenant, account)) {
+        yield unknownReference(object, `${at}/account`, 'account', account, view.names('accounts', tenant));
+      }
+      if (provider !== undefined) {
+        const owned = accountsOf(view.configuration.accounts, tenant, provider);
+        if (owned.length === 0) {
+          yield unknownReference(object, `${at}/provider`, 'account of the provider', provider, []);
+        } else if (owned.length > 1) {
+          yield {
+            code: 'REFERENCE_AMBIGUOUS',
+            severity: 'error',
+            object,
+            pointer: `${at}/provider`,
+            message: `the provider “${provider}” has several accounts`,
+            fix: `Name one as account: ${owned.join(', ')}.`,
+          };
+        }
+      }
+    }
+  }
+}
+
+/** Names of the accounts a tenant has with a provider. */
+export function accountsOf(entries: Configuration['accounts'], tenant: string, provider: string): string[] {
+  return entries
+    .filter((entry) => entry.tenant === tenant && entry.declared.provider === provider)
+    .map(({ declared }) => declared.name);
+}
+
+/** Providers that need no address: the built-in one, and those whose address the ai-router knows. */
+const providersWithAddress: ReadonlySet<string> = new Set(['echo', 'openai']);
+
+function* accounts({ configuration }: View): Iterable<Finding> {
+  for (const { declared } of configuration.accounts as readonly Entry<
+    (typeof configuration.accounts)[number]['declared']
+  >[]) {
+    const object = `accounts/${declared.name}`;
+    if (declared.baseUrl === undefined) {
+      if (providersWithAddress.has(declared.provider)) continue;
+      yield {
+        code: 'ACCOUNT_URL_MISSING',
+        severity: 'error',
+        object,
+        pointer: '/baseUrl',
+        message: `the provider “${declared.provider}” has no address of its own`,
+        fix: 'Give the base URL of its OpenAI-compatible API, such as https://llm.example/v1.',
+      };
+    } else if (!declared.allowPrivate && namesPrivateHost(declared.baseUrl)) {
+      yield privateTarget(object, '/baseUrl', declared.baseUrl);
+    }
+  }
+}
+
+function* wideMatches({ routes }: View): Iterable<Finding> {
+  for (const { entry, path, host, pointer } of routes) {
+    if (path !== '/' || host !== null || !isLive(entry)) continue;
+    yield {
+      code: 'MATCH_WIDE',
+      severity: 'warning',
+      object: versionAddress(entry),
+      pointer: `${pointer}/path`,
+      message: 'the route takes every path that no other route has',
+      fix: 'Name a path or a host, unless a catch-all is meant.',
+    };
+  }
+}
+
+function* anonymousWithoutLimit({ routes, configuration }: View): Iterable<Finding> {
+  const limiting = new Set(
+    configuration.policies
+      .filter(({ declared }) => declared.policy === 'rate-limit')
+      .map(({ tenant, declared }) => `${tenant}/${declared.name}`),
+  );
+  for (const { entry, auth, policies, pointer } of routes) {
+    const limited = policies.some((attachment) =>
+      typeof attachment === 'string' ? limiting.has(`${entry.tenant}/${attachment}`) : 'rate-limit' in attachment,
+    );
+    if (!auth.anonymous || limited || !isLive(entry)) continue;
+    yield {
+      code: 'ANONYMOUS_UNLIMITED',
+      severity: 'warning',
+      object: versionAddress(entry),
+      pointer: `${pointer}/auth/anonymous`,
+      message: 'callers without a credential are served without any limit',
+      fix: 'Add a rate-limit policy, for example by address.',
+    };
+  }
+}
+
+function unknownReference(object: string, pointer: string, kind: string, name: string, known: string[]): Finding {
+  return {
+    code: 'REFERENCE_UNKNOWN',
+    severity: 'error',
+    object,
+    pointer,
+    message: `there is no ${kind} “${name}”${didYouMean(name, known)}`,
+    fix: `Create the ${kind} in the same change, or name one that exists.`,
+  };
+}
+
+function didYouMean(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  return nearest === undefined ? '' : `; did you mean “${nearest}”?`;
+}
