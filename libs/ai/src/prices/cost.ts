@@ -1,0 +1,39 @@
+import { aiV1, type PicoUsd } from '@sallyport/contracts';
+import type { Usage } from '../usage';
+
+/**
+ * What a call cost: Σ count × price ÷ per, added up as one exact fraction and rounded half up once, so that the sum
+ * never depends on the order or the number of its parts.
+ * @returns undefined when there is no price.
+ */
+export function costOf(usage: Usage, price: aiV1.PriceLines | undefined): PicoUsd | undefined {
+  if (!price || price.unpriced) return undefined;
+  let numerator = 0n;
+  let denominator = 1n;
+  for (const { unit, picoUsd, per } of price.lines) {
+    const divisor = BigInt(per);
+    numerator = numerator * divisor + countOf(usage, unit, price) * picoUsd * denominator;
+    denominator *= divisor;
+  }
+  return (2n * numerator + denominator) / (2n * denominator);
+}
+
+/** Tokens that a line prices; what no line of its own prices falls to the line of its side. */
+function countOf(usage: Usage, unit: aiV1.Unit, price: aiV1.PriceLines): bigint {
+  switch (unit) {
+    case aiV1.Unit.UNIT_INPUT_TOKEN: {
+      const cached = hasLine(price, aiV1.Unit.UNIT_CACHE_READ_TOKEN) ? 0n : usage.cacheRead;
+      return usage.input + usage.cacheWrite5m + usage.cacheWrite1h + usage.inputAudio + usage.inputImage + cached;
+    }
+    case aiV1.Unit.UNIT_CACHE_READ_TOKEN:
+      return usage.cacheRead;
+    case aiV1.Unit.UNIT_OUTPUT_TOKEN:
+      return usage.output + usage.reasoning + usage.outputAudio + usage.outputImage;
+    default:
+      return 0n;
+  }
+}
+
+function hasLine(price: aiV1.PriceLines, unit: aiV1.Unit): boolean {
+  return price.lines.some((line) => line.unit === unit);
+}

@@ -1,0 +1,19 @@
+import { commonV1 } from '@sallyport/contracts';
+
+/** Disjoint counts: a token stands in one of them only, so that counts can be priced and added. */
+export type Usage = commonV1.Usage;
+
+export function noUsage(): Usage {
+  return commonV1.Usage.create();
+}
+
+/** The sum, count by count. */
+export function addUsage(one: Usage, other: Usage): Usage {
+  const sum = noUsage();
+  for (const unit of Object.keys(sum) as (keyof Usage)[]) sum[unit] = one[unit] + other[unit];
+  return sum;
+}
+
+export function isNothing(usage: Usage): boolean {
+  return Object.values(usage).every((count) => count === 0n);
+}
