@@ -274,13 +274,12 @@ class Stream {
   }
 
   private makeRoom(bytes: number, at: number): void {
-    const { maxAgeMs } = streams[this.name];
-    const rules: { readonly maxBytes?: number } = streams[this.name];
+    const { maxAgeMs, maxBytes }: { readonly maxAgeMs: number; readonly maxBytes?: number } = streams[this.name];
     const finished = this.finishedBelow();
     for (const [sequence, kept] of this.messages) {
       const old = at - kept.at > maxAgeMs;
       const finishedAndMuch = sequence < finished && this.bytes + bytes > FINISHED_BYTES;
-      const oldestGoFirst = rules.maxBytes !== undefined && this.bytes + bytes > rules.maxBytes;
+      const oldestGoFirst = maxBytes !== undefined && this.bytes + bytes > maxBytes;
       if (!old && !finishedAndMuch && !oldestGoFirst) break;
       this.messages.delete(sequence);
       this.bytes -= kept.bytes;
