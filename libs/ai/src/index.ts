@@ -6,6 +6,9 @@
  *  3. `completeChat(call)` runs that plan: it edits the body for each target, opens the call, holds the head back until
  *     the answer has content, falls back while it has none, streams with backpressure, and always settles.
  *
+ * The process that runs it keeps one `openWires(ports)` and tells its pools to keep `table.origins`; the credential of a
+ * call goes out as one header field and is written nowhere.
+ *
  * A refusal on the way, from whatever policy, is shown by `renderOpenAiRefusal`; the list of models by
  * `renderModelList`. Nothing here knows a bus, a database or the environment.
  */
@@ -27,3 +30,4 @@ export {
 export { LocalRouter, mayUse, type LeaseSource, type LocalRouterPorts } from './plan/local-router';
 export { costOf } from './prices/cost';
 export type { Usage } from './usage';
+export { openWires, type WirePorts } from './wires/registry';

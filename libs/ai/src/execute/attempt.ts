@@ -6,7 +6,7 @@ import { judgeStatus } from '../wires/openai-chat/refusal';
 import { BYTES_PER_TOKEN, estimatedUsage, type AttemptResult } from './settle';
 import type { WholeAnswer } from './tap';
 import type { Timers } from './timers';
-import type { AnswerSink, CallFailure, CallOrder, OpenCall, WireCall } from './wire-call';
+import type { AnswerSink, CallOrder, OpenCall, WireCall } from './wire-call';
 
 /** What becomes of the exchange after an attempt. */
 export type Verdict =
@@ -139,12 +139,9 @@ export class Attempt implements AnswerSink {
     else this.finishStream();
   }
 
-  fail(failure: CallFailure): void {
+  fail(refusal: Refusal): void {
     if (this.phase === 'over') return this.cancelTimer();
-    const { reason } = failure;
-    if (failure.kind === 'timeout') this.timeOut(this.order.timeouts.connectMs, reason);
-    else if (failure.kind === 'connect') this.break(refuse('UPSTREAM_UNREACHABLE', {}, { reason }));
-    else this.break(refuse('UPSTREAM_BROKE', {}, { reason }));
+    this.break(refusal);
   }
 
   private gatherWhole(chunk: Buffer): void {

@@ -1,5 +1,5 @@
 import { aiV1, formatUsd, headers, refuse, type PicoUsd, type Refusal } from '@sallyport/contracts';
-import { encodeBody } from '../wires/registry';
+import { encodeOpenAiChat } from '../wires/openai-chat/encode';
 import { DONE_EVENT, plainFields, type AnsweredBy } from '../dialects/openai-chat/render';
 import { renderOpenAiErrorEvent, renderOpenAiRefusal } from '../dialects/openai-chat/refusal';
 import { addUsage, noUsage } from '../usage';
@@ -108,7 +108,7 @@ class PlanRun implements ChatRun, AttemptListener {
       {
         attempt: target,
         stream: call.request.stream,
-        body: encodeBody(target, call.request),
+        body: encodeOpenAiChat(call.request, target.model),
         lease,
         fields: call.onAttempt?.(target) ?? {},
         open,

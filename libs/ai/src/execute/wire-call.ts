@@ -1,13 +1,5 @@
-import type { aiV1 } from '@sallyport/contracts';
+import type { aiV1, Refusal } from '@sallyport/contracts';
 import type { Lease } from '../router';
-
-/** Why a call gave no answer, or stopped giving one. */
-export interface CallFailure {
-  /** `connect`: nothing was sent; `reset`: the answer broke off; `timeout`: the transport's own time ran out. */
-  readonly kind: 'connect' | 'reset' | 'timeout';
-  /** For the record and the log, never for the caller. */
-  readonly reason: string;
-}
 
 /** Where the answer of one call goes; nothing is called after `end`, `fail` or `abort`. */
 export interface AnswerSink {
@@ -16,7 +8,8 @@ export interface AnswerSink {
   /** @returns false when no more is wanted before `resume`. */
   data(chunk: Buffer): boolean;
   end(): void;
-  fail(failure: CallFailure): void;
+  /** No answer came, or it broke off. */
+  fail(refusal: Refusal): void;
 }
 
 /** A call under way. */

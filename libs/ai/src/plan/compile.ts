@@ -1,5 +1,7 @@
 import { aiV1, type Snapshot, type SnapshotAccount, type SnapshotModel } from '@sallyport/contracts';
 import { compilePrice, FREE, UNPRICED } from '../prices/row';
+import type { UpstreamOrigin } from '@sallyport/proxy';
+import { originOf } from '../wires/openai-chat/call';
 import { ECHO_MODEL, ECHO_SLOW_MODEL } from '../wires/echo/echo';
 
 /** A virtual model, ready to be answered from: nothing is worked out on the request path. */
@@ -18,6 +20,8 @@ export interface ModelTable {
   list(tenant: string): readonly CompiledModel[];
   /** Accounts that need a credential: where a process that may resolve it finds it. */
   readonly credentials: readonly CredentialReference[];
+  /** Where its targets are, for whoever keeps connections to them. */
+  readonly origins: readonly UpstreamOrigin[];
 }
 
 export interface CredentialReference {
@@ -69,7 +73,13 @@ export function compileModels(snapshot: Pick<Snapshot, 'revision' | 'models' | '
     models.set(model.name, compileModel(revision, model, accounts, `/models/${index}`));
     tenants.set(model.tenant, models);
   }
-  return new Table(revision, tenants, builtIn(revision), credentialsOf(snapshot.accounts));
+  return new Table(
+    revision,
+    tenants,
+    builtIn(revision),
+    credentialsOf(snapshot.accounts),
+    originsOf(snapshot.accounts),
+  );
 }
 
 /** What can be served before any configuration has come. */
@@ -83,6 +93,7 @@ class Table implements ModelTable {
     private readonly tenants: ReadonlyMap<string, ReadonlyMap<string, CompiledModel>>,
     private readonly everywhere: ReadonlyMap<string, CompiledModel>,
     readonly credentials: readonly CredentialReference[],
+    readonly origins: readonly UpstreamOrigin[],
   ) {}
 
   find(tenant: string, name: string): CompiledModel | undefined {
@@ -159,4 +170,10 @@ function credentialsOf(accounts: readonly SnapshotAccount[]): readonly Credentia
   return accounts
     .filter((account) => account.key !== null)
     .map((account) => ({ id: credentialId(account.tenant, account.name), reference: account.key! }));
+}
+
+function originsOf(accounts: readonly SnapshotAccount[]): readonly UpstreamOrigin[] {
+  return accounts
+    .filter(({ wire, baseUrl }) => wire === 'openai-chat' && baseUrl !== null)
+    .map(({ baseUrl, allowPrivate }) => originOf(baseUrl!, allowPrivate, STREAMED.connectMs));
 }

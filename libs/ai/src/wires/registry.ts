@@ -1,8 +1,18 @@
 import { aiV1 } from '@sallyport/contracts';
-import type { ChatRequest } from '../chat';
-import { encodeOpenAiChat } from './openai-chat/encode';
+import type { UpstreamPools } from '@sallyport/proxy';
+import type { Wires } from '../execute/chat-call';
+import { openEcho, type EchoPorts } from './echo/echo';
+import { openOpenAiChat } from './openai-chat/call';
 
-/** The body of a request as one target wants it. */
-export function encodeBody(target: aiV1.Attempt, request: ChatRequest): Buffer {
-  return encodeOpenAiChat(request, target.model);
+export interface WirePorts extends EchoPorts {
+  /** Connections to providers; they belong to whoever made the pools. */
+  readonly pools: UpstreamPools;
+}
+
+/** Every wire this gateway speaks, one line each. */
+export function openWires(ports: WirePorts): Wires {
+  return new Map([
+    [aiV1.Wire.WIRE_OPENAI_CHAT, openOpenAiChat(ports.pools)],
+    [aiV1.Wire.WIRE_ECHO, openEcho(ports)],
+  ]);
 }
