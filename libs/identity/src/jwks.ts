@@ -83,13 +83,19 @@ function readKey(member: unknown): VerificationKey | undefined {
   } catch {
     return undefined;
   }
-  if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS)
-    return undefined;
+  if (key.asymmetricKeyType === 'rsa' && !isStrongRsa(key)) return undefined;
   return {
     id: typeof jwk.kid === 'string' ? jwk.kid : undefined,
     algorithm: typeof jwk.alg === 'string' ? jwk.alg : undefined,
     key,
   };
+}
+
+/** RFC 7518 §3.3 sets the size; with an exponent of 1 every message is its own signature. */
+function isStrongRsa({ asymmetricKeyDetails }: KeyObject): boolean {
+  return (
+    (asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS && (asymmetricKeyDetails?.publicExponent ?? 0n) >= 3n
+  );
 }
 
 function fits({ algorithm: own, key }: VerificationKey, algorithm: string): boolean {

@@ -1,5 +1,5 @@
 import { generateKeyPair, exportJWK, CompactSign, type CryptoKey, type JWK } from 'jose';
-import type { ApiKeyRecord, Clock, Json, TrustEntry } from '@sallyport/contracts';
+import type { ApiKeyRecord, Clock, TrustEntry } from '@sallyport/contracts';
 import { mintApiKey, type MintedKey, type Pepper } from './api-key';
 
 /** A moment for tests, and the seconds of it. */
@@ -46,8 +46,8 @@ export class TestIssuer {
     return 'https://api.example/orders';
   }
 
-  jwks(): { keys: Array<Record<string, Json>> } {
-    return { keys: [this.publicJwk as Record<string, Json>] };
+  jwks(): NonNullable<TrustEntry['jwks']> {
+    return { keys: [this.publicJwk as Record<string, string>] };
   }
 
   trustEntry(changes: Partial<TrustEntry> = {}): TrustEntry {
