@@ -89,11 +89,14 @@ class Utf8Watch {
   }
 }
 
-/** `.`, `..`, and both with parameters behind a semicolon, which servlet containers cut off before they resolve dots. */
+/**
+ * `.`, `..`, and both with parameters behind a semicolon, escaped or not: servlet containers cut those off before they
+ * resolve dots.
+ */
 function isDotSegment(segment: string): boolean {
-  const semicolon = segment.indexOf(';');
-  const name = semicolon < 0 ? segment : segment.slice(0, semicolon);
-  return name === '.' || name === '..';
+  if (!segment.startsWith('.')) return false;
+  const rest = segment.startsWith('..') ? segment.slice(2) : segment.slice(1);
+  return rest === '' || rest.startsWith(';') || rest.startsWith('%3B');
 }
 
 /** The common path: nothing to rewrite and nothing to refuse, decided by one linear pattern. */

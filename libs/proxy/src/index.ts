@@ -1,8 +1,16 @@
 export { countedNetwork } from './address';
+export { AddressNotAllowed, guardedLookup, isAddressAllowed, type Lookup } from './address-guard';
+export { Balancer, type Weighted } from './balance';
+export { BodyCap } from './body-cap';
+export { canonicalPath, type CanonicalPath } from './canonical-path';
 export { canonicalRequest, type CanonicalRequest, type RawRequest } from './canonical-request';
-export { canonicalPath } from './canonical-path';
+export type { Forwarding, ForwardPhase, ForwardSink, UpstreamBody, UpstreamClient, UpstreamRequest } from './forward';
+export { fieldsToClient, fieldsToUpstream, type ForwardedFacts } from './headers-out';
+export { IncomingBody, type BodyListener } from './incoming-body';
 export { limits, type HeadLimits, type UpstreamTimeouts } from './limits';
 export { parseMediaType, type MediaType } from './media-type';
+export { UpstreamPools, type UpstreamOrigin } from './pool';
+export { fieldValue, type RawFields } from './raw-fields';
 export {
   RouteConflictError,
   RouteTable,

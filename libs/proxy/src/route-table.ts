@@ -49,7 +49,10 @@ class Methods<Route> {
 
   /** @returns the route that answers one of these methods already. */
   add(route: Route, methods: readonly string[]): Route | undefined {
-    const taken = methods.length === 0 ? this.any : methods.map((method) => this.named.get(method)).find(Boolean);
+    const taken =
+      methods.length === 0
+        ? this.any
+        : methods.map((method) => this.named.get(method)).find((one) => one !== undefined);
     if (taken !== undefined) return taken;
     if (methods.length === 0) this.any = route;
     for (const method of methods) this.named.set(method, route);

@@ -1,0 +1,59 @@
+import type { Readable } from 'node:stream';
+import type { Refusal } from '@sallyport/contracts';
+import type { UpstreamTimeouts } from './limits';
+import type { RawFields } from './raw-fields';
+
+/**
+ * The body of a request on its way up: bytes at hand, or a stream that belongs to the exchange and is destroyed with
+ * it. Never an IncomingMessage: destroying one would cut the client off before it has its answer.
+ */
+export type UpstreamBody = Uint8Array | Readable | undefined;
+
+/** One request as the upstream will see it. */
+export interface UpstreamRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  /** As fieldsToUpstream makes them; with `content-length` when the length of a streamed body is known. */
+  readonly fields: RawFields;
+  readonly body: UpstreamBody;
+  readonly timeouts: UpstreamTimeouts;
+}
+
+/**
+ * How far an exchange had come: `connect` nothing was sent; `request` bytes may have been sent, no answer was seen;
+ * `response` the head of the answer was passed on, so the client's connection can only be destroyed.
+ */
+export type ForwardPhase = 'connect' | 'request' | 'response';
+
+/** Where an answer goes. Called in this order; nothing after onEnd, onFailure or abort. */
+export interface ForwardSink {
+  /** Once; informational answers are not passed on. */
+  onHead(status: number, fields: RawFields): void;
+  /** @returns false when no more is wanted before `resume`. */
+  onData(chunk: Buffer): boolean;
+  /** The answer is complete; trailers are dropped. */
+  onEnd(): void;
+  /** UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT, UPSTREAM_BROKE, or INTERNAL for a defect of ours. */
+  onFailure(refusal: Refusal, phase: ForwardPhase): void;
+}
+
+/** An exchange under way. */
+export interface Forwarding {
+  /** Goes on after `onData` returned false. */
+  resume(): void;
+  /** Gives up: the connection is closed, the body destroyed, the sink hears nothing more. */
+  abort(): void;
+}
+
+/**
+ * A way to one upstream. Answers are passed on as they come: no redirect is followed, nothing is decompressed, and
+ * both directions stop reading when the other side is slow. The sink may be called before `forward` returns.
+ */
+export interface UpstreamClient {
+  /** `http://host:port` */
+  readonly origin: string;
+  /** Host and port, as Host names them. */
+  readonly authority: string;
+  forward(request: UpstreamRequest, sink: ForwardSink): Forwarding;
+}

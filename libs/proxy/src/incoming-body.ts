@@ -1,0 +1,132 @@
+import { Readable } from 'node:stream';
+import type { Refusal } from '@sallyport/contracts';
+import type { BodyCap } from './body-cap';
+import type { UpstreamBody } from './forward';
+
+/** Who follows a body as it comes in. After onRefused or onAborted nothing more is called. */
+export interface BodyListener {
+  /** Counted, and within the cap. */
+  onChunk?(chunk: Buffer): void;
+  onEnd?(): void;
+  /** The body weighs more than it may. Nothing more is read until `discard`. */
+  onRefused(refusal: Refusal): void;
+  /** The client went away, or its framing broke, before the body was complete. */
+  onAborted(): void;
+}
+
+type State = 'held' | 'released' | 'discarded' | 'over';
+
+/**
+ * Reads the body of one request: counts it, shows it to a listener, and holds it until it is released to an upstream.
+ * The cap bounds what is held. Once released it streams, and is read no faster than the upstream takes it.
+ */
+export class IncomingBody {
+  private state: State = 'held';
+  private readonly held: Buffer[] = [];
+  private complete = false;
+  private feed: BodyFeed | undefined;
+  private discardable = 0;
+  private onExcess: () => void = () => undefined;
+
+  /** @param source the message of the client; it is never destroyed here. */
+  constructor(
+    private readonly source: Readable,
+    private readonly cap: BodyCap,
+    private readonly listener: BodyListener,
+  ) {}
+
+  /** Begins to read. */
+  start(): void {
+    this.source.on('data', (chunk: Buffer) => this.read(chunk));
+    this.source.on('end', () => this.end());
+    this.source.on('error', () => this.breakOff());
+    this.source.on('close', () => this.breakOff());
+  }
+
+  /** What was read so far and has not been released, in one piece. */
+  bytes(): Buffer {
+    return this.held.length === 1 ? this.held[0]! : Buffer.concat(this.held);
+  }
+
+  /** Whether the last byte has been read. */
+  get isComplete(): boolean {
+    return this.complete;
+  }
+
+  /** Hands the body on, once: in one piece when it is complete, else as a stream of what is held and what will come. */
+  release(): UpstreamBody {
+    if (this.state !== 'held') throw new Error(`a body that is ${this.state} cannot be released`);
+    this.state = 'released';
+    if (this.complete) return this.held.length === 0 ? undefined : this.bytes();
+    this.feed = new BodyFeed(() => this.source.resume());
+    for (const chunk of this.held) this.feed.push(chunk);
+    this.held.length = 0;
+    return this.feed;
+  }
+
+  /**
+   * Reads on without keeping anything, so that a client that still sends sees the answer instead of a reset. To be
+   * called after a refusal, and whenever an answer is complete before the body is.
+   * @param onExcess called once when more than `maxBytes` come: then cut the connection
+   */
+  discard(maxBytes: number, onExcess: () => void): void {
+    this.feed?.destroy();
+    this.held.length = 0;
+    this.state = 'discarded';
+    this.discardable = maxBytes;
+    this.onExcess = onExcess;
+    this.source.resume();
+  }
+
+  private read(chunk: Buffer): void {
+    if (this.state === 'over') return;
+    if (this.state === 'discarded') return this.throwAway(chunk);
+    const refusal = this.cap.count(chunk.length);
+    if (refusal) {
+      this.stop();
+      return this.listener.onRefused(refusal);
+    }
+    if (this.state === 'held') this.held.push(chunk);
+    else if (this.feed && !this.feed.push(chunk)) this.source.pause();
+    this.listener.onChunk?.(chunk);
+  }
+
+  private throwAway(chunk: Buffer): void {
+    this.discardable -= chunk.length;
+    if (this.discardable >= 0) return;
+    this.stop();
+    this.onExcess();
+  }
+
+  private end(): void {
+    if (this.state === 'over' || this.complete) return;
+    this.complete = true;
+    this.feed?.push(null);
+    if (this.state !== 'discarded') this.listener.onEnd?.();
+  }
+
+  private breakOff(): void {
+    if (this.state === 'over' || this.complete) return;
+    const wasDiscarded = this.state === 'discarded';
+    this.stop();
+    if (!wasDiscarded) this.listener.onAborted();
+  }
+
+  private stop(): void {
+    this.state = 'over';
+    this.source.pause();
+    this.held.length = 0;
+    this.feed?.destroy();
+  }
+}
+
+/** A stream of the exchange's own: destroying it leaves the client's connection alone. */
+class BodyFeed extends Readable {
+  constructor(private readonly onWant: () => void) {
+    super();
+  }
+
+  override _read(): void {
+    this.onWant();
+  }
+}
