@@ -2,5 +2,7 @@ export * from './limiter';
 export { LocalLimiter } from './local-limiter';
 export { MemorySource } from './memory-source';
 export { rateLimitField, rateLimitPolicyField, retryAfterMs } from './rate-limit-fields';
+export { describeLimiter, type LimiterUnderTest } from './limiter.suite';
+export { describeLimitSource, type SourceUnderTest } from './source.suite';
 export type { Rate } from './gcra';
 export type { Draw, Drawn, LimitSource } from './source';

@@ -1,0 +1,68 @@
+import { lookup } from 'node:dns/promises';
+import { isIPv6 } from 'node:net';
+
+/** All replicas of a service are found again this often. */
+const RESOLVE_MS = 10_000;
+
+/** Finds the addresses of one target: `dns:///host:port`, `host:port` or `unix:/path`. */
+export type Resolve = (target: string) => Promise<readonly string[]>;
+
+export const resolveTarget: Resolve = async (target) => {
+  if (target.startsWith('unix:')) return [target];
+  const { host, port } = hostAndPort(target);
+  const found = await lookup(host, { all: true });
+  return found.map(({ address }) => (isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`));
+};
+
+/** @throws RangeError on anything else, at start. */
+export function hostAndPort(target: string): { host: string; port: string } {
+  const match = /^(?:dns:\/\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(target);
+  if (!match) throw new RangeError(`${target} is not dns:///host:port or unix:/path`);
+  return { host: (match[1] ?? match[2])!, port: match[3]! };
+}
+
+/**
+ * Keeps one thing per address of a target: makes it when an address appears, retires it when the address is gone.
+ * A failed look-up changes nothing: the name service being down is no reason to leave replicas that answer.
+ */
+export class Replicas<T extends { retire(): void }> {
+  private readonly members = new Map<string, T>();
+  private readonly timer: NodeJS.Timeout;
+  private closed = false;
+
+  constructor(
+    private readonly target: string,
+    private readonly make: (address: string) => T,
+    private readonly resolve: Resolve,
+  ) {
+    if (!target.startsWith('unix:')) hostAndPort(target);
+    void this.refresh();
+    this.timer = setInterval(() => void this.refresh(), RESOLVE_MS).unref();
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return this.members.values();
+  }
+
+  close(): void {
+    this.closed = true;
+    clearInterval(this.timer);
+    this.adopt([]);
+  }
+
+  private async refresh(): Promise<void> {
+    const addresses = await this.resolve(this.target).catch(() => undefined);
+    if (addresses && addresses.length > 0 && !this.closed) this.adopt(addresses);
+  }
+
+  private adopt(addresses: readonly string[]): void {
+    for (const [address, member] of this.members) {
+      if (addresses.includes(address)) continue;
+      this.members.delete(address);
+      member.retire();
+    }
+    for (const address of addresses) {
+      if (!this.members.has(address)) this.members.set(address, this.make(address));
+    }
+  }
+}
