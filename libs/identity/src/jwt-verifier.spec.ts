@@ -4,7 +4,7 @@ import { isRefusal, type TrustEntry } from '@sallyport/contracts';
 import { sharedData } from '@sallyport/testkit';
 import { Pepper } from './api-key';
 import { KeySet } from './jwks';
-import { readCompactJws } from './jws';
+import { readCompactJws, type CompactJws } from './jws';
 import { isSignedBy } from './jwt-verifier';
 import { LocalVerifier } from './local-verifier';
 import { TEST_NOW_SECONDS, TestClock, TestIssuer } from './test-issuer';
@@ -374,7 +374,6 @@ describe.each([
     file: 'json_web_signature_test.json',
     stricter: new Map([
       ...[259, 263, 272, 275].map((id) => [id, 'claims are text: an empty or binary payload is none'] as const),
-      ...[346, 350].map((id) => [id, 'PS384 under a key that says PS256; we offer no PS384'] as const),
     ]),
     laxer: new Map<number, string>(),
   },
@@ -395,7 +394,7 @@ describe.each([
   const groups = testGroups.filter((group) => keysOf(group).length > 0 && group.tests.some(isOffered));
 
   it.each(groups.map((group, index) => [`${group.comment} (${index})`, group] as const))('%s', async (_, group) => {
-    for (const { tcId, comment, jws, result } of group.tests) {
+    for (const { tcId, comment, jws, result } of group.tests.filter(isOffered)) {
       const expected = (result === 'valid' && !stricter.has(tcId)) || laxer.has(tcId);
       expect([tcId, comment, await holds(jws, keysOf(group))]).toEqual([tcId, comment, expected]);
     }
@@ -410,10 +409,9 @@ describe.each([
     return shown?.keys ?? (shown ? [shown] : []);
   }
 
-  async function holds(text: unknown, jwks: readonly unknown[]): Promise<boolean> {
-    const jws = typeof text === 'string' ? readCompactJws(text) : 'not in compact form';
+  async function holds(jws: unknown, jwks: readonly unknown[]): Promise<boolean> {
     const keys = readable(jwks);
-    return typeof jws !== 'string' && offered.has(jws.algorithm) && keys !== undefined && isSignedBy(jws, keys);
+    return keys !== undefined && isSignedBy(readCompactJws(jws as string) as CompactJws, keys);
   }
 
   function readable(keys: readonly unknown[]): KeySet | undefined {
