@@ -1,2 +1,4 @@
 export * from './shared-data';
 export * from './test-database';
+export * from './fake-vendor/fake-vendor';
+export type { OpenAiUsage, UsagePlace } from './fake-vendor/openai-chat';
