@@ -31,3 +31,12 @@ export { LocalRouter, mayUse, type LeaseSource, type LocalRouterPorts } from './
 export { costOf } from './prices/cost';
 export type { Usage } from './usage';
 export { openWires, type WirePorts } from './wires/registry';
+export {
+  outcomeName,
+  readUsageRecord,
+  sourceName,
+  usageRecord,
+  type OutcomeName,
+  type SourceName,
+  type UsageRecord,
+} from './ledger/usage-record';
