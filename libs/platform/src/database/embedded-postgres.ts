@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync, rmSync } from 'node:fs';
 import {
   chmod,
   chown,
@@ -62,15 +62,14 @@ const settings: Readonly<Record<string, string>> = {
   huge_pages: 'off',
   logging_collector: 'off',
   log_destination: 'stderr',
-  log_min_messages: 'warning',
-  // A statement may hold what no log may.
+  // Only what the server says of itself. The error of a statement is its sender's, and may quote what no log may hold.
+  log_min_messages: 'log',
   log_min_error_statement: 'panic',
-  log_parameter_max_length_on_error: '0',
   timezone: 'UTC',
 };
 
 /** For tests only: a crash of the machine loses everything. */
-const testSettings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+const testSettings = { fsync: 'off', full_page_writes: 'off' };
 
 /** The cluster on disk belongs to another major version. */
 export class PostgresVersionMismatch extends Error {
@@ -190,6 +189,7 @@ class Server implements EmbeddedPostgres {
   /** A process that ends without closing asks its server to follow; there is no time left to wait for it. */
   private readonly abandon = (): void => {
     if (this.child && isRunning(this.child)) this.child.kill('SIGINT');
+    rmSync(this.options.socketDir, { recursive: true, force: true });
   };
 
   private async launch(): Promise<void> {
