@@ -1,0 +1,89 @@
+// What the tools have in common: where the clone is, how they speak, and how they start and end other processes.
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Folder of the clone. */
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Tells people how it goes. Standard output belongs to results. */
+export function say(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Ends the tool with one clear line. */
+export class Failure extends Error {
+  constructor(message, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Runs the tool when its file is what Node was started with; otherwise the file is imported for what it exports. */
+export function whenMain(meta, main) {
+  if (process.argv[1] === undefined || fileURLToPath(meta.url) !== resolved(process.argv[1])) return;
+  main(process.argv.slice(2)).catch((error) => {
+    say(error instanceof Failure ? error.message : (error?.stack ?? String(error)));
+    process.exit(error instanceof Failure ? error.exitCode : 1);
+  });
+}
+
+function resolved(path) {
+  return path.endsWith('.mjs') ? path : `${path}.mjs`;
+}
+
+/** Path of a tool of ours in node_modules. */
+export function bin(name) {
+  return join(root, 'node_modules', '.bin', name);
+}
+
+/**
+ * Runs a command to its end, its output among our progress unless `stdio` says otherwise.
+ * @returns {Promise<number>} its exit code; that of a command ended by a signal is 128 and the signal's number.
+ */
+export function run(command, args, { stdio = ['ignore', 2, 2], env = process.env } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio, env });
+    child.once('error', (error) => reject(new Failure(`${command} cannot be started: ${error.message}`)));
+    child.once('exit', (code, signal) => resolve(exitCodeOf(code, signal)));
+  });
+}
+
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
+
+export function exitCodeOf(code, signal) {
+  return code ?? 128 + (signalNumbers[signal] ?? 0);
+}
+
+/**
+ * Starts a compiled application in a process group of its own: Ctrl-C in a terminal reaches every process of the group in
+ * front, and the application would take our forwarded signal for the second, impatient one. Should we be killed, the closing
+ * of the channel tells the application to end.
+ */
+export function startApp(app, args, { stdio = 'inherit', env = process.env } = {}) {
+  const main = join(root, 'dist', 'apps', app, 'src', 'main.js');
+  const streams = typeof stdio === 'string' ? [stdio, stdio, stdio] : stdio;
+  return spawn(process.execPath, ['--enable-source-maps', main, ...args], {
+    cwd: root,
+    stdio: [...streams, 'ipc'],
+    env,
+    detached: process.platform !== 'win32',
+  });
+}
+
+/**
+ * Calls `end` for every signal that asks us to end. Under npm the shell between npm and us may die without passing a signal on:
+ * then our parent changes.
+ */
+export function onEnd(end) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => end(signal === 'SIGHUP' ? 'SIGTERM' : signal));
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    end('SIGTERM');
+  }, 500);
+  watch.unref();
+}
