@@ -105,6 +105,8 @@ export interface RequestFacts extends Making {
   readonly clientAddress: string;
   readonly refusal?: Refusal;
   readonly route?: RouteFacts;
+  /** An operation of our own that calls no model, such as `models.list`; undefined for what is only passed on. */
+  readonly operation?: string;
   /** Revision of the configuration that served it. */
   readonly configVersion?: string;
   readonly principal?: Principal;
@@ -135,6 +137,7 @@ export type AdmissionFacts = Pick<
   | 'path'
   | 'clientAddress'
   | 'route'
+  | 'operation'
   | 'configVersion'
   | 'principal'
   | 'trace'

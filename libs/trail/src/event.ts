@@ -1,0 +1,162 @@
+import { canonicalJson, type Json } from '@sallyport/contracts';
+import type { AuditEvent } from './trail';
+
+export const MAX_EVENT_BYTES = 32 * 1024;
+
+/** What the producer's chain adds to an event. */
+export interface Stamp {
+  readonly cluster: string;
+  readonly chain: string;
+  readonly producer: string;
+  readonly seq: number;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Version of Sallyport. */
+  readonly version: string;
+}
+
+type Document = { [name: string]: Json | undefined };
+
+const REPLACEMENT = '\ufffd';
+
+/**
+ * The bytes of one event in its chain: RFC 8785 canonical JSON, at most 32 KiB. Never throws: what JSON or Postgres
+ * cannot hold is replaced, what is too long is cut, and the record says `truncated`.
+ */
+export function eventBytes(event: AuditEvent, stamp: Stamp): Buffer {
+  const document = stamped(event, stamp);
+  const bytes = Buffer.from(canonical(document));
+  return bytes.length <= MAX_EVENT_BYTES ? bytes : cut(event, document);
+}
+
+/** Puts the chain's members where the sorted order wants them, so that no sort is needed afterwards. */
+function stamped(event: AuditEvent, stamp: Stamp): Document {
+  const attestation = [{ authority_uid: stamp.cluster, chain_uid: stamp.chain }];
+  const document: Document = {};
+  let placed = false;
+  for (const name in event.body) {
+    if (!placed && name > 'attestation_list') {
+      document['attestation_list'] = attestation;
+      placed = true;
+    }
+    document[name] = name === 'metadata' ? metadata(event, stamp) : event.body[name];
+  }
+  document['attestation_list'] = attestation;
+  document['metadata'] ??= metadata(event, stamp);
+  return document;
+}
+
+function metadata(event: AuditEvent, stamp: Stamp): Json {
+  const given = event.body['metadata'] as { readonly profiles?: Json } | undefined;
+  return {
+    log_name: stamp.producer,
+    logged_time: stamp.now,
+    product: { name: 'Sallyport', vendor_name: 'Sallyport', version: stamp.version },
+    profiles: given?.profiles ?? [],
+    sequence: stamp.seq,
+    tenant_uid: event.tenant,
+    uid: event.uid,
+    version: '1.8.0',
+  };
+}
+
+/**
+ * Canonical JSON of any value. A document that already lies in sorted order, as our builders make it, is written by
+ * JSON.stringify, which then gives the bytes of RFC 8785 five times faster than a writer in JavaScript.
+ */
+export function canonical(value: Json): string {
+  if (!isInOrder(value)) return canonicalJson(clean(value));
+  const text = JSON.stringify(value);
+  // JSON.stringify writes U+0000 and lone surrogates as escapes. Postgres takes no U+0000, RFC 8785 no surrogate.
+  return /\\u(?:0000|d[89a-f])/.test(text) ? canonicalJson(clean(value)) : text;
+}
+
+function isInOrder(value: Json): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value !== 'bigint';
+  if (Array.isArray(value)) return value.every(isInOrder);
+  let last: string | undefined;
+  for (const name in value) {
+    if (last !== undefined && name < last) return false;
+    last = name;
+    if (!isInOrder((value as Document)[name]!)) return false;
+  }
+  return true;
+}
+
+/** Replaces what canonical JSON cannot hold; whatever comes in, something comes out. */
+function clean(value: unknown): Json {
+  switch (typeof value) {
+    case 'string':
+      return cleanText(value);
+    case 'number':
+      return Number.isFinite(value) ? value : null;
+    case 'boolean':
+      return value;
+    case 'object':
+      if (value === null) return null;
+      if (Array.isArray(value)) return value.map(clean);
+      return Object.fromEntries(
+        Object.entries(value)
+          .filter(([, member]) => member !== undefined)
+          .map(([name, member]) => [cleanText(name), clean(member)]),
+      );
+    default:
+      return value === undefined ? null : String(value);
+  }
+}
+
+function cleanText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', REPLACEMENT);
+}
+
+/** Bounds tried one after the other on an event that is too long: characters, items and members. */
+const bounds = [
+  { characters: 1024, items: 64, members: 128 },
+  { characters: 256, items: 16, members: 64 },
+  { characters: 64, items: 4, members: 32 },
+] as const;
+
+function cut(event: AuditEvent, document: Document): Buffer {
+  for (const bound of bounds) {
+    const bytes = Buffer.from(canonicalJson(markTruncated(shorten(clean(document), bound) as Document)));
+    if (bytes.length <= MAX_EVENT_BYTES) return bytes;
+  }
+  return Buffer.from(canonicalJson(markTruncated(clean(essentials(event, document)) as Document)));
+}
+
+type Bound = { readonly characters: number; readonly items: number; readonly members: number };
+
+function shorten(value: Json, bound: Bound): Json {
+  if (typeof value === 'string') {
+    return value.length <= bound.characters ? value : `${value.slice(0, bound.characters).toWellFormed()}…`;
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.slice(0, bound.items).map((item) => shorten(item, bound));
+  return Object.fromEntries(
+    Object.entries(value)
+      .slice(0, bound.members)
+      .map(([name, member]) => [shorten(name, bound), shorten(member!, bound)]),
+  );
+}
+
+/** Who, what and when: what must be left of an event whatever its size. */
+function essentials(event: AuditEvent, document: Document): Document {
+  const ours = (document['unmapped'] as { readonly sallyport?: Document } | undefined)?.sallyport ?? {};
+  const names = ['activity_id', 'category_uid', 'class_uid', 'type_uid', 'severity_id', 'status_id', 'time'];
+  const kept = Object.fromEntries(names.map((name) => [name, document[name]]));
+  const request = ours['request_id'];
+  return {
+    ...kept,
+    attestation_list: document['attestation_list'],
+    metadata: document['metadata'],
+    unmapped: {
+      sallyport: { kind: event.kind, request_id: typeof request === 'string' ? request.slice(0, 64) : undefined },
+    },
+  };
+}
+
+function markTruncated(document: Document): Document {
+  const unmapped = document['unmapped'] as Document | undefined;
+  const ours = unmapped?.['sallyport'] as Document | undefined;
+  return { ...document, unmapped: { ...unmapped, sallyport: { ...ours, truncated: true } } };
+}

@@ -1,0 +1,114 @@
+import type { FileSystem, SpoolFile } from './ports';
+
+export const GAP_PAGE_BYTES = 4096;
+
+/** Records that the spool did not take. */
+export interface Gap {
+  /** The uid of the record that will state the gap; fixed with the first loss, so that it is stated once. */
+  readonly uid: string;
+  /** Milliseconds since the epoch of the first and last loss. */
+  readonly first: number;
+  readonly last: number;
+  /** Losses by `<kind>/<route class>`. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/**
+ * A page written full when the spool is opened, so that losses can be counted in place when nothing else can be
+ * written any more.
+ */
+export class GapPage {
+  /** The gap that is being stated, and the one that is still growing. */
+  #closed: Gap | undefined;
+  #open: Gap | undefined;
+  #writing: Promise<void> | undefined;
+  #again = false;
+
+  private constructor(private readonly file: SpoolFile) {}
+
+  /** Opens or makes the page. What it holds was counted by an earlier process and is not yet stated. */
+  static async open(files: FileSystem, path: string): Promise<GapPage> {
+    const present = await files.readAll(path);
+    const whole = present?.length === GAP_PAGE_BYTES;
+    const page = new GapPage(await files.open(path, whole ? 'edit' : 'create'));
+    [page.#closed, page.#open] = present ? readGaps(present) : [];
+    if (!whole) await page.#store();
+    return page;
+  }
+
+  /** Counts one loss; the page on disk follows by itself, one write at a time. */
+  count(label: string, now: number, uid: () => string): void {
+    const { uid: known, first, counts }: Gap = this.#open ?? { uid: uid(), first: now, last: now, counts: {} };
+    this.#open = { uid: known, first, last: now, counts: { ...counts, [label]: (counts[label] ?? 0) + 1 } };
+    this.#write();
+  }
+
+  /** The gap to be stated next. What is lost from now on belongs to another one. */
+  take(): Gap | undefined {
+    if (!this.#closed) {
+      this.#closed = this.#open;
+      this.#open = undefined;
+    }
+    return this.#closed;
+  }
+
+  /** The gap that was taken stands in the chain. */
+  async stated(): Promise<void> {
+    this.#closed = undefined;
+    this.#write();
+    await this.#quiet();
+  }
+
+  async close(): Promise<void> {
+    await this.#quiet();
+    await this.file.close();
+  }
+
+  async #quiet(): Promise<void> {
+    while (this.#writing) await this.#writing;
+  }
+
+  #write(): void {
+    if (this.#writing) {
+      this.#again = true;
+      return;
+    }
+    this.#writing = this.#store()
+      // The disk that lost the records may lose the page, too; the counts stay in memory.
+      .catch(() => undefined)
+      .then(() => {
+        this.#writing = undefined;
+        if (!this.#again) return;
+        this.#again = false;
+        this.#write();
+      });
+  }
+
+  async #store(): Promise<void> {
+    await this.file.write([pageOf([this.#closed, this.#open].filter((gap) => gap !== undefined))], 0);
+    await this.file.sync();
+  }
+}
+
+/** How many records a gap stands for. */
+export function lossesOf(gap: Gap): number {
+  return Object.values(gap.counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** JSON filled up with spaces. Labels that would not fit are counted together. */
+function pageOf(gaps: readonly Gap[]): Buffer {
+  const page = Buffer.alloc(GAP_PAGE_BYTES, ' ');
+  const full = JSON.stringify(gaps);
+  const short = () => JSON.stringify(gaps.map((gap) => ({ ...gap, counts: { other: lossesOf(gap) } })));
+  page.write(full.length <= GAP_PAGE_BYTES ? full : short());
+  return page;
+}
+
+function readGaps(page: Uint8Array): Gap[] {
+  try {
+    const gaps = JSON.parse(Buffer.from(page).toString()) as Gap[];
+    return gaps.filter(({ uid, counts }) => typeof uid === 'string' && typeof counts === 'object');
+  } catch {
+    return [];
+  }
+}

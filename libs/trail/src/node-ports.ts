@@ -1,0 +1,140 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat, utimes, type FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
+
+const flags = { create: 'w+', exclusive: 'wx+', edit: 'r+', read: 'r' } as const;
+
+class NodeFile implements SpoolFile {
+  constructor(private readonly handle: FileHandle) {}
+
+  async write(parts: readonly Uint8Array[], position: number): Promise<void> {
+    const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    const { bytesWritten } = await this.handle.writev(parts as Uint8Array[], position);
+    if (bytesWritten < length) await this.#writeRest(Buffer.concat(parts), bytesWritten, position);
+  }
+
+  /** A short write says that the disk filled up or a signal came: the next call tells which. */
+  async #writeRest(whole: Buffer, from: number, position: number): Promise<void> {
+    let done = from;
+    while (done < whole.length) {
+      done += (await this.handle.write(whole, done, whole.length - done, position + done)).bytesWritten;
+    }
+  }
+
+  sync(): Promise<void> {
+    return this.handle.datasync();
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    return (await this.handle.read(into, 0, into.byteLength, position)).bytesRead;
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.handle.truncate(length);
+  }
+
+  close(): Promise<void> {
+    return this.handle.close();
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+/** The file system of the host. */
+export const nodeFileSystem: FileSystem = {
+  async makeFolder(path) {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  },
+  async list(path) {
+    return readdir(path).catch((error: unknown) => {
+      if (isMissing(error)) return [];
+      throw error;
+    });
+  },
+  async open(path, mode) {
+    return new NodeFile(await open(path, flags[mode], 0o600));
+  },
+  async readAll(path) {
+    return readFile(path).catch((error: unknown) => {
+      if (isMissing(error)) return undefined;
+      throw error;
+    });
+  },
+  rename,
+  async remove(path) {
+    await rm(path, { force: true });
+  },
+  removeFolder: rmdir,
+  async syncFolder(path) {
+    const folder = await open(path, 'r');
+    await folder.sync().finally(() => folder.close());
+  },
+  async touch(path) {
+    const now = new Date();
+    await utimes(path, now, now);
+  },
+  async modifiedAt(path) {
+    return stat(path).then(
+      ({ mtimeMs }) => mtimeMs,
+      (error: unknown) => {
+        if (isMissing(error)) return undefined;
+        throw error;
+      },
+    );
+  },
+};
+
+/** Timers of the host. */
+export const nodeScheduler: Scheduler = {
+  turnEnd(run) {
+    setImmediate(run);
+  },
+  after(milliseconds, run) {
+    const timer = setTimeout(run, milliseconds);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Field 22 of /proc/<pid>/stat: ticks since boot. Field 2 is a name in parentheses that may hold anything. */
+function startOf(pid: number): string | undefined {
+  try {
+    const line = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return line.slice(line.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return 'pid';
+  }
+}
+
+function signalReaches(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Processes of the host; where there is no /proc, a process id alone has to do. */
+export function nodeProcesses(): Processes {
+  return {
+    pid: process.pid,
+    started: startOf(process.pid) ?? '',
+    space: `${hostname()} ${pidNamespace()}`,
+    isAlive(pid, started) {
+      const start = startOf(pid);
+      return start === undefined ? started === '' && signalReaches(pid) : start === started;
+    },
+  };
+}

@@ -1,0 +1,737 @@
+import { uuidv7, type Clock, type RandomBytes } from '@sallyport/contracts';
+import { ChainFiles } from './chain-files';
+import { claimProducer, type Claim } from './claim';
+import { GapPage, type Gap } from './gap';
+import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
+import { recover, type Damage, type Recovery, type Segment } from './recover';
+import {
+  encodeRecord,
+  encodeSegmentEnd,
+  encodeSegmentHeader,
+  recordFlags,
+  recordTypes,
+  SEGMENT_HEADER_BYTES,
+  segmentName,
+  type SpoolRecord,
+} from './segment';
+import { SpoolFull, type Receipt } from './trail';
+
+const SEGMENT_BYTES = 8 * 1024 * 1024;
+const SEGMENT_MS = 60_000;
+const BATCH_BYTES = 1024 * 1024;
+/** Within this time of its write a record is durable, also when nobody waits for it. */
+const SYNC_DELAY_MS = 4;
+/** Space set aside on disk for control records and for what was accepted when the disk filled up. */
+const RESERVE_BYTES = 256 * 1024;
+/** Bytes that may wait in memory for a disk that does not answer. */
+const MEMORY_BYTES = 4 * 1024 * 1024;
+const RETRY_MS = 250;
+/** Chains have no fingerprints yet; the field is there for them. */
+const NO_FINGERPRINT = new Uint8Array(32);
+
+/** What happened to the spool itself. Each is worth a record of its own. */
+export type SpoolNote =
+  /** A chain begins: the folder was empty, or its last chain was damaged after `lastSound`. */
+  | { readonly what: 'chain-begun'; readonly chain: string; readonly after?: { chain: string; lastSound: number } }
+  | { readonly what: 'torn-tail'; readonly bytes: number }
+  | { readonly what: 'damage'; readonly chain: string; readonly lastSound: number; readonly salvaged: number }
+  | { readonly what: 'sync-failed' | 'write-failed'; readonly error: string }
+  | { readonly what: 'gap'; readonly gap: Gap };
+
+/** One record on its way into the spool. */
+export interface Entry {
+  readonly uid: string;
+  /** What a loss of it is counted under: `<kind>/<route class>`. */
+  readonly label: string;
+  /** Control records are found by uid as long as they are not trimmed, and may use the last of the space. */
+  readonly control: boolean;
+  /** Writes the body, now that the record's place is known. */
+  body(chain: string, seq: number): Uint8Array;
+}
+
+export interface SpoolOptions {
+  /** Folder of the lane; each producer has a folder in it. */
+  readonly root: string;
+  readonly app: string;
+  /** First part of the chain's name. */
+  readonly cluster: string;
+  readonly maxBytes: number;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly files: FileSystem;
+  readonly scheduler: Scheduler;
+  readonly processes: Processes;
+}
+
+/** Who is told what happens to the spool. */
+export interface SpoolWatcher {
+  /** Writes a note into a trail. The receipt of a gap says when its count may be forgotten. */
+  note(note: SpoolNote): Receipt | undefined;
+  /** Takes a record from behind a damage; it belongs to no chain any more. */
+  salvage(record: SpoolRecord): void;
+}
+
+type Chained = Readonly<Pick<Recovery, 'controls' | 'nextSeq'>> & { readonly segments: readonly Segment[] };
+const EMPTY: Chained = { segments: [], controls: new Map(), nextSeq: 1 };
+
+type State = 'queued' | 'written' | 'durable' | 'refused';
+
+const RESOLVED = Promise.resolve();
+const NOTHING = Buffer.alloc(0);
+
+interface Deferred {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+function defer(): Deferred {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((good, bad) => {
+    resolve = good;
+    reject = bad;
+  });
+  return { promise, resolve, reject };
+}
+
+/** A record between `append` and the disk. */
+class Pending implements Receipt {
+  state: State = 'queued';
+  #written: Deferred | undefined;
+  #durable: Deferred | undefined;
+
+  constructor(
+    readonly uid: string,
+    readonly seq: number,
+    readonly label: string,
+    readonly bytes: Buffer,
+    private readonly hurry: () => void,
+  ) {}
+
+  get written(): Promise<void> {
+    if (this.state === 'refused') return Promise.reject(new SpoolFull(this.uid));
+    if (this.state !== 'queued') return RESOLVED;
+    return (this.#written ??= defer()).promise;
+  }
+
+  get durable(): Promise<void> {
+    if (this.state === 'refused') return Promise.reject(new SpoolFull(this.uid));
+    if (this.state === 'durable') return RESOLVED;
+    this.hurry();
+    return (this.#durable ??= defer()).promise;
+  }
+
+  advance(state: 'written' | 'durable'): void {
+    this.state = state;
+    this.#written?.resolve();
+    if (state === 'durable') this.#durable?.resolve();
+  }
+
+  refuse(): void {
+    this.state = 'refused';
+    const error = new SpoolFull(this.uid);
+    this.#written?.reject(error);
+    this.#durable?.reject(error);
+  }
+}
+
+/**
+ * Keeps the records of one producer on disk until they are committed elsewhere. Everything of one turn of the event
+ * loop goes out in one write; at most one write and one sync are under way; while nothing comes, nothing runs.
+ */
+export class Spool {
+  readonly producer: string;
+  #queue: Pending[] = [];
+  #queuedBytes = 0;
+  /** Written, but not yet known to be on the disk: kept so that they can be written again elsewhere. */
+  #unsynced: Pending[] = [];
+  #unsyncedBytes = 0;
+  #pumping = false;
+  #turnPending = false;
+  #file: SpoolFile | undefined;
+  #active: Segment | undefined;
+  #activeSince = 0;
+  #syncing: Promise<void> | undefined;
+  #syncCancel: (() => void) | undefined;
+  #hurried = false;
+  /** The open segment cannot be trusted any more. */
+  #broken = false;
+  #retryCancel: (() => void) | undefined;
+  /** Ordinary records are refused until there is room again. */
+  #refusing = false;
+  /** The disk itself said that it is full. */
+  #starved = false;
+  #reserve = false;
+  #closed = false;
+  #statingGap = false;
+  #watcher: SpoolWatcher | undefined;
+  #untold: SpoolNote[] = [];
+  #salvaged: readonly SpoolRecord[] = [];
+  #durableThrough: number;
+  readonly #listeners = new Set<() => void>();
+  readonly #idle: (() => void)[] = [];
+
+  private constructor(
+    private readonly options: SpoolOptions,
+    private readonly claim: Claim,
+    private readonly live: ChainFiles,
+    /** Chains that ended with a damage and still hold records to be shipped. */
+    private readonly ended: ChainFiles[],
+    private readonly page: GapPage,
+    private nextSeq: number,
+  ) {
+    this.producer = claim.producer;
+    this.#durableThrough = nextSeq - 1;
+  }
+
+  /** Claims a producer's folder, repairs what its last owner left, and begins a new segment. */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const claim = await claimProducer(options.root, options.app, options);
+    try {
+      return await Spool.#openClaimed(options, claim);
+    } catch (error) {
+      await claim.release();
+      throw error;
+    }
+  }
+
+  static async #openClaimed(options: SpoolOptions, claim: Claim): Promise<Spool> {
+    const { files } = options;
+    const { directory } = claim;
+    const found = await recover(files, directory);
+    const { damage } = found;
+    const previous = await readChain(files, directory);
+    if (damage) await endChain(files, directory, previous ?? newChain(options, claim), damage, found.segments);
+    const fresh = previous === undefined || damage !== undefined;
+    const chain = fresh ? newChain(options, claim) : previous;
+    if (fresh) await writeWhole(files, directory, 'chain', Buffer.from(chain));
+    const { segments, controls, nextSeq }: Chained = damage ? EMPTY : found;
+    const live = new ChainFiles(files, directory, chain, [...segments], new Map(controls));
+    const page = await GapPage.open(files, `${directory}/gap.page`);
+    const spool = new Spool(options, claim, live, await endedChains(files, directory), page, nextSeq);
+    await spool.#beginFirstSegment();
+    const after = damage && previous !== undefined ? { chain: previous, lastSound: damage.lastSound } : undefined;
+    if (fresh) spool.#tell({ what: 'chain-begun', chain, ...(after && { after }) });
+    if (found.tornBytes > 0) spool.#tell({ what: 'torn-tail', bytes: found.tornBytes });
+    if (damage && after) spool.#tell({ what: 'damage', ...after, salvaged: damage.salvaged.length });
+    spool.#salvaged = damage?.salvaged ?? [];
+    return spool;
+  }
+
+  /** Hands over what was found on opening, and from then on whatever happens. */
+  watch(watcher: SpoolWatcher): void {
+    this.#watcher = watcher;
+    for (const note of this.#untold.splice(0)) watcher.note(note);
+    for (const record of this.#salvaged) watcher.salvage(record);
+    this.#salvaged = [];
+    this.#stateGap();
+  }
+
+  #tell(note: SpoolNote): Receipt | undefined {
+    if (this.#watcher) return this.#watcher.note(note);
+    this.#untold.push(note);
+    return undefined;
+  }
+
+  /** A disk that is full already still has the reserve of the last owner. */
+  async #beginFirstSegment(): Promise<void> {
+    const { files } = this.options;
+    this.#reserve = await makeReserve(files, this.claim.directory);
+    await this.#beginSegment().catch(async (error: unknown) => {
+      if (!isDiskFull(error)) throw error;
+      this.#starved = true;
+      await this.#releaseReserve();
+      await this.#beginSegment();
+      this.#retryLater();
+    });
+  }
+
+  /** `<cluster>/<producer>/<epoch>`; a new epoch for every folder and after every damage, so that no name comes twice. */
+  get chain(): string {
+    return this.live.chain;
+  }
+
+  /** Everything up to here is on the disk. */
+  get durableThrough(): number {
+    return this.#durableThrough;
+  }
+
+  get bytes(): number {
+    return this.live.bytes + this.ended.reduce((sum, chain) => sum + chain.bytes, 0);
+  }
+
+  /** Chains with records to be shipped: ended ones first, the growing one last. */
+  get chains(): readonly ChainFiles[] {
+    return [...this.ended, this.live];
+  }
+
+  append(entry: Entry): Receipt {
+    if (this.#closed || !this.#admits(entry)) return this.#refuse(entry);
+    const seq = this.nextSeq++;
+    const flags = entry.control ? recordFlags.control : 0;
+    const bytes = encodeRecord(recordTypes.event, flags, seq, entry.body(this.chain, seq));
+    const pending = new Pending(entry.uid, seq, entry.label, bytes, this.#hurry);
+    if (entry.control) this.live.controls.set(entry.uid, seq);
+    this.#queue.push(pending);
+    this.#queuedBytes += bytes.length;
+    this.#schedulePump();
+    return pending;
+  }
+
+  /** Whether an ordinary record would be taken. */
+  room(): boolean {
+    return !this.#closed && !this.#refusing && !this.#starved && this.#fits(RESERVE_BYTES);
+  }
+
+  has(uid: string): boolean {
+    return this.live.controls.has(uid) || this.ended.some(({ controls }) => controls.has(uid));
+  }
+
+  /** Calls back whenever `durableThrough` has grown. @returns what ends it. */
+  onDurable(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Everything of the chain up to `seq` is safe elsewhere: its segments may go. */
+  async committed(chain: string, seq: number): Promise<void> {
+    if (chain === this.chain) await this.live.trim(seq, this.#active);
+    else await this.#trimEnded(chain, seq);
+    if (this.#refusing || this.#starved) this.#schedulePump();
+  }
+
+  async #trimEnded(chain: string, seq: number): Promise<void> {
+    const at = this.ended.findIndex((ended) => ended.chain === chain);
+    if (at === -1) return;
+    await this.ended[at]!.trim(seq);
+    if (this.ended[at]!.segments.length > 0) return;
+    const { directory } = this.ended.splice(at, 1)[0]!;
+    await this.options.files.remove(`${directory}/chain`);
+    await this.options.files.removeFolder(directory);
+  }
+
+  /** Writes and syncs what was taken, then gives the folder up. What the disk cannot take by then is refused. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.flush();
+    this.#closed = true;
+    this.#retryCancel?.();
+    this.#syncCancel?.();
+    for (const pending of this.#unsynced) pending.refuse();
+    for (const pending of this.#queue) {
+      pending.refuse();
+      this.#lose(pending.label);
+    }
+    for (const chain of this.chains) await chain.release();
+    await this.#file?.close();
+    await this.page.close();
+    await this.claim.release();
+  }
+
+  /** Writes and syncs what was appended, as far as the disk lets it. */
+  async flush(): Promise<void> {
+    await this.#settled();
+    await this.#syncAll();
+  }
+
+  /** Resolves when the pump has nothing to do, or cannot go on. */
+  #settled(): Promise<void> {
+    if (!this.#pumping && !this.#turnPending) return RESOLVED;
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  // ---- what is taken ------------------------------------------------------------------------------------------
+
+  #admits({ control }: Entry): boolean {
+    if (control) return this.#queuedBytes < RESERVE_BYTES && this.#fits(0);
+    if (this.room()) return true;
+    this.#refusing = true;
+    return false;
+  }
+
+  #fits(spare: number): boolean {
+    const pending = this.#queuedBytes + this.#unsyncedBytes;
+    return pending < MEMORY_BYTES && this.bytes + this.#queuedBytes + spare < this.options.maxBytes;
+  }
+
+  #refuse({ uid, label }: Entry): Receipt {
+    this.#lose(label);
+    const refused = new Pending(uid, 0, label, NOTHING, () => {});
+    refused.refuse();
+    return refused;
+  }
+
+  #lose(label: string): void {
+    const { clock, random } = this.options;
+    this.page.count(label, clock.now(), () => uuidv7(clock.now(), random));
+  }
+
+  // ---- the pump: writes, rolls and repairs, one thing at a time -----------------------------------------------
+
+  #schedulePump(): void {
+    if (this.#turnPending || this.#pumping) return;
+    this.#turnPending = true;
+    this.options.scheduler.turnEnd(() => {
+      this.#turnPending = false;
+      void this.#pump();
+    });
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    let going = true;
+    while (going) {
+      if (this.#starved || this.#refusing) await this.#seekRoom();
+      if (this.#broken) going = await this.#moveOn();
+      else if (this.#queue.length === 0) going = false;
+      else if (this.#segmentIsFull()) going = await this.#roll();
+      else going = await this.#writeBatch();
+    }
+    this.#pumping = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #writeBatch(): Promise<boolean> {
+    const batch = this.#takeBatch();
+    const active = this.#active!;
+    try {
+      await this.#file!.write(
+        batch.map(({ bytes }) => bytes),
+        active.bytes,
+      );
+    } catch (error) {
+      this.#queue.unshift(...batch);
+      return this.#writeFailed(error);
+    }
+    for (const pending of batch) {
+      this.live.grow(pending.bytes.length);
+      this.#queuedBytes -= pending.bytes.length;
+      this.#unsyncedBytes += pending.bytes.length;
+      pending.advance('written');
+    }
+    active.lastSeq = batch.at(-1)!.seq;
+    this.#unsynced.push(...batch);
+    this.#scheduleSync();
+    return true;
+  }
+
+  #takeBatch(): Pending[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && bytes < BATCH_BYTES) bytes += this.#queue[count++]!.bytes.length;
+    return this.#queue.splice(0, count);
+  }
+
+  async #writeFailed(error: unknown): Promise<boolean> {
+    // A partly written record must not stay: what comes next goes to the same place.
+    await this.#file!.truncate(this.#active!.bytes).catch(() => undefined);
+    if (!isDiskFull(error)) {
+      this.#broken = true;
+      this.#tell({ what: 'write-failed', error: messageOf(error) });
+      return true;
+    }
+    this.#starved = true;
+    if (await this.#releaseReserve()) return true;
+    this.#retryLater();
+    return false;
+  }
+
+  /** Frees the space set aside. @returns false when that was done before. */
+  async #releaseReserve(): Promise<boolean> {
+    if (!this.#reserve) return false;
+    this.#reserve = false;
+    await this.options.files.remove(`${this.claim.directory}/reserve`);
+    return true;
+  }
+
+  /** Takes ordinary records again as soon as there is room, and then states what was lost. */
+  async #seekRoom(): Promise<void> {
+    if (this.#starved) {
+      // Records that were accepted come before the reserve.
+      if (this.#queue.length > 0 || !(await makeReserve(this.options.files, this.claim.directory))) {
+        this.#retryLater();
+        return;
+      }
+      this.#reserve = true;
+      this.#starved = false;
+    }
+    // A tenth of the space must be free, or each trimmed segment would open and close the door once.
+    if (!this.#fits(RESERVE_BYTES + this.options.maxBytes / 10)) return;
+    this.#refusing = false;
+    this.#stateGap();
+  }
+
+  #stateGap(): void {
+    if (!this.#watcher || this.#statingGap) return;
+    const gap = this.page.take();
+    if (!gap) return;
+    this.#statingGap = true;
+    // A crash after the record and before the page was cleared: the record is already there.
+    const durable = this.has(gap.uid) ? RESOLVED : this.#tell({ what: 'gap', gap })?.durable;
+    void durable
+      ?.then(() => this.page.stated())
+      .catch(() => undefined)
+      .finally(() => (this.#statingGap = false));
+  }
+
+  #retryLater(): void {
+    if (this.#retryCancel || this.#closed) return;
+    this.#retryCancel = this.options.scheduler.after(RETRY_MS, () => {
+      this.#retryCancel = undefined;
+      void this.#pump();
+    });
+  }
+
+  // ---- durability ---------------------------------------------------------------------------------------------
+
+  readonly #hurry = (): void => {
+    if (this.#hurried) return;
+    this.#hurried = true;
+    if (this.#unsynced.length > 0) this.#scheduleSync();
+  };
+
+  #scheduleSync(): void {
+    if (this.#syncing) return;
+    if (this.#hurried) {
+      this.#syncCancel?.();
+      this.#syncCancel = undefined;
+      void this.#sync();
+    } else {
+      this.#syncCancel ??= this.options.scheduler.after(SYNC_DELAY_MS, () => {
+        this.#syncCancel = undefined;
+        void this.#sync();
+      });
+    }
+  }
+
+  #sync(): Promise<void> {
+    if (this.#syncing) return this.#syncing;
+    if (this.#broken || this.#unsynced.length === 0) return RESOLVED;
+    this.#hurried = false;
+    const count = this.#unsynced.length;
+    this.#syncing = this.#file!.sync().then(
+      () => {
+        this.#syncing = undefined;
+        this.#madeDurable(count);
+        if (this.#unsynced.length > 0) this.#scheduleSync();
+      },
+      (error: unknown) => {
+        this.#syncing = undefined;
+        // After a failed fsync the kernel may drop the pages and report success next time: this descriptor is done.
+        this.#broken = true;
+        this.#tell({ what: 'sync-failed', error: messageOf(error) });
+        this.#schedulePump();
+      },
+    );
+    return this.#syncing;
+  }
+
+  /** Syncs until nothing written is left, or the segment proves broken. */
+  async #syncAll(): Promise<void> {
+    while (!this.#broken && this.#unsynced.length > 0) await this.#sync();
+  }
+
+  #madeDurable(count: number): void {
+    for (const pending of this.#unsynced.splice(0, count)) {
+      this.#unsyncedBytes -= pending.bytes.length;
+      this.#durableThrough = pending.seq;
+      pending.advance('durable');
+    }
+    if (this.#refusing) this.#schedulePump();
+    for (const listener of this.#listeners) listener();
+  }
+
+  // ---- segments -----------------------------------------------------------------------------------------------
+
+  #segmentIsFull(): boolean {
+    const { bytes, firstSeq, lastSeq } = this.#active!;
+    if (lastSeq < firstSeq) return false;
+    return bytes >= SEGMENT_BYTES || this.options.clock.now() - this.#activeSince >= SEGMENT_MS;
+  }
+
+  /** Closes the open segment and begins the next. */
+  async #roll(): Promise<boolean> {
+    const active = this.#active!;
+    await this.#syncAll();
+    if (this.#broken) return true;
+    try {
+      const end = encodeSegmentEnd(active.lastSeq - active.firstSeq + 1, active.lastSeq);
+      await this.#file!.write([end], active.bytes);
+      await this.#file!.sync();
+      await this.#beginSegment();
+      // Only now: until the next segment stands, a failure cuts the end record off again.
+      active.bytes += end.length;
+      return true;
+    } catch (error) {
+      return this.#writeFailed(error);
+    }
+  }
+
+  async #beginSegment(): Promise<void> {
+    const { files, clock } = this.options;
+    const firstSeq = this.#queue[0]?.seq ?? this.nextSeq;
+    const path = `${this.claim.directory}/${segmentName(firstSeq)}`;
+    const createdAt = clock.now();
+    const file = await files.open(path, 'create');
+    try {
+      await file.write([encodeSegmentHeader({ firstSeq, createdAt, previousFingerprint: NO_FINGERPRINT })], 0);
+      await file.sync();
+      await files.syncFolder(this.claim.directory);
+    } catch (error) {
+      await file.close();
+      await files.remove(path).catch(() => undefined);
+      throw error;
+    }
+    const last = this.#file;
+    this.#use(file, { path, firstSeq, lastSeq: firstSeq - 1, bytes: SEGMENT_HEADER_BYTES }, createdAt);
+    await last?.close();
+  }
+
+  #use(file: SpoolFile, segment: Segment, since: number): void {
+    this.#file = file;
+    this.#active = segment;
+    this.#activeSince = since;
+    this.live.add(segment);
+  }
+
+  /**
+   * Leaves a segment that failed: everything since its last good sync is written again into a new one, which takes
+   * its place only when it is whole and on the disk.
+   */
+  async #moveOn(): Promise<boolean> {
+    const { files, clock } = this.options;
+    const { directory } = this.claim;
+    await this.#syncing;
+    const firstSeq = this.#durableThrough + 1;
+    const records = [...this.#unsynced, ...this.#takeBatch()];
+    const count = records.length;
+    const written = this.#unsynced.length;
+    const next = `${directory}/next`;
+    const path = `${directory}/${segmentName(firstSeq)}`;
+    const createdAt = clock.now();
+    let file: SpoolFile | undefined;
+    try {
+      await this.live.release();
+      file = await files.open(next, 'create');
+      const header = encodeSegmentHeader({ firstSeq, createdAt, previousFingerprint: NO_FINGERPRINT });
+      await file.write([header, ...records.map(({ bytes }) => bytes)], 0);
+      await file.sync();
+      await files.rename(next, path);
+      await files.syncFolder(directory);
+    } catch (error) {
+      this.#queue.unshift(...records.slice(written));
+      await file?.close().catch(() => undefined);
+      if (isDiskFull(error)) {
+        this.#starved = true;
+        if (await this.#releaseReserve()) return true;
+      }
+      this.#retryLater();
+      return false;
+    }
+    await this.#file!.close().catch(() => undefined);
+    this.live.endAt(firstSeq - 1);
+    const bytes = records.reduce((sum, record) => sum + record.bytes.length, SEGMENT_HEADER_BYTES);
+    this.#use(file, { path, firstSeq, lastSeq: firstSeq + count - 1, bytes }, createdAt);
+    for (const { bytes: moved } of records.slice(written)) {
+      this.#queuedBytes -= moved.length;
+      this.#unsyncedBytes += moved.length;
+    }
+    this.#unsynced = records;
+    this.#broken = false;
+    this.#madeDurable(count);
+    return true;
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * An epoch must never come twice, also when a folder is lost and made again, or made on two hosts at once: the ingest
+ * would take the second for a repetition of the first. So it is the second it began in and 32 random bits.
+ */
+function newChain({ cluster, clock, random }: SpoolOptions, { producer }: Claim): string {
+  const seconds = Math.floor(clock.now() / 1000).toString(16);
+  return `${cluster}/${producer}/${seconds}${Buffer.from(random(4)).toString('hex')}`;
+}
+
+async function readChain(files: FileSystem, directory: string): Promise<string | undefined> {
+  const bytes = await files.readAll(`${directory}/chain`);
+  return bytes?.length ? Buffer.from(bytes).toString() : undefined;
+}
+
+/** Makes a file that is there wholly or not at all. */
+async function writeWhole(files: FileSystem, directory: string, name: string, bytes: Uint8Array): Promise<void> {
+  const file = await files.open(`${directory}/next`, 'create');
+  try {
+    await file.write([bytes], 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await files.rename(`${directory}/next`, `${directory}/${name}`);
+  await files.syncFolder(directory);
+}
+
+/** Fills the reserve. @returns false when there is no space for it. */
+async function makeReserve(files: FileSystem, directory: string): Promise<boolean> {
+  const path = `${directory}/reserve`;
+  try {
+    const file = await files.open(path, 'create');
+    try {
+      await file.write([Buffer.alloc(RESERVE_BYTES)], 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return true;
+  } catch (error) {
+    await files.remove(path);
+    if (isDiskFull(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * Ends a chain before its damage: sound segments move to a folder of their own, from where they are shipped; the
+ * damaged file and those behind it keep their bytes under the name `.damaged`.
+ */
+async function endChain(
+  files: FileSystem,
+  directory: string,
+  chain: string,
+  damage: Damage,
+  segments: readonly Segment[],
+): Promise<void> {
+  const epoch = chain.slice(chain.lastIndexOf('/') + 1);
+  const folder = `${directory}/${epoch}`;
+  await files.makeFolder(folder);
+  await writeWhole(files, folder, 'chain', Buffer.from(chain));
+  if (damage.soundPart.length > SEGMENT_HEADER_BYTES) {
+    await writeWhole(files, folder, damage.names[0]!, damage.soundPart);
+  }
+  for (const { path } of segments) await files.rename(path, `${folder}${path.slice(path.lastIndexOf('/'))}`);
+  for (const name of damage.names) await files.rename(`${directory}/${name}`, `${directory}/${epoch}-${name}.damaged`);
+  await files.remove(`${directory}/chain`);
+  await files.syncFolder(folder);
+  await files.syncFolder(directory);
+}
+
+async function endedChains(files: FileSystem, directory: string): Promise<ChainFiles[]> {
+  const chains: ChainFiles[] = [];
+  for (const name of (await files.list(directory)).filter((entry) => /^[0-9a-f]{16,}$/.test(entry)).sort()) {
+    const folder = `${directory}/${name}`;
+    const chain = await readChain(files, folder);
+    const { segments, controls } = await recover(files, folder);
+    if (chain && segments.length > 0) chains.push(new ChainFiles(files, folder, chain, segments, controls));
+  }
+  return chains;
+}
