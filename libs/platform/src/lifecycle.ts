@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { AppName } from '@sallyport/contracts';
 import type { Closable } from './address';
 import { ConfigError } from './config';
+import { Unreachable } from './keep-trying';
 import { ListenError } from './listening';
 import { createLogger, type Logger } from './logger';
 
@@ -14,14 +15,6 @@ export const exitCodes = {
   /** Something that has to be there does not answer, or an address is taken. */
   unavailable: 69,
 } as const;
-
-/** Something the process cannot start without is not there: ends it with {@link exitCodes.unavailable}. */
-export class UnavailableError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'UnavailableError';
-  }
-}
 
 /** How long an orderly end may take before the process ends anyway. */
 const CLOSE_MS = 35_000;
@@ -48,6 +41,8 @@ class Main {
 
   run(): void {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => this.signalled(signal));
+    // The tool that started us holds the other end of this channel: when it is killed, nobody would end us any more.
+    if (process.channel) process.once('disconnect', () => this.signalled('SIGTERM'));
     process.on('uncaughtException', (error) => this.broken('uncaught exception', error));
     process.on('unhandledRejection', (reason) => this.broken('unhandled rejection', reason));
     this.start().then(
@@ -56,6 +51,7 @@ class Main {
     );
   }
 
+  /** What the start waits for may never come; then the second signal ends it. */
   private started(running: Closable): void {
     this.running = running;
     if (this.ending) void this.end(exitCodes.done);
@@ -106,7 +102,7 @@ class Main {
 /** The one line a person reads, and the code a script reads. */
 function failureOf(error: unknown): { code: number; line: string } {
   if (error instanceof ConfigError) return { code: exitCodes.usage, line: error.message };
-  if (error instanceof UnavailableError || error instanceof ListenError) {
+  if (error instanceof Unreachable || error instanceof ListenError) {
     return { code: exitCodes.unavailable, line: error.message };
   }
   return { code: exitCodes.failed, line: error instanceof Error ? error.message : String(error) };

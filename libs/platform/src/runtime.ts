@@ -1,14 +1,20 @@
-import type { AppName, Clock, RandomBytes } from '@sallyport/contracts';
-import type { Trail } from '@sallyport/trail';
+import { randomBytes } from 'node:crypto';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { auditV1, subjects, systemClock, type AppName, type Clock, type RandomBytes } from '@sallyport/contracts';
+import { openTrail, startShipper, type Shipper, type SpoolNote, type Trail } from '@sallyport/trail';
+import type { Closable } from './address';
 import type { Bus } from './bus';
-import type { BaseConfig } from './config';
-import type { Logger } from './logger';
-import type { Metrics } from './metrics';
-import type { Tracer } from './tracing';
+import { ConfigError, type BaseConfig } from './config';
+import { once } from './listening';
+import { createLogger, type Logger } from './logger';
+import { createMetrics, type Metrics } from './metrics';
+import { createTracer, type Tracer } from './tracing';
+import { readVersion } from './version';
 
 /** What every application is handed to run with. */
 export interface Runtime {
   readonly app: AppName;
+  readonly version: string;
   readonly config: BaseConfig;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -17,4 +23,147 @@ export interface Runtime {
   readonly tracer: Tracer;
   readonly bus: Bus;
   readonly trail: Trail;
+}
+
+/** Parts that one process shares between its applications; whoever hands them in ends them. */
+export interface SharedParts {
+  readonly bus?: Bus;
+  readonly metrics?: Metrics;
+}
+
+/** Tenant of records about the cluster itself. */
+const SYSTEM = 'system';
+
+/**
+ * Opens what one application runs with: log, metrics, tracer, bus and the audit trail, whose spool is claimed and shipped from
+ * here on. Closing it ships what is left, for a bounded time.
+ * @throws ConfigError when there is no bus to join, and what the bus and the spool throw.
+ */
+export async function openRuntime(config: BaseConfig, shared: SharedParts = {}): Promise<Runtime & Closable> {
+  const version = readVersion();
+  const logger = createLogger({ app: config.app, node: config.nodeName, level: config.logLevel });
+  const ends: Array<() => Promise<void>> = [];
+  const close = once(() => inReverse(ends));
+  try {
+    const metrics = shared.metrics?.for(config.app) ?? processMetrics(config.app, ends);
+    const dropped = metrics.counter('sallyport_trace_dropped_total', 'Spans the collector did not get.');
+    const tracer = createTracer({ ...config, node: config.nodeName, version, ratio: config.traceRatio, dropped });
+    ends.push(() => tracer.close());
+    const bus = shared.bus ?? (await joinBus(config));
+    const trail = await openShippedTrail({ config, version, logger, metrics, bus }, ends);
+    const { app } = config;
+    return {
+      app,
+      version,
+      config,
+      clock: systemClock,
+      random: randomBytes,
+      logger,
+      metrics,
+      tracer,
+      bus,
+      trail,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function joinBus(config: BaseConfig): Promise<Bus> {
+  if (config.natsUrl === undefined) {
+    throw new ConfigError(
+      'SALLYPORT_NATS_URL',
+      'is not set: a service that runs by itself needs the bus of its cluster',
+    );
+  }
+  throw new ConfigError('SALLYPORT_NATS_URL', 'cannot be used by this build yet');
+}
+
+interface TrailParts {
+  readonly config: BaseConfig;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly bus: Bus;
+}
+
+/** Joins the spool on disk to the bus: batches go out, and what the audit service has committed is trimmed. */
+async function openShippedTrail(parts: TrailParts, ends: Array<() => Promise<void>>): Promise<Trail> {
+  const { config, version, logger, metrics, bus } = parts;
+  const gaps = metrics.counter('sallyport_audit_gap_total', 'Times records were lost because the spool was full.');
+  const trail = await openTrail({
+    directory: config.spoolDir,
+    app: config.app,
+    cluster: config.clusterName,
+    maxBytes: config.spoolMaxBytes,
+    version,
+    tenant: SYSTEM,
+    random: randomBytes,
+    onNote: (note) => {
+      if (note.what === 'gap') gaps.add();
+      logNote(logger, note);
+    },
+  });
+  ends.push(() => trail.close());
+  const shipper = startShipper({
+    spool: trail.spool,
+    clock: systemClock,
+    publish: (batch, id) => bus.publish(subjects.auditBatch, batch, { id }),
+    onBus: (error) => {
+      if (error === undefined) logger.info('audit records go out again');
+      else logger.warn({ err: error }, 'audit records wait in the spool: the bus does not take them');
+    },
+  });
+  ends.push(() => shipper.close());
+  const commits = await bus.subscribe(subjects.auditCommitted, ({ data }) => trim(shipper, data, logger));
+  ends.push(() => commits.stop());
+  metrics
+    .gauge('sallyport_audit_spool_events', 'Records on disk that the audit service has not committed yet.')
+    .observe(() => shipper.waiting());
+  return trail;
+}
+
+function trim(shipper: Shipper, data: Uint8Array, logger: Logger): void {
+  try {
+    const { chain, seq } = auditV1.SpoolCommitted.decode(data);
+    shipper.committed(chain, Number(seq));
+  } catch (error) {
+    logger.warn({ err: error }, 'a message about committed records cannot be read');
+  }
+}
+
+function logNote(logger: Logger, note: SpoolNote): void {
+  const level = note.what === 'chain-begun' ? 'debug' : note.what === 'torn-tail' ? 'info' : 'error';
+  logger[level]({ note }, 'audit spool');
+}
+
+/** Metrics of the process itself belong to whoever owns the exposition. */
+function processMetrics(app: AppName, ends: Array<() => Promise<void>>): Metrics {
+  const metrics = createMetrics(app);
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  ends.push(async () => void delay.disable());
+  metrics
+    .gauge(
+      'sallyport_eventloop_delay_seconds',
+      'How late the event loop ran timers, 99th percentile since the last reading.',
+    )
+    .observe(() => {
+      const seconds = delay.percentile(99) / 1e9;
+      delay.reset();
+      return seconds;
+    });
+  metrics
+    .gauge('process_resident_memory_bytes', 'Resident memory of the process.')
+    .observe(() => process.memoryUsage.rss());
+  return metrics;
+}
+
+/** Ends in the opposite order of the beginning; one that fails does not keep the others from ending. */
+async function inReverse(ends: ReadonlyArray<() => Promise<void>>): Promise<void> {
+  const errors: unknown[] = [];
+  for (const end of [...ends].reverse()) await end().catch((error: unknown) => errors.push(error));
+  if (errors.length > 0) throw new AggregateError(errors, 'not everything could be ended');
 }
