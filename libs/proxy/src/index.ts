@@ -4,6 +4,7 @@ export { Balancer, type Weighted } from './balance';
 export { BodyCap } from './body-cap';
 export { canonicalPath, type CanonicalPath } from './canonical-path';
 export { canonicalRequest, type CanonicalRequest, type RawRequest } from './canonical-request';
+export { fetchDocument, type DocumentRequest } from './fetch-document';
 export type { Forwarding, ForwardPhase, ForwardSink, UpstreamBody, UpstreamClient, UpstreamRequest } from './forward';
 export { fieldsToClient, fieldsToUpstream, type ForwardedFacts } from './headers-out';
 export { IncomingBody, type BodyListener } from './incoming-body';
