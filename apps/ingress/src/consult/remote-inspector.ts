@@ -71,6 +71,7 @@ class RemoteInspection extends Consult<Ask, Answer> implements Inspection {
   private sent = 0;
   /** Nothing more is looked at: refused, enough, over, or nobody there. */
   private finished = false;
+  private enough = false;
   private closed = false;
 
   constructor(
@@ -92,12 +93,12 @@ class RemoteInspection extends Consult<Ask, Answer> implements Inspection {
   }
 
   body(chunk: Uint8Array): boolean {
-    for (let at = 0; at < chunk.length && !this.finished; at += CHUNK_BYTES) {
+    for (let at = 0; at < chunk.length && !this.finished && !this.enough; at += CHUNK_BYTES) {
       const part = chunk.subarray(at, at + CHUNK_BYTES);
       this.sent += part.length;
       this.send({ $case: 'body', value: Buffer.from(part.buffer, part.byteOffset, part.byteLength) }, part.length + 16);
     }
-    return !this.finished;
+    return !this.finished && !this.enough;
   }
 
   bodyEnd(): void {
@@ -128,6 +129,7 @@ class RemoteInspection extends Consult<Ask, Answer> implements Inspection {
     if (last) this.finish(true);
     // Until the body has ended no answer is owed, however long the client takes to send it.
     else this.expires = 0;
+    this.enough ||= wire.enough;
     this.answer({
       point: atHead ? 'request-head' : 'request-body',
       verdict,

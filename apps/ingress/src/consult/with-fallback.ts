@@ -107,18 +107,26 @@ export function inspectorWithFallback(
       });
       return {
         body: (chunk) => inspection.body(chunk),
-        bodyEnd: () => (standIn.active ? standIn.bodyEnd() : inspection.bodyEnd()),
-        close: (outcome) => inspection.close(outcome),
+        bodyEnd: () => {
+          inspection.bodyEnd();
+          standIn.bodyEnd();
+        },
+        close: (outcome) => {
+          standIn.close();
+          inspection.close(outcome);
+        },
       };
     },
   };
 }
 
+/** Answers in the place of a silent service, at the same points and in the same order as it would have. */
 class SkippedInspection {
-  active = false;
   private headAnswered = false;
+  private bodyEnded = false;
   private over = false;
-  private mode: OnFailure = 'deny';
+  /** Set when the service fell silent. */
+  private mode: OnFailure | undefined;
 
   constructor(
     private readonly opened: InspectionHead,
@@ -132,22 +140,38 @@ class SkippedInspection {
   }
 
   take(why: Silence, window: FallbackWindow): void {
-    this.active = true;
     this.mode = this.onFailure(this.opened.plan, this.opened.tenant);
     window.stoodIn(this.mode);
-    this.say(this.headAnswered ? 'request-body' : 'request-head', why);
+    const point = this.headAnswered ? 'request-body' : 'request-head';
+    if (this.mode === 'deny') return this.deny(point, why);
+    if (!this.headAnswered) this.flag('request-head');
+    this.flagBody();
   }
 
   /** A request with a body is answered a second time, also when nobody looked at it. */
   bodyEnd(): void {
-    if (!this.over) this.say('request-body', 'down');
+    this.bodyEnded = true;
+    this.flagBody();
   }
 
-  private say(point: InspectionAnswer['point'], why: Silence): void {
-    const denied = this.mode === 'deny';
-    this.over = denied || point === 'request-body' || !this.opened.head.hasBody;
-    const refusal = denied ? { refusal: refuse('WAF_UNAVAILABLE', {}, { reason: `the waf service is ${why}` }) } : {};
-    this.answer({ point, verdict: denied ? 'refuse' : 'flag', ...refusal, hits: [], enough: true }, 'local');
+  close(): void {
+    this.over = true;
+  }
+
+  private flagBody(): void {
+    if (this.mode !== 'allow_flagged' || !this.bodyEnded || this.over) return;
+    this.over = true;
+    this.flag('request-body');
+  }
+
+  private flag(point: InspectionAnswer['point']): void {
+    this.answer({ point, verdict: 'flag', hits: [], enough: true }, 'local');
+  }
+
+  private deny(point: InspectionAnswer['point'], why: Silence): void {
+    this.over = true;
+    const refusal = refuse('WAF_UNAVAILABLE', {}, { reason: `the waf service is ${why}` });
+    this.answer({ point, verdict: 'refuse', refusal, hits: [], enough: true }, 'local');
   }
 }
 
