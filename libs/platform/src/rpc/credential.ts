@@ -3,8 +3,11 @@ import { refuse } from '@sallyport/contracts';
 import { bearerOf, type AdminToken } from '../admin-token';
 import { statusOf } from './status';
 
-/** Services every prober and every tool may ask. */
-const open = ['/grpc.health.', '/grpc.reflection.'];
+/**
+ * Services that anyone on the private network may ask: probers, tools, and our own processes for a configuration that
+ * holds no secret.
+ */
+const open = ['/grpc.health.', '/grpc.reflection.', '/sallyport.catalog.v1.SnapshotService/'];
 
 /**
  * Refuses a unary call without the admin token before its message is read. Streams pass: they carry the consults of

@@ -11,11 +11,10 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
-  type ClientUnaryCall,
-  type handleUnaryCall,
+  type ClientReadableStream,
+  type handleServerStreamingCall,
   makeGenericClientConstructor,
   type Metadata,
-  type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
@@ -32,8 +31,8 @@ export interface ReadReply {
   revision: string;
   unchanged: boolean;
   sha256: string;
-  /** canonical JSON */
-  document: Buffer;
+  /** of the canonical JSON, at most 512 KiB */
+  chunk: Buffer;
 }
 
 function createBaseReadRequest(): ReadRequest {
@@ -110,7 +109,7 @@ export const ReadRequest: MessageFns<ReadRequest> = {
 };
 
 function createBaseReadReply(): ReadReply {
-  return { revision: "", unchanged: false, sha256: "", document: Buffer.alloc(0) };
+  return { revision: "", unchanged: false, sha256: "", chunk: Buffer.alloc(0) };
 }
 
 export const ReadReply: MessageFns<ReadReply> = {
@@ -124,8 +123,8 @@ export const ReadReply: MessageFns<ReadReply> = {
     if (message.sha256 !== "") {
       writer.uint32(26).string(message.sha256);
     }
-    if (message.document.length !== 0) {
-      writer.uint32(34).bytes(message.document);
+    if (message.chunk.length !== 0) {
+      writer.uint32(34).bytes(message.chunk);
     }
     return writer;
   },
@@ -172,7 +171,7 @@ export const ReadReply: MessageFns<ReadReply> = {
               break;
             }
 
-            message.document = Buffer.from(reader.bytes());
+            message.chunk = Buffer.from(reader.bytes());
             continue;
           }
         }
@@ -192,7 +191,7 @@ export const ReadReply: MessageFns<ReadReply> = {
       revision: isSet(object.revision) ? globalThis.String(object.revision) : "",
       unchanged: isSet(object.unchanged) ? globalThis.Boolean(object.unchanged) : false,
       sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
-      document: isSet(object.document) ? Buffer.from(bytesFromBase64(object.document)) : Buffer.alloc(0),
+      chunk: isSet(object.chunk) ? Buffer.from(bytesFromBase64(object.chunk)) : Buffer.alloc(0),
     };
   },
 
@@ -207,8 +206,8 @@ export const ReadReply: MessageFns<ReadReply> = {
     if (message.sha256 !== "") {
       obj.sha256 = message.sha256;
     }
-    if (message.document.length !== 0) {
-      obj.document = base64FromBytes(message.document);
+    if (message.chunk.length !== 0) {
+      obj.chunk = base64FromBytes(message.chunk);
     }
     return obj;
   },
@@ -221,7 +220,7 @@ export const ReadReply: MessageFns<ReadReply> = {
     message.revision = object.revision ?? "";
     message.unchanged = object.unchanged ?? false;
     message.sha256 = object.sha256 ?? "";
-    message.document = object.document ?? Buffer.alloc(0);
+    message.chunk = object.chunk ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -229,10 +228,11 @@ export const ReadReply: MessageFns<ReadReply> = {
 /** Hands the current snapshot to a process that cannot reach the bus. */
 export type SnapshotServiceService = typeof SnapshotServiceService;
 export const SnapshotServiceService = {
+  /** A document is larger than a message may be: it comes in chunks, in order, and the stream ends after the last. */
   read: {
     path: "/sallyport.catalog.v1.SnapshotService/Read" as const,
     requestStream: false as const,
-    responseStream: false as const,
+    responseStream: true as const,
     requestSerialize: (value: ReadRequest): Buffer => Buffer.from(ReadRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): ReadRequest => ReadRequest.decode(value),
     responseSerialize: (value: ReadReply): Buffer => Buffer.from(ReadReply.encode(value).finish()),
@@ -241,22 +241,14 @@ export const SnapshotServiceService = {
 } as const;
 
 export interface SnapshotServiceServer extends UntypedServiceImplementation {
-  read: handleUnaryCall<ReadRequest, ReadReply>;
+  /** A document is larger than a message may be: it comes in chunks, in order, and the stream ends after the last. */
+  read: handleServerStreamingCall<ReadRequest, ReadReply>;
 }
 
 export interface SnapshotServiceClient extends Client {
-  read(request: ReadRequest, callback: (error: ServiceError | null, response: ReadReply) => void): ClientUnaryCall;
-  read(
-    request: ReadRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ReadReply) => void,
-  ): ClientUnaryCall;
-  read(
-    request: ReadRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ReadReply) => void,
-  ): ClientUnaryCall;
+  /** A document is larger than a message may be: it comes in chunks, in order, and the stream ends after the last. */
+  read(request: ReadRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadReply>;
+  read(request: ReadRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<ReadReply>;
 }
 
 export const SnapshotServiceClient = makeGenericClientConstructor(
