@@ -74,9 +74,17 @@ export class Pepper {
  * @throws RangeError when it is neither, or too short.
  */
 export function readPepper(version: number, text: string): Pepper {
+  return new Pepper(version, pepperBytes(text));
+}
+
+/**
+ * The bytes of a pepper, for what else is derived from it.
+ * @throws RangeError when the text is neither hex nor base64url.
+ */
+export function pepperBytes(text: string): Uint8Array {
   const trimmed = text.trim();
-  if (/^([0-9a-fA-F]{2})+$/.test(trimmed)) return new Pepper(version, Buffer.from(trimmed, 'hex'));
-  if (/^[A-Za-z0-9_-]+={0,2}$/.test(trimmed)) return new Pepper(version, Buffer.from(trimmed, 'base64url'));
+  if (/^([0-9a-fA-F]{2})+$/.test(trimmed)) return Buffer.from(trimmed, 'hex');
+  if (/^[A-Za-z0-9_-]+={0,2}$/.test(trimmed)) return Buffer.from(trimmed, 'base64url');
   throw new RangeError('a pepper is written in hex or base64url');
 }
 

@@ -1,5 +1,6 @@
 import type { Principal, SnapshotRoute } from '@sallyport/contracts';
 import type { Charge } from '@sallyport/limits';
+import { bodyLimit } from './policies/body-limit/body-limit';
 import { waf } from './policies/waf/waf';
 import { policies } from './policies/registry';
 import type { AdmitStep, InspectStep, LimitStep, PolicyInput } from './policy';
@@ -11,6 +12,8 @@ export interface CompiledRoute {
   readonly limits: readonly LimitStep[];
   /** Undefined: the operator switched inspection off for this route. */
   readonly inspection: InspectStep | undefined;
+  /** A `body-limit` policy says what a body may weigh; otherwise the listener's default does. */
+  readonly limitsBody: boolean;
   /** Milliseconds since the epoch, or undefined when nothing is planned. */
   readonly deprecatedAt: number | undefined;
   readonly sunsetAt: number | undefined;
@@ -53,6 +56,7 @@ export function compileRoute(route: SnapshotRoute): CompiledRoute {
     admit,
     limits,
     inspection,
+    limitsBody: route.policies.some(({ policy }) => policy === bodyLimit.id),
     deprecatedAt: deprecatedAt === null ? undefined : Date.parse(deprecatedAt),
     sunsetAt: sunsetAt === null ? undefined : Date.parse(sunsetAt),
   });

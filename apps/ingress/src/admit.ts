@@ -1,0 +1,112 @@
+import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
+import { takeCredential } from '@sallyport/identity';
+import { chargesOf, type CompiledRoute } from '@sallyport/pipeline';
+import { retryAfterMs, type Standing } from '@sallyport/limits';
+import type { Exchange } from './exchange';
+import type { GatewayParts } from './gateway-parts';
+import { inspectHead } from './inspect';
+import { consultSpan } from './trace';
+
+/**
+ * Lets a request in, or refuses it, on its head alone. Who is calling and whether the head is hostile are asked together;
+ * what is counted depends on who is calling, and is asked next.
+ */
+export function admit(exchange: Exchange, parts: GatewayParts, next: () => void): void {
+  const { compiled } = exchange;
+  const refusal = ended(compiled!, parts.clock.now()) ?? admitLocally(exchange);
+  if (refusal) return parts.refuse(exchange, refusal);
+
+  let waiting = 2;
+  const passed = (): void => {
+    if (--waiting > 0 || exchange.over) return;
+    spend(exchange, parts, () => recordRegulated(exchange, parts, next));
+  };
+  inspectHead(exchange, parts, passed);
+  if (!exchange.over) verify(exchange, parts, passed);
+}
+
+/** 410 after the sunset date, whatever state the snapshot knew: a date needs no new revision. */
+function ended({ route, sunsetAt }: CompiledRoute, now: number): Refusal | undefined {
+  const over =
+    route.state === 'sunset' || route.state === 'decommissioned' || (sunsetAt !== undefined && sunsetAt <= now);
+  if (!over) return undefined;
+  return refuse('SERVICE_SUNSET', {
+    service: route.service,
+    version: route.version,
+    sunset: route.lifecycle.sunsetAt ?? new Date(now).toISOString(),
+  });
+}
+
+function admitLocally(exchange: Exchange): Refusal | undefined {
+  const input = { request: exchange.request!, exchange };
+  for (const step of exchange.compiled!.admit) {
+    const refusal = step(input);
+    if (refusal) return refusal;
+  }
+  return exchange.body.announce(exchange.request!.contentLength);
+}
+
+function verify(exchange: Exchange, parts: GatewayParts, next: () => void): void {
+  const request = exchange.request!;
+  const { auth, tenant, service } = exchange.route;
+  const credential = takeCredential(request, exchange.dialect === 'openai' ? ['x-api-key'] : []);
+  if (isRefusal(credential)) return parts.refuse(exchange, credential);
+  if (!credential) return auth.anonymous ? next() : parts.refuse(exchange, refuse('AUTH_REQUIRED'));
+  if (!auth.kinds.includes(credential.kind === 'api-key' ? 'api-key' : 'jwt')) {
+    return parts.refuse(exchange, refuse('AUTH_REQUIRED', {}, { reason: `the route takes no ${credential.kind}` }));
+  }
+
+  const span = consultSpan(exchange, parts.tracer, 'auth');
+  const presented = {
+    ...credential,
+    method: request.method,
+    url: `${parts.publicUrl}${request.path}`,
+    resource: '',
+    trust: auth.trust,
+    tenant,
+    class: exchange.route.class,
+    service: exchange.dialect === 'openai' ? '' : service,
+    clientAddress: request.clientAddress,
+  };
+  parts.consults.verifier.verify(presented, (outcome, decidedBy = 'service') => {
+    span?.end(isRefusal(outcome) ? { error: outcome.code } : undefined);
+    if (exchange.over) return;
+    exchange.decidedBy.auth = decidedBy;
+    if (isRefusal(outcome)) return parts.refuse(exchange, outcome);
+    exchange.principal = outcome;
+    const missing = auth.scopes.find((scope) => !outcome.scopes.has(scope));
+    if (missing !== undefined) return parts.refuse(exchange, refuse('AUTH_SCOPE_MISSING', { scope: missing }));
+    next();
+  });
+}
+
+function spend(exchange: Exchange, parts: GatewayParts, next: () => void): void {
+  const charges = chargesOf(exchange.compiled!, exchange.consumerLimits, { request: exchange.request!, exchange });
+  if (charges.length === 0) return next();
+  const span = consultSpan(exchange, parts.tracer, 'rate-limit');
+  parts.consults.limiter.spend(exchange.route.tenant, charges, (spending, decidedBy = 'service') => {
+    span?.end(spending.allowed ? undefined : { error: 'LIMIT_EXCEEDED' });
+    if (exchange.over) return;
+    exchange.decidedBy['rate-limit'] = decidedBy;
+    exchange.standings = spending.standings;
+    if (!spending.allowed) return parts.refuse(exchange, limitExceeded(spending.standings));
+    next();
+  });
+}
+
+function limitExceeded(standings: readonly Standing[]): Refusal {
+  const wait = retryAfterMs(standings);
+  const { policy, limit, windowSeconds } = standings.find((standing) => standing.retryAfterMs === wait)!;
+  const seconds = Math.max(1, Math.ceil(wait / 1000));
+  return refuse('LIMIT_EXCEEDED', { policy, limit, window: windowSeconds, seconds }, { retryAfterMs: wait });
+}
+
+/** On a regulated route nothing is done before it is on disk that it will be. */
+function recordRegulated(exchange: Exchange, parts: GatewayParts, next: () => void): void {
+  if (exchange.route.class !== 'regulated') return next();
+  parts.recordAdmission(exchange, (refusal) => {
+    if (exchange.over) return;
+    if (refusal) return parts.refuse(exchange, refusal);
+    next();
+  });
+}

@@ -1,0 +1,61 @@
+import type { ServerResponse } from 'node:http';
+import { fieldValue, type RawFields } from '@sallyport/proxy';
+
+/**
+ * The answer to one request. Holds its last byte back until the exchange is on record: the last byte of a bodiless answer
+ * is its head, of an announced length the last chunk, of a stream the closing chunk. So whoever has received a whole
+ * answer finds it in the audit trail, even when this process dies in the next instant.
+ */
+export class Answer {
+  /** 0 until a head was given. */
+  status = 0;
+  bytes = 0;
+  private announced: number | undefined;
+  private held: Buffer | undefined;
+
+  /** @param record called once, when the last byte is due; it calls `go` when that byte may leave. */
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly record: (go: () => void) => void,
+  ) {}
+
+  /** Whether the caller has nothing yet, so that another answer can take the place of this one. */
+  get replaceable(): boolean {
+    return !this.response.headersSent;
+  }
+
+  /** @param fields names in lower case */
+  head(status: number, fields: RawFields): void {
+    this.status = status;
+    const length = fieldValue(fields, 'content-length');
+    this.announced = length === undefined ? undefined : Number(length);
+    this.response.sendDate = fieldValue(fields, 'date') === undefined;
+    this.response.writeHead(status, fields as string[]);
+  }
+
+  /** @returns false when the caller's buffer is full; `onDrain` tells when it is not. */
+  data(chunk: Buffer): boolean {
+    this.bytes += chunk.length;
+    if (this.held) this.response.write(this.held);
+    this.held = undefined;
+    if (this.announced === undefined || this.bytes < this.announced) return this.response.write(chunk);
+    this.held = chunk;
+    return true;
+  }
+
+  onDrain(listener: () => void): void {
+    this.response.on('drain', listener);
+  }
+
+  end(): void {
+    this.record(() => {
+      if (this.held) this.response.end(this.held);
+      else this.response.end();
+    });
+  }
+
+  /** Cuts the connection: the only honest end of an answer whose rest will not come. */
+  destroy(): void {
+    this.record(() => this.response.destroy());
+  }
+}

@@ -1,0 +1,110 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { headers, type Principal, type Refusal } from '@sallyport/contracts';
+import { principalLimitsOf, type Configuration } from './runtime/configuration';
+import { rateLimitField, rateLimitPolicyField, type Standing } from '@sallyport/limits';
+import type { CompiledRoute, PolicyExchange } from '@sallyport/pipeline';
+import { BodyCap, limits, type CanonicalRequest, type RawFields } from '@sallyport/proxy';
+import type { Span, TraceContext } from '@sallyport/platform';
+import type { Control, ModelFacts, Outcome, SkippedControl } from '@sallyport/trail';
+import type { Hit } from '@sallyport/waf';
+import { Answer } from './answer';
+import type { DecidedBy } from './consult/with-fallback';
+import type { Dialect } from './render/refusal';
+
+/** One request from its first byte to its record: what is known so far, and what was decided. */
+export class Exchange implements PolicyExchange {
+  readonly answer: Answer;
+  /** What the body may weigh, and what of it has come. */
+  body = new BodyCap(limits.body.defaultBytes);
+  request: CanonicalRequest | undefined;
+  configuration: Configuration | undefined;
+  compiled: CompiledRoute | undefined;
+  /** Characters of the path that the route's prefix took. */
+  matched = 0;
+  dialect: Dialect = 'problem';
+  principal: Principal | undefined;
+  span: Span | undefined;
+  /** The caller's own trace, where it sent one. */
+  callerTrace: TraceContext | undefined;
+  standings: readonly Standing[] = [];
+  verdict: 'pass' | 'flag' | 'refuse' | undefined;
+  readonly hits: Hit[] = [];
+  readonly decidedBy: { [control in Control]?: DecidedBy } = {};
+  readonly skipped: SkippedControl[] = [];
+  refusal: Refusal | undefined;
+  outcome: Outcome | undefined;
+  upstreamHost: string | undefined;
+  model: ModelFacts | undefined;
+  /** The caller is gone, or has its answer: whatever comes back later is for nobody. */
+  over = false;
+  private readonly closers: (() => void)[] = [];
+
+  constructor(
+    readonly requestId: string,
+    /** Milliseconds since the epoch. */
+    readonly startedAt: number,
+    readonly incoming: IncomingMessage,
+    readonly response: ServerResponse,
+    record: (exchange: Exchange, go: () => void) => void,
+  ) {
+    this.answer = new Answer(response, (go) => record(this, go));
+  }
+
+  get route(): CompiledRoute['route'] {
+    return this.compiled!.route;
+  }
+
+  capBody(maxBytes: number): void {
+    this.body.lower(maxBytes);
+  }
+
+  /** The trace this request belongs to: ours, once there is a span. */
+  get trace(): TraceContext | undefined {
+    return this.span?.context;
+  }
+
+  get consumerLimits(): ReturnType<typeof principalLimitsOf> {
+    return principalLimitsOf(this.configuration, this.principal);
+  }
+
+  /** Registers what must stop when the exchange is over: an upstream call, an inspection. */
+  onClose(closer: () => void): void {
+    if (this.over) closer();
+    else this.closers.push(closer);
+  }
+
+  /** Ends everything that still works for this exchange. */
+  close(): void {
+    this.over = true;
+    for (const closer of this.closers.splice(0)) closer();
+  }
+
+  /** Fields that every answer of this exchange carries, whoever wrote the rest. */
+  commonFields(showConfigVersion: boolean): string[] {
+    const fields: string[] = [headers.requestId, this.requestId];
+    if (this.dialect === 'openai') fields.push('x-request-id', this.requestId);
+    const reference = this.request?.field.get('x-request-id');
+    if (reference !== undefined && /^[A-Za-z0-9_-]{8,64}$/.test(reference))
+      fields.push(headers.correlationId, reference);
+    if (this.standings.length > 0) {
+      fields.push(headers.rateLimitPolicy, rateLimitPolicyField(this.standings));
+      fields.push(headers.rateLimit, rateLimitField(this.standings));
+    }
+    if (this.compiled) fields.push(...lifecycleFields(this.compiled));
+    if (showConfigVersion && this.configuration) fields.push(headers.configVersion, this.configuration.revision);
+    return fields;
+  }
+}
+
+/**
+ * What a caller of an ageing version is told on every answer: RFC 9745 (Deprecation), RFC 8594 (Sunset), RFC 8288 (Link).
+ */
+function lifecycleFields({ route, deprecatedAt, sunsetAt }: CompiledRoute): RawFields {
+  const fields: string[] = [];
+  if (deprecatedAt !== undefined) fields.push('deprecation', `@${Math.floor(deprecatedAt / 1000)}`);
+  // RFC 8594 §3: a sunset that lies before the deprecation makes no sense to a reader.
+  if (sunsetAt !== undefined) fields.push('sunset', new Date(Math.max(sunsetAt, deprecatedAt ?? 0)).toUTCString());
+  const { successor } = route.lifecycle;
+  if (successor !== null) fields.push('link', `<${encodeURI(successor)}>; rel="successor-version"`);
+  return fields;
+}

@@ -1,0 +1,68 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isRefusal, refuse, requestId, type Refusal } from '@sallyport/contracts';
+import { canonicalRequest, limits } from '@sallyport/proxy';
+import { Exchange } from './exchange';
+import type { GatewayParts } from './gateway-parts';
+import { matchDestination, type Destination } from './match';
+import { admit } from './admit';
+import { beginTrace } from './trace';
+
+/** Answers one request: the whole way, on one screen. */
+export class Gateway {
+  /** Exchanges under way, so that a drain can wait for them and end them. */
+  readonly open = new Set<Exchange>();
+
+  constructor(private readonly parts: GatewayParts) {}
+
+  readonly handle = (incoming: IncomingMessage, response: ServerResponse): void => {
+    const exchange = this.begin(incoming, response);
+    try {
+      this.serve(exchange);
+    } catch (error) {
+      this.parts.failed(exchange, error);
+    }
+  };
+
+  private serve(exchange: Exchange): void {
+    const { incoming } = exchange;
+    const request = canonicalRequest(
+      {
+        method: incoming.method ?? '',
+        target: incoming.url ?? '',
+        rawHeaders: incoming.rawHeaders,
+        httpVersion: incoming.httpVersion,
+        remoteAddress: incoming.socket.remoteAddress ?? '',
+        encrypted: false,
+      },
+      limits.head,
+    );
+    if (isRefusal(request)) return this.parts.refuse(exchange, request, 'close');
+    exchange.request = request;
+
+    const destination = this.destination(exchange);
+    beginTrace(exchange, this.parts.tracer);
+    if (isRefusal(destination)) return this.parts.refuse(exchange, destination);
+    if ('page' in destination) return this.parts.showPage(exchange, destination);
+
+    admit(exchange, this.parts, () => destination.send(exchange, this.parts));
+  }
+
+  private destination(exchange: Exchange): Destination | Refusal {
+    exchange.configuration = this.parts.configuration();
+    if (!exchange.configuration) return refuse('INGRESS_NOT_READY');
+    return matchDestination(exchange, exchange.configuration);
+  }
+
+  private begin(incoming: IncomingMessage, response: ServerResponse): Exchange {
+    const { random, clock } = this.parts;
+    const exchange = new Exchange(requestId(random), clock.now(), incoming, response, this.parts.record);
+    this.open.add(exchange);
+    response.on('close', () => {
+      this.open.delete(exchange);
+      this.parts.left(exchange);
+    });
+    // A caller that resets the connection is an outcome, not a defect.
+    response.on('error', () => undefined);
+    return exchange;
+  }
+}

@@ -1,0 +1,191 @@
+import { refuse, semconv, type Clock, type RandomBytes, type Refusal } from '@sallyport/contracts';
+import { parseApiKey } from '@sallyport/identity';
+import type { Standing } from '@sallyport/limits';
+import type { Counter, Histogram, Logger, Metrics } from '@sallyport/platform';
+import {
+  requestAdmitted,
+  requestCompleted,
+  sessionRefused,
+  type Pseudonym,
+  type RequestFacts,
+  type RouteFacts,
+  type Trail,
+  type WafFacts,
+} from '@sallyport/trail';
+import type { Exchange } from './exchange';
+
+/** How long an answer waits for a spool that refuses, so that a short shortage costs no record. */
+const REFUSED_SPOOL_MS = 20;
+
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+export interface RecorderParts {
+  readonly trail: Trail;
+  readonly pseudonym: Pseudonym;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** Settles an exchange: one audit record, one span, one set of metrics. */
+export class Recorder {
+  private readonly requests: Counter;
+  private readonly duration: Histogram;
+  private readonly unaudited: Counter;
+  private readonly recorded = new WeakSet<Exchange>();
+
+  constructor(private readonly parts: RecorderParts) {
+    const { metrics } = parts;
+    this.requests = metrics.counter('sallyport_ingress_requests_total', 'Requests answered', [
+      'route',
+      'class',
+      'code',
+    ]);
+    this.duration = metrics.histogram(
+      'http_server_request_duration_seconds',
+      'Time from the first byte of a request to the last of its answer',
+      DURATION_BUCKETS,
+      ['route'],
+    );
+    this.unaudited = metrics.counter(
+      'sallyport_audit_unaudited_total',
+      'Requests answered without a record, because the spool refused',
+    );
+  }
+
+  /** Puts the exchange on record, once; `go` when the record survives the death of this process, or cannot be had. */
+  readonly record = (exchange: Exchange, go: () => void): void => {
+    if (this.recorded.has(exchange)) return go();
+    this.recorded.add(exchange);
+    const endedAt = this.parts.clock.now();
+    this.measure(exchange, endedAt);
+    const facts = this.factsOf(exchange, endedAt);
+    if (exchange.refusal?.code.startsWith('AUTH_')) this.refusedSession(exchange, exchange.refusal);
+    this.parts.trail.append(requestCompleted(facts)).written.then(go, () => {
+      this.unaudited.add();
+      setTimeout(go, REFUSED_SPOOL_MS);
+    });
+  };
+
+  /** Records that a request of a regulated route is let in; calls back when the disk has it. */
+  readonly recordAdmission = (exchange: Exchange, done: (refusal?: Refusal) => void): void => {
+    const { trail } = this.parts;
+    if (!trail.room()) return done(refuse('AUDIT_UNAVAILABLE'));
+    const facts = this.factsOf(exchange, this.parts.clock.now());
+    trail.append(requestAdmitted(facts)).durable.then(
+      () => done(),
+      () => done(refuse('AUDIT_UNAVAILABLE')),
+    );
+  };
+
+  private measure(exchange: Exchange, endedAt: number): void {
+    const { span, answer, compiled } = exchange;
+    const route = compiled?.route.id ?? 'none';
+    const code = exchange.refusal?.code ?? String(answer.status);
+    this.requests.add(1, { route, class: compiled?.route.class ?? 'none', code });
+    this.duration.record((endedAt - exchange.startedAt) / 1000, { route });
+    span?.set(semconv.httpStatus, answer.status);
+    const failed = exchange.outcome !== 'ok' && answer.status >= 500;
+    span?.end({
+      endTime: endedAt,
+      ...(failed && { error: exchange.refusal?.code ?? exchange.outcome ?? 'client_aborted' }),
+    });
+    if (span && !span.context.sampled) this.logLine(exchange, endedAt);
+  }
+
+  /** Where no span says it, one line does; neither bodies nor queries nor credentials stand in it. */
+  private logLine(exchange: Exchange, endedAt: number): void {
+    this.parts.logger.debug(
+      {
+        request_id: exchange.requestId,
+        trace_id: exchange.trace?.traceId,
+        tenant: exchange.compiled?.route.tenant,
+        code: exchange.refusal?.code,
+        status: exchange.answer.status,
+        route: exchange.compiled?.route.id,
+        ms: endedAt - exchange.startedAt,
+      },
+      'request',
+    );
+  }
+
+  private factsOf(exchange: Exchange, endedAt: number): RequestFacts {
+    const { request, answer, compiled, trace } = exchange;
+    return {
+      now: endedAt,
+      random: this.parts.random,
+      pseudonym: this.parts.pseudonym,
+      requestId: exchange.requestId,
+      tenant: compiled?.route.tenant ?? 'default',
+      startedAt: exchange.startedAt,
+      endedAt,
+      method: request?.method ?? 'unknown',
+      path: request?.path ?? '/',
+      status: answer.status,
+      bytesIn: exchange.body.bytes,
+      bytesOut: answer.bytes,
+      outcome: exchange.outcome ?? 'client_aborted',
+      clientAddress: request?.clientAddress ?? exchange.incoming.socket.remoteAddress ?? 'unknown',
+      ...(exchange.refusal && { refusal: exchange.refusal }),
+      ...(compiled && { route: routeFacts(exchange) }),
+      ...(exchange.configuration && { configVersion: exchange.configuration.revision }),
+      ...(exchange.principal && { principal: exchange.principal }),
+      ...(exchange.upstreamHost !== undefined && { upstream: { host: exchange.upstreamHost } }),
+      decidedBy: exchange.decidedBy,
+      skipped: exchange.skipped,
+      ...(exchange.standings.length > 0 && { limit: nearestLimit(exchange.standings) }),
+      ...(exchange.verdict && { waf: wafFacts(exchange) }),
+      ...(exchange.model && { model: exchange.model }),
+      ...(trace && { trace: { traceId: trace.traceId, spanId: trace.spanId } }),
+    };
+  }
+
+  /** A refused credential has a record of its own, with the reason the caller is not told. */
+  private refusedSession(exchange: Exchange, refusal: Refusal): void {
+    const { request, compiled, trace } = exchange;
+    const credential = publicIdOf(exchange);
+    if (!request?.field.has('authorization') && !request?.field.has('x-api-key')) return;
+    const event = sessionRefused({
+      now: this.parts.clock.now(),
+      random: this.parts.random,
+      pseudonym: this.parts.pseudonym,
+      tenant: compiled?.route.tenant ?? 'default',
+      requestId: exchange.requestId,
+      refusal,
+      ...(credential && { credential }),
+      clientAddress: request.clientAddress,
+      ...(compiled && { route: compiled.route.id }),
+      decidedBy: exchange.decidedBy.auth ?? 'local',
+      ...(trace && { trace: { traceId: trace.traceId, spanId: trace.spanId } }),
+    });
+    this.parts.trail.append(event).written.catch(() => this.unaudited.add());
+  }
+}
+
+function routeFacts(exchange: Exchange): RouteFacts {
+  const { id, service, version, class: routeClass } = exchange.route;
+  return { id, service, version, class: routeClass };
+}
+
+function nearestLimit(standings: readonly Standing[]): { policy: string; remaining: number } {
+  const { policy, remaining } = standings.reduce((nearest, standing) =>
+    standing.remaining / standing.limit < nearest.remaining / nearest.limit ? standing : nearest,
+  );
+  return { policy, remaining };
+}
+
+function wafFacts({ verdict, hits }: Exchange): WafFacts {
+  return {
+    verdict: verdict ?? 'pass',
+    hits: hits.map(({ rule, severity, variable }) => ({ rule, severity, variable })),
+  };
+}
+
+/** The public part of what was presented: the key's id, never the key. */
+function publicIdOf({ request }: Exchange): { kind: string; id: string } | undefined {
+  const presented =
+    request?.field.get('authorization')?.replace(/^Bearer /, '') ?? request?.field.get('x-api-key') ?? '';
+  const key = parseApiKey(presented);
+  return key ? { kind: 'api-key', id: key.kid } : undefined;
+}

@@ -1,0 +1,22 @@
+import { problemOf, type Occurrence, type Refusal } from '@sallyport/contracts';
+import { renderOpenAiRefusal } from '@sallyport/ai';
+
+/** The language an answer is given in; it follows the route, never the Accept field. */
+export type Dialect = 'problem' | 'openai';
+
+export interface RenderedRefusal {
+  readonly status: number;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** Renders a refusal, once, in the caller's dialect. */
+export function renderRefusal(refusal: Refusal, dialect: Dialect, occurrence: Occurrence): RenderedRefusal {
+  const problem = problemOf(refusal, occurrence);
+  if (dialect === 'openai') return renderOpenAiRefusal(refusal, occurrence.requestId);
+  const body = Buffer.from(JSON.stringify(problem.body));
+  const fields: Record<string, string> = { ...problem.headers, 'content-length': String(body.length) };
+  // RFC 9110 §15.5.6: a 405 says what would be allowed.
+  if (refusal.code === 'METHOD_NOT_ALLOWED') fields['allow'] = String(refusal.params['allow'] ?? '');
+  return { status: problem.status, fields, body };
+}
