@@ -55,37 +55,12 @@ function rawByteFault(code: number, previous: string): string | undefined {
   return undefined;
 }
 
-/** Reads UTF-8 as RFC 3629 §4 allows it: no overlong form, no surrogate, nothing above U+10FFFF. */
-class Utf8Watch {
-  private pending = 0;
-  private low = 0x80;
-  private high = 0xbf;
-
-  /** @returns false when the sequence is broken. */
-  accept(byte: number): boolean {
-    if (this.pending > 0) {
-      if (byte < this.low || byte > this.high) return false;
-      this.pending -= 1;
-      this.low = 0x80;
-      this.high = 0xbf;
-      return true;
-    }
-    if (byte < 0x80) return true;
-    if (byte >= 0xc2 && byte <= 0xdf) this.pending = 1;
-    else if (byte >= 0xe0 && byte <= 0xef) this.expect(2, byte === 0xe0 ? 0xa0 : 0x80, byte === 0xed ? 0x9f : 0xbf);
-    else if (byte >= 0xf0 && byte <= 0xf4) this.expect(3, byte === 0xf0 ? 0x90 : 0x80, byte === 0xf4 ? 0x8f : 0xbf);
-    else return false;
-    return true;
-  }
-
-  get complete(): boolean {
-    return this.pending === 0;
-  }
-
-  private expect(pending: number, low: number, high: number): void {
-    this.pending = pending;
-    this.low = low;
-    this.high = high;
+/** RFC 3629 §3: no overlong form, no surrogate, nothing half; the language refuses all three. */
+function isUtf8(path: string): boolean {
+  try {
+    return decodeURIComponent(path) !== '';
+  } catch {
+    return false;
   }
 }
 
@@ -111,7 +86,6 @@ const PLAIN = /^(?:\/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)+\/?
 export function canonicalPath(raw: string): CanonicalPath {
   if (raw === '/' || PLAIN.test(raw)) return { path: raw };
   if (!raw.startsWith('/')) return { fault: 'the path does not begin with a slash' };
-  const utf8 = new Utf8Watch();
   let path = '';
   for (let at = 0; at < raw.length; at++) {
     const code = raw.charCodeAt(at);
@@ -120,11 +94,10 @@ export function canonicalPath(raw: string): CanonicalPath {
     if (byte < 0) return { fault: 'the path holds a broken escape' };
     const fault = escaped ? escapedByteFault(byte, raw, at) : rawByteFault(code, raw[at - 1] ?? '');
     if (fault) return { fault };
-    if (!utf8.accept(byte)) return { fault: 'the path is not UTF-8' };
     path += (escaped ? isUnreserved(byte) : isPathCharacter(byte)) ? String.fromCharCode(byte) : escape(byte);
     if (escaped) at += 2;
   }
-  if (!utf8.complete) return { fault: 'the path is not UTF-8' };
+  if (!isUtf8(path)) return { fault: 'the path is not UTF-8' };
   if (path.split('/').some(isDotSegment)) return { fault: 'the path holds a dot segment' };
   return { path };
 }

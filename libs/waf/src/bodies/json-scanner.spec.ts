@@ -1,0 +1,164 @@
+import fc from 'fast-check';
+import { JsonScanner, type JsonFault, type JsonLimits } from './json-scanner';
+
+const limits: JsonLimits = { depth: 64, keys: 10_000, stringBytes: 1024 * 1024 };
+const unlimited: JsonLimits = { depth: Infinity, keys: Infinity, stringBytes: Infinity };
+
+function scan(body: Uint8Array | string, within = limits, cut = body.length): JsonFault | undefined {
+  const bytes = Buffer.from(body);
+  const scanner = new JsonScanner(within);
+  for (let at = 0; at < bytes.length; at += Math.max(1, cut)) scanner.push(bytes.subarray(at, at + Math.max(1, cut)));
+  return scanner.end();
+}
+
+/** What the language's own parser says, with text judged as strictly as RFC 8259 §8.1 asks. */
+function parses(bytes: Uint8Array): boolean {
+  try {
+    JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('JsonScanner', () => {
+  it.each([
+    '{}',
+    '[]',
+    ' [ 1 , -0.5e+10 , "a\\u00e9\\n" , true , false , null , {"a":{"b":[]}} ] \r\n\t',
+    '0',
+    '-0',
+    '12e3',
+    '"\\ud800"',
+    '"käse 🧀"',
+    '{"a":1,"a":2}',
+  ])('takes %s', (text) => expect(scan(text)).toBeUndefined());
+
+  it.each([
+    ['{', 1],
+    ['{"a"}', 4],
+    ['{"a":1,}', 7],
+    ['[1,]', 3],
+    ['[1 2]', 3],
+    ['01', 1],
+    ['-', 1],
+    ['1.', 2],
+    ['1.e1', 2],
+    ['1e', 2],
+    ['+1', 0],
+    ['.5', 0],
+    ['NaN', 0],
+    ['nul', 3],
+    ['nulL', 3],
+    ['"a', 2],
+    ['"\\x"', 2],
+    ['"\\u12g4"', 5],
+    ['"a\nb"', 2],
+    ["{'a':1}", 1],
+    ['{a:1}', 1],
+    ['[]]', 2],
+    ['{]', 1],
+    ['[}', 1],
+    ['{} {}', 3],
+    ['// c\n1', 0],
+    ['\u00a01', 0],
+    [' ', 1],
+  ])('refuses %j at byte %d', (text, at) => expect(scan(text)).toEqual({ kind: 'syntax', at }));
+
+  it('takes a body without a byte for no body', () => expect(scan('')).toBeUndefined());
+
+  it.each([
+    ['a byte order mark', [0xef, 0xbb, 0xbf, 0x31]],
+    ['UTF-16', [0x31, 0x00]],
+    ['an overlong quote', [0x22, 0xc0, 0xa2, 0x22]],
+    ['half a character', [0x22, 0xe4, 0xbd, 0x22]],
+    ['a surrogate in UTF-8', [0x22, 0xed, 0xa0, 0x80, 0x22]],
+    ['latin1', [0x22, 0xe9, 0x22]],
+  ])('refuses %s', (_, bytes) => expect(scan(Uint8Array.from(bytes))?.kind).toBe('syntax'));
+
+  it('takes each limit and not one more', () => {
+    const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+    expect(scan(nested(64))).toBeUndefined();
+    expect(scan(nested(65))).toEqual({ kind: 'depth', at: 64 });
+    const members = (count: number) => `{${Array.from({ length: count }, (_, at) => `"k${at}":0`).join()}}`;
+    expect(scan(members(10_000))).toBeUndefined();
+    expect(scan(members(10_001))?.kind).toBe('keys');
+    const string = (bytes: number) => `"${'é'.repeat(bytes / 2)}"`;
+    expect(scan(string(1024 * 1024))).toBeUndefined();
+    expect(scan(string(1024 * 1024 + 2))?.kind).toBe('string');
+    expect(scan(`{"${'\\u0041'.repeat(200_000)}":1}`)?.kind).toBe('string');
+  });
+
+  it('knows a document made of brackets for what it is before it is over', () => {
+    const scanner = new JsonScanner(limits);
+    const started = performance.now();
+    expect(scanner.push(Buffer.alloc(4_000_000, '['))).toEqual({ kind: 'depth', at: 64 });
+    expect(performance.now() - started).toBeLessThan(10);
+  });
+
+  it('keeps its verdict', () => {
+    const scanner = new JsonScanner(limits);
+    const fault = scanner.push(Buffer.from('x'));
+    expect(scanner.push(Buffer.from('1'))).toBe(fault);
+    expect(scanner.end()).toBe(fault);
+  });
+
+  it('accepts what the parser of the language accepts, cut wherever it may be', () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 6 }), fc.integer({ min: 1, max: 9 }), (text, cut) => {
+        expect(scan(text, unlimited, cut)).toBeUndefined();
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('agrees with the parser of the language on anything that looks like JSON', () => {
+    const part = fc.constantFrom(
+      ...[
+        '{',
+        '}',
+        '[',
+        ']',
+        ',',
+        ':',
+        '"',
+        '"a"',
+        '\\',
+        '\\u00',
+        '00e9',
+        '0',
+        '1',
+        '-',
+        '.',
+        'e',
+        'E+',
+        'true',
+        'null',
+      ],
+      ...[' ', '\n', '\u0000', '\u007f', 'é', '🧀', '"a":', '{"b":', '[1,'],
+    );
+    const text = fc.array(part, { maxLength: 14 }).map((parts) => Buffer.from(parts.join('')));
+    fc.assert(
+      fc.property(text, fc.integer({ min: 1, max: 4 }), (bytes, cut) => {
+        if (bytes.length > 0) expect(scan(bytes, unlimited, cut) === undefined).toBe(parses(bytes));
+      }),
+      { numRuns: 6_000 },
+    );
+  });
+
+  it('agrees with the parser of the language on a document with one byte changed', () => {
+    fc.assert(
+      fc.property(
+        fc.json({ maxDepth: 3, stringUnit: 'binary' }),
+        fc.nat(),
+        fc.integer({ min: 0, max: 255 }),
+        (text, at, byte) => {
+          const bytes = Buffer.from(text);
+          bytes[at % bytes.length] = byte;
+          expect(scan(bytes, unlimited, 3) === undefined).toBe(parses(bytes));
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+});

@@ -1,0 +1,159 @@
+import { Engine } from './engine';
+import type { InspectionAnswer } from './inspector';
+import { describeInspector, headUnderTest, type RequestUnderTest } from './inspector.suite';
+import { compilePlan, planId, planIds } from './plan';
+import { rules } from './rules/registry';
+
+describeInspector('engine', async (engine) => ({ inspector: engine, close: async () => undefined }));
+
+function answersOf(request: RequestUnderTest, body: string[] = [], plan = 'structural:block'): InspectionAnswer[] {
+  const answers: InspectionAnswer[] = [];
+  const head = headUnderTest(request);
+  const inspection = new Engine().open({ head, plan, tenant: 'default', requestId: 'req_1' }, (answer) =>
+    answers.push(answer),
+  );
+  for (const chunk of body) inspection.body(Buffer.from(chunk));
+  if (head.hasBody) inspection.bodyEnd();
+  inspection.close('over');
+  return answers;
+}
+
+const hitsOf = (request: RequestUnderTest, plan = 'structural:detect') =>
+  answersOf(request, [], plan)[0]!.hits.map(({ rule }) => rule);
+
+describe('rules over the head', () => {
+  it.each<[string, RequestUnderTest, number[]]>([
+    ['an ordinary method', { method: 'PATCH' }, []],
+    ['TRACE', { method: 'TRACE' }, [7701001]],
+    ['DEBUG', { method: 'DEBUG' }, [7701001]],
+
+    ['dots that are no segment', { path: '/v1..2/a...b', query: 'range=1..5&file=a..b' }, []],
+    ['full-width dots in the path', { path: '/a/%EF%BC%8E%EF%BC%8E/b' }, [7702001]],
+    ['a full-width slash in the path', { path: '/a/..%EF%BC%8Fb' }, [7702001]],
+    ['white space behind the dots', { path: '/a/..%20/b' }, [7702001]],
+    ['a plain climb', { query: 'file=../../etc/passwd' }, [7702002]],
+    ['a climb at the end', { query: 'dir=a/..' }, [7702002]],
+    ['a climb with backslashes', { query: 'file=..%5C..%5Cboot.ini' }, [7702002]],
+    ['an escaped climb', { query: 'file=%2e%2e%2fx' }, [7702002]],
+    ['a doubly escaped climb', { query: 'file=%252e%252e%252fx' }, [7702002]],
+    ['a triply escaped climb', { query: 'file=%25252e%25252e%25252fx' }, [7702002]],
+    ['an overlong climb', { query: 'file=%c0%ae%c0%ae%c0%afx' }, [7702002]],
+    ['a climb escaped for IIS', { query: 'file=%u002e%u002e%u2215x' }, [7702002]],
+    ['a climb behind a NUL', { query: 'file=..%00/x' }, [7703001, 7702002]],
+    ['a climb in a name', { query: '../x=1' }, [7702002]],
+
+    ['a NUL in a value', { query: 'a=b%00c' }, [7703001]],
+    ['a line end in a value', { query: 'a=b%0d%0ac%09' }, []],
+    ['an escape character in a value', { query: 'a=%1b[2J' }, [7703002]],
+
+    ['the last field that fits', { fields: Array.from({ length: 99 }, () => ({ name: 'x', value: '' })) }, []],
+    ['a field too many', { fields: Array.from({ length: 100 }, () => ({ name: 'x', value: '' })) }, [7704001]],
+    ['a long field', { fields: [{ name: 'x', value: 'v'.repeat(8_193) }] }, [7704001]],
+    ['the last argument that fits', { query: 'a&'.repeat(999) + 'a' }, []],
+    ['an argument too many', { query: 'a&'.repeat(1_000) + 'a' }, [7704002]],
+    ['a long name of an argument', { query: `${'n'.repeat(257)}=1` }, [7704003]],
+
+    [
+      'a type no one can read',
+      { hasBody: true, fields: [{ name: 'content-type', value: 'application/json garbage' }] },
+      [7705001],
+    ],
+    ['such a type without a body', { fields: [{ name: 'content-type', value: 'application/json garbage' }] }, []],
+  ])('%s', (_, request, expected) => expect(hitsOf(request)).toEqual(expected));
+
+  const json = (fields: RequestUnderTest['fields'], contentType = 'application/json'): RequestUnderTest => ({
+    hasBody: true,
+    mediaType: 'application/json',
+    fields: [{ name: 'content-type', value: contentType }, ...(fields ?? [])],
+  });
+
+  it('takes JSON in UTF-8 only', () => {
+    expect(hitsOf(json([], 'application/json; charset=UTF-8'))).toEqual([]);
+    expect(hitsOf(json([], 'application/json; charset="utf-16"'))).toEqual([7705002]);
+    expect(answersOf(json([], 'application/json; charset=ibm037'))[0]!.refusal).toMatchObject({
+      code: 'MEDIA_TYPE_UNSUPPORTED',
+      params: { accepted: 'application/json in UTF-8' },
+    });
+  });
+
+  it('takes no compressed JSON', () => {
+    expect(hitsOf(json([{ name: 'content-encoding', value: 'identity' }]))).toEqual([]);
+    expect(hitsOf(json([{ name: 'content-encoding', value: 'gzip' }]))).toEqual([7705003]);
+  });
+
+  it('shows nothing of a value but what matched', () => {
+    const [answer] = answersOf({ query: 'file=secret/../password' });
+    expect(JSON.stringify(answer)).not.toMatch(/secret|password/);
+    expect(answer!.refusal!.reason).toBe('rule 7702002: Argument climbs to a parent folder');
+    expect(answer!.refusal!.params).toEqual({});
+  });
+
+  it('bounds and escapes what it shows', () => {
+    const [answer] = answersOf({ query: `${'n%1b'.repeat(80)}=..` }, [], 'structural:detect');
+    for (const { variable, data } of answer!.hits) {
+      expect(variable.length).toBeLessThanOrEqual(100);
+      expect(variable + data).toMatch(/^[\x20-\x7e]*$/);
+    }
+  });
+
+  it('judges 8 KiB of the worst escapes in a few milliseconds', () => {
+    const started = performance.now();
+    hitsOf({ query: `a=${'%25'.repeat(2_700)}` });
+    hitsOf({ query: '%2e%2e&'.repeat(1_000) });
+    expect(performance.now() - started).toBeLessThan(50);
+  });
+});
+
+describe('rules over bodies', () => {
+  const post = (mediaType: string): RequestUnderTest => ({ method: 'POST', mediaType });
+  const bodyRule = (request: RequestUnderTest, body: string[], plan?: string) =>
+    answersOf(request, body, plan)[1]!.hits.map(({ rule }) => rule);
+
+  it.each(['application/json', 'text/json', 'application/merge-patch+json'])('scans %s', (type) =>
+    expect(bodyRule(post(type), ['{"a"', '1}'])).toEqual([7700001]),
+  );
+
+  it('tells the four faults of JSON apart', () => {
+    const type = post('application/json');
+    expect(bodyRule(type, ['{'])).toEqual([7700001]);
+    expect(bodyRule(type, ['['.repeat(65)])).toEqual([7700002]);
+    expect(bodyRule(type, [`{${'"k":0,'.repeat(10_001)}`])).toEqual([7700003]);
+    expect(bodyRule(type, [`"${'a'.repeat(1024 * 1024 + 1)}"`])).toEqual([7700004]);
+  });
+
+  it('takes long content under the profile llm', () =>
+    expect(bodyRule(post('application/json'), [`"${'a'.repeat(1024 * 1024 + 1)}"`], 'llm:block')).toEqual([]));
+
+  it('counts the arguments of a form', () => {
+    const form = post('application/x-www-form-urlencoded');
+    expect(bodyRule(form, ['a&'.repeat(500), 'a&'.repeat(499), 'a'])).toEqual([]);
+    expect(bodyRule(form, ['a&'.repeat(500), 'a&'.repeat(500), 'a'])).toEqual([7700005]);
+  });
+
+  it('flags a broken body in detect', () =>
+    expect(answersOf(post('application/json'), ['}'], 'structural:detect')[1]).toMatchObject({
+      verdict: 'flag',
+      enough: true,
+    }));
+
+  it('takes an announced body that never came for none', () =>
+    expect(answersOf(post('application/json'))[1]).toMatchObject({ verdict: 'pass' }));
+});
+
+describe('plans and rules', () => {
+  it('has one plan for each profile and mode, and off', () => {
+    expect(planIds).toEqual(['off', 'structural:detect', 'structural:block', 'llm:detect', 'llm:block']);
+    expect(planId('llm', 'off')).toBe('off');
+    for (const id of planIds) expect(compilePlan(id).id).toBe(id);
+  });
+
+  it('numbers each rule once, in our own range, and explains it', () => {
+    const ids = rules.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { id, message, explanation } of rules) {
+      expect(Math.floor(id / 100_000)).toBe(77);
+      expect(message.length).toBeLessThan(100);
+      expect(explanation).toMatch(/\.$/);
+    }
+  });
+});

@@ -1,0 +1,117 @@
+import type { RequestHead } from '@sallyport/contracts';
+import { splitArguments } from './arguments';
+import { FormCounter } from './bodies/form-counter';
+import { JsonScanner } from './bodies/json-scanner';
+import type { Hit, Inspection, InspectionAnswer, InspectionHead, Inspector } from './inspector';
+import { isFormType, isJsonType } from './media-type';
+import { compilePlan, type Plan, type ProfileLimits } from './plan';
+import { hitOf, type Finding, type HeadView, type RuleCard } from './rule';
+import { judgeForm, judgeJson } from './rules/bodies';
+import { headRules } from './rules/registry';
+
+type Answer = (answer: InspectionAnswer) => void;
+type Found = readonly [RuleCard, Finding];
+
+/**
+ * The inspector itself: our structural rules over head and body. Work is linear in the input, nothing is kept of it,
+ * and every byte of a body that has a scanner is seen, up to the body limit of the route: what is not inspected cannot
+ * be called well-formed. Bodies of other types are opaque to it, and the answer to their first bytes is `enough`.
+ */
+export class Engine implements Inspector {
+  open({ head, plan: id }: InspectionHead, answer: Answer): Inspection {
+    const plan = compilePlan(id);
+    const found = plan.mode === 'off' ? [] : judgeHead(head, plan);
+    const scan = plan.mode === 'off' ? undefined : scannerOf(head, plan.limits);
+    // With a body nothing is enough yet: its first bytes are answered, if only to say that the rest is not looked at.
+    const reply = answerTo('request-head', plan, found, !head.hasBody);
+    const inspection = new EngineInspection(plan, scan, answer, reply.verdict === 'refuse');
+    answer(reply);
+    return inspection;
+  }
+}
+
+/** In `block` the first finding decides and ends the work; in `detect` all of them are recorded. */
+function judgeHead(head: RequestHead, plan: Plan): Found[] {
+  const view: HeadView = { head, queryArguments: splitArguments(head.query), limits: plan.limits };
+  const found: Found[] = [];
+  for (const rule of headRules) {
+    const finding = rule.inspect(view);
+    if (!finding) continue;
+    found.push([rule, finding]);
+    if (plan.mode === 'block') break;
+  }
+  return found;
+}
+
+function answerTo(
+  point: InspectionAnswer['point'],
+  { mode }: Plan,
+  found: readonly Found[],
+  seenEnough: boolean,
+): InspectionAnswer {
+  const hits: Hit[] = found.map(([rule, finding]) => hitOf(rule, finding));
+  const [first] = found;
+  if (!first) return { point, verdict: 'pass', hits, enough: seenEnough };
+  if (mode === 'detect') return { point, verdict: 'flag', hits, enough: seenEnough };
+  const refusal = { ...first[1].refusal, reason: `rule ${first[0].id}: ${first[0].message}` };
+  return { point, verdict: 'refuse', refusal: Object.freeze(refusal), hits, enough: true };
+}
+
+/** Follows a body; tells what is wrong as soon as it knows. */
+interface BodyScan {
+  push(chunk: Uint8Array): Found | undefined;
+  end(): Found | undefined;
+}
+
+function scannerOf(head: RequestHead, limits: ProfileLimits): BodyScan | undefined {
+  if (!head.hasBody) return undefined;
+  if (isJsonType(head.mediaType)) return jsonScan(limits);
+  if (isFormType(head.mediaType)) return formScan(limits);
+  return undefined;
+}
+
+function jsonScan(limits: ProfileLimits): BodyScan {
+  const scanner = new JsonScanner(limits.json);
+  const judge = (fault: ReturnType<JsonScanner['end']>) => fault && judgeJson(fault, limits);
+  return { push: (chunk) => judge(scanner.push(chunk)), end: () => judge(scanner.end()) };
+}
+
+function formScan(limits: ProfileLimits): BodyScan {
+  const counter = new FormCounter(limits.formArguments);
+  return {
+    push: (chunk) => (counter.push(chunk) ? judgeForm(counter.count, limits) : undefined),
+    end: () => undefined,
+  };
+}
+
+/** One request; answers the body once, and nothing after that. */
+class EngineInspection implements Inspection {
+  constructor(
+    private readonly plan: Plan,
+    private readonly scan: BodyScan | undefined,
+    private readonly answer: Answer,
+    /** Answered in full, or closed. */
+    private over: boolean,
+  ) {}
+
+  body(chunk: Uint8Array): boolean {
+    if (this.over) return false;
+    const found = this.scan?.push(chunk);
+    if (this.scan && !found) return true;
+    this.conclude(found);
+    return false;
+  }
+
+  bodyEnd(): void {
+    if (!this.over) this.conclude(this.scan?.end());
+  }
+
+  close(): void {
+    this.over = true;
+  }
+
+  private conclude(found: Found | undefined): void {
+    this.over = true;
+    this.answer(answerTo('request-body', this.plan, found ? [found] : [], true));
+  }
+}

@@ -1,0 +1,60 @@
+import { refuse } from '@sallyport/contracts';
+import type { JsonFault } from '../bodies/json-scanner';
+import type { ProfileLimits } from '../plan';
+import type { Finding, RuleCard } from '../rule';
+
+export const brokenJson: RuleCard = {
+  id: 7700001,
+  severity: 'error',
+  message: 'Body is not the JSON it claims to be',
+  explanation:
+    'Origins repair broken JSON in different ways and see other members than an inspector did (RFC 8259, UTF-8 only, nothing after the document).',
+};
+
+export const deepJson: RuleCard = {
+  id: 7700002,
+  severity: 'critical',
+  message: 'JSON nested deeper than the limit',
+  explanation: 'Deep nesting exhausts the stack of parsers and of everything that walks the parsed document.',
+};
+
+export const manyKeys: RuleCard = {
+  id: 7700003,
+  severity: 'error',
+  message: 'JSON with more members than the limit',
+  explanation: 'Members cost memory and time by the thousand; colliding names cost quadratic time in some origins.',
+};
+
+export const longString: RuleCard = {
+  id: 7700004,
+  severity: 'error',
+  message: 'JSON string longer than the limit',
+  explanation:
+    'A string beyond the limit is a file; files have better ways to travel. The profile llm allows long content.',
+};
+
+export const manyFormArguments: RuleCard = {
+  id: 7700005,
+  severity: 'error',
+  message: 'Form with more arguments than the limit',
+  explanation: 'Thousands of arguments are made to exhaust a parser or to hide one argument from an inspector.',
+};
+
+const jsonRules = { syntax: brokenJson, depth: deepJson, keys: manyKeys, string: longString } as const;
+
+/** What is wrong with a JSON body, as a rule and a finding. */
+export function judgeJson({ kind, at }: JsonFault, { json }: ProfileLimits): [RuleCard, Finding] {
+  const reasons = {
+    syntax: `it is not valid JSON from byte ${at} on`,
+    depth: `it is nested deeper than ${json.depth} levels`,
+    keys: `it has more than ${json.keys} members`,
+    string: `it holds a string of more than ${json.stringBytes} bytes`,
+  };
+  const refusal = refuse('WAF_MALFORMED', { reason: reasons[kind] });
+  return [jsonRules[kind], { variable: 'REQUEST_BODY', data: `byte ${at}`, refusal }];
+}
+
+export function judgeForm(count: number, { formArguments }: ProfileLimits): [RuleCard, Finding] {
+  const refusal = refuse('WAF_MALFORMED', { reason: `it has more than ${formArguments} arguments` });
+  return [manyFormArguments, { variable: 'ARGS_POST', data: `${count} arguments`, refusal }];
+}
