@@ -33,10 +33,17 @@ export type { Usage } from './usage';
 export { openWires, type WirePorts } from './wires/registry';
 export {
   outcomeName,
-  readUsageRecord,
+  outcomeNames,
+  readSettlement,
   sourceName,
-  usageRecord,
+  writeSettlement,
   type OutcomeName,
   type SourceName,
-  type UsageRecord,
-} from './ledger/usage-record';
+} from './ledger/settlement-record';
+export {
+  describeModelRouter,
+  routerSuiteConfiguration,
+  routerSuiteSecret,
+  type RouterConfiguration,
+  type RouterUnderTest,
+} from './router.suite';
