@@ -1,0 +1,86 @@
+import { limitsV1 } from '@sallyport/contracts';
+import type { Limiter } from '@sallyport/limits';
+import {
+  createAdminApp,
+  createRpcServer,
+  startHealth,
+  watchAdminToken,
+  type Closable,
+  type Runtime,
+} from '@sallyport/platform';
+import { AdminModule } from './admin/admin.module';
+import type { LimitsStatus } from './admin/status.controller';
+import type { RateLimitConfig } from './config';
+import { DecideModule } from './decide/decide.module';
+import { LIMIT_SERVICE } from './decide/limits.controller';
+import { LiveNodes } from './decide/live-nodes';
+import { memoryBuckets, sharedBuckets, type Buckets } from './shared-buckets';
+
+export interface RunningRateLimit extends Closable {
+  /** The engine, for an ingress in the same process. */
+  readonly limiter: Limiter;
+}
+
+/**
+ * Starts the rate-limit service on the listeners its config opens.
+ * @throws ListenError, or UnavailableError when the Redis the config names does not answer.
+ */
+export async function startRateLimit(config: RateLimitConfig, runtime: Runtime): Promise<RunningRateLimit> {
+  const opened: Closable[] = [];
+  let ending = false;
+  const close = async (): Promise<void> => {
+    ending = true;
+    for (let last = opened.pop(); last; last = opened.pop()) await last.close();
+  };
+  try {
+    const buckets = config.redisUrl ? await sharedBuckets(config.redisUrl, runtime) : memoryBuckets(runtime);
+    opened.push(buckets);
+    const nodes = new LiveNodes();
+    await openAdmin(config, runtime, statusOf(buckets, nodes), opened);
+    await openRpc(config, runtime, buckets.limiter, nodes, opened);
+    if (config.listen.health) {
+      const ready = () => ({ ready: !ending, reasons: ending ? ['draining'] : [] });
+      opened.push(await startHealth({ address: config.listen.health, metrics: runtime.metrics, ready }));
+    }
+    return { limiter: buckets.limiter, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openAdmin(
+  config: RateLimitConfig,
+  runtime: Runtime,
+  status: () => LimitsStatus,
+  opened: Closable[],
+): Promise<void> {
+  const address = config.listen.admin;
+  if (!address) return;
+  const adminToken = await watchAdminToken(runtime.bus);
+  opened.push(adminToken);
+  const module = AdminModule.over(status);
+  opened.push(
+    await createAdminApp({ module, area: 'limits', address, runtime, adminToken, title: 'Sallyport limits' }),
+  );
+}
+
+async function openRpc(
+  config: RateLimitConfig,
+  runtime: Runtime,
+  limiter: Limiter,
+  nodes: LiveNodes,
+  opened: Closable[],
+): Promise<void> {
+  const address = config.listen.grpc;
+  if (!address) return;
+  const services = { [LIMIT_SERVICE]: limitsV1.LimitServiceService };
+  opened.push(await createRpcServer({ module: DecideModule.over(limiter, nodes), services, address, runtime }));
+}
+
+function statusOf(buckets: Buckets, nodes: LiveNodes): () => LimitsStatus {
+  return () => {
+    const { source, up, replicas, keys } = buckets;
+    return { source, up, replicas, live_nodes: nodes.count, keys };
+  };
+}

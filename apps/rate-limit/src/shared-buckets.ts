@@ -1,0 +1,94 @@
+import { uuidv7 } from '@sallyport/contracts';
+import { LocalLimiter, MemorySource, type Limiter } from '@sallyport/limits';
+import { connectValkey, UnavailableError, type Closable, type Runtime } from '@sallyport/platform';
+import { ReplicaCount } from './store/replica-count';
+import { ValkeySource } from './store/valkey-source';
+
+/** The limiter of this replica, and what an operator may know of where it counts. */
+export interface Buckets extends Closable {
+  readonly limiter: Limiter;
+  readonly source: 'memory' | 'valkey';
+  readonly up: boolean;
+  readonly replicas: number;
+  /** Buckets in the memory of this process. */
+  readonly keys: number;
+}
+
+/** How long a Redis that was asked for may take to appear at start. */
+const START_MS = 30_000;
+
+/** One replica counts in its own memory. */
+export function memoryBuckets({ clock }: Pick<Runtime, 'clock'>): Buckets {
+  const memory = new MemorySource(clock);
+  return {
+    limiter: new LocalLimiter(memory),
+    source: 'memory',
+    up: true,
+    replicas: 1,
+    get keys() {
+      return memory.size;
+    },
+    close: async () => {},
+  };
+}
+
+/**
+ * Several replicas count together in Redis or Valkey. While that does not answer in time, each takes its share of every
+ * limit from memory, says so in its log and in `sallyport_limits_shared_source_up`, and never more than the share.
+ * @throws UnavailableError when Redis cannot be reached at start: a set URL means the real thing.
+ */
+export async function sharedBuckets(url: string, runtime: Runtime): Promise<Buckets> {
+  const { clock, logger, metrics, random } = runtime;
+  const redis = connectValkey({ url, logger });
+  const replicas = new ReplicaCount(redis, uuidv7(clock.now(), random));
+  const memory = new MemorySource(clock);
+  const shared = new ValkeySource(redis, clock, (up, reason) => {
+    if (up) logger.info({ reason }, 'limits are shared');
+    else
+      logger.warn(
+        { reason, replicas: replicas.count },
+        'limits are not shared: this replica takes its share from memory',
+      );
+  });
+  const close = async (): Promise<void> => {
+    await replicas.close();
+    redis.disconnect();
+  };
+  if (!(await isReady(redis, START_MS))) {
+    await close();
+    throw new UnavailableError('SALLYPORT_REDIS_URL names a Redis or Valkey that does not answer');
+  }
+  await replicas.refresh();
+  metrics
+    .gauge('sallyport_limits_shared_source_up', '1 while limits are counted in Redis or Valkey.')
+    .observe(() => (shared.up ? 1 : 0));
+  const ownShare = new LocalLimiter(memory, () => replicas.count);
+  return {
+    limiter: new LocalLimiter(shared, () => 1, ownShare),
+    source: 'valkey',
+    get up() {
+      return shared.up;
+    },
+    get replicas() {
+      return replicas.count;
+    },
+    get keys() {
+      return memory.size;
+    },
+    close,
+  };
+}
+
+function isReady(redis: ReturnType<typeof connectValkey>, milliseconds: number): Promise<boolean> {
+  if (redis.status === 'ready') return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => end(false), milliseconds);
+    const ready = (): void => end(true);
+    const end = (outcome: boolean): void => {
+      clearTimeout(timer);
+      redis.removeListener('ready', ready);
+      resolve(outcome);
+    };
+    redis.once('ready', ready);
+  });
+}

@@ -1,0 +1,122 @@
+import { setTimeout as pass } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { systemClock } from '@sallyport/contracts';
+import { describeLimitSource, type Draw, type Drawn } from '@sallyport/limits';
+import { redisBinary, startTestRedis, type TestRedis } from '@sallyport/testkit';
+import { ReplicaCount } from './replica-count';
+import { ValkeySource } from './valkey-source';
+
+const binary = redisBinary();
+if (!binary)
+  console.warn('skipped: limits in Redis or Valkey, because neither redis-server nor valkey-server is installed');
+
+/** A busy machine must not turn the timing of production into a failure here. */
+const PATIENT_MS = 2_000;
+const tenPerMinute = { capacity: 600_000, perRequest: 60_000, perMillisecond: 10 };
+
+const when = binary ? describe : describe.skip;
+when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valkey-server is installed)'}`, () => {
+  let server: TestRedis;
+  const opened: Redis[] = [];
+
+  const connect = async (commandTimeout = PATIENT_MS): Promise<Redis> => {
+    const redis = new Redis(server.url, { enableOfflineQueue: false, commandTimeout, retryStrategy: () => 20 });
+    redis.on('error', () => {});
+    opened.push(redis);
+    if (redis.status !== 'ready') await new Promise<void>((resolve) => redis.once('ready', () => resolve()));
+    return redis;
+  };
+  const draw = (source: ValkeySource, draws: Draw[], tenant = 'default'): Promise<Drawn | undefined> =>
+    new Promise((resolve) => source.draw(tenant, draws, resolve));
+
+  beforeAll(async () => {
+    server = await startTestRedis(binary!);
+  });
+  afterEach(() => opened.splice(0).forEach((redis) => redis.disconnect()));
+  afterAll(() => server.close());
+
+  describeLimitSource('Redis or Valkey', async () => {
+    const redis = await connect();
+    await redis.flushall();
+    return { source: new ValkeySource(redis, systemClock, () => {}), advance: pass, close: async () => {} };
+  });
+
+  it('admits a limit once, however many replicas and connections draw on it at the same time', async () => {
+    const sources = await Promise.all(
+      [1, 2, 3].map(async () => new ValkeySource(await connect(), systemClock, () => {})),
+    );
+    const results = await Promise.all(
+      Array.from({ length: 100 }, (_, index) =>
+        draw(sources[index % 3]!, [{ key: 'shared', rate: tenPerMinute, cost: 1 }]),
+      ),
+    );
+    expect(results.filter((drawn) => drawn!.taken)).toHaveLength(10);
+  });
+
+  it('leaves no key without an end of its life, and none that outlives its debt by more than a moment', async () => {
+    const redis = await connect();
+    await redis.flushall();
+    const source = new ValkeySource(redis, systemClock, () => {});
+    await draw(source, [{ key: 'a', rate: tenPerMinute, cost: 4 }]);
+    await draw(source, [{ key: 'b', rate: tenPerMinute, cost: 1 }]);
+    const count = new ReplicaCount(redis, 'replica-1');
+    await count.refresh();
+    await count.close();
+    const keys = await redis.keys('*');
+    expect(keys.sort()).toEqual(['sallyport:limits:{default}:a', 'sallyport:limits:{default}:b']);
+    expect(await redis.pttl(keys[0]!)).toBeGreaterThan(20_000);
+    expect(await redis.pttl(keys[0]!)).toBeLessThanOrEqual(25_000);
+  });
+
+  it('counts the replicas that said so lately', async () => {
+    const redis = await connect();
+    await redis.flushall();
+    const first = new ReplicaCount(redis, 'replica-1');
+    const second = new ReplicaCount(await connect(), 'replica-2');
+    await first.refresh();
+    await second.refresh();
+    await first.refresh();
+    expect([first.count, second.count]).toEqual([2, 2]);
+    await second.close();
+    await first.refresh();
+    expect(first.count).toBe(1);
+    expect(await redis.pttl('sallyport:limits:replicas')).toBeGreaterThan(0);
+    await first.close();
+  });
+
+  it('says that it cannot decide while the server stands still, asks it rarely, and comes back', async () => {
+    const changes: boolean[] = [];
+    const source = new ValkeySource(await connect(100), systemClock, (up) => changes.push(up));
+    const one = { key: 'slow', rate: tenPerMinute, cost: 1 };
+    expect((await draw(source, [one]))!.taken).toBe(true);
+    server.pause();
+    try {
+      expect(await draw(source, [one])).toBeUndefined();
+      const started = performance.now();
+      expect(await Promise.all(Array.from({ length: 50 }, () => draw(source, [one])))).toEqual(
+        Array(50).fill(undefined),
+      );
+      expect(performance.now() - started).toBeLessThan(90);
+    } finally {
+      server.resume();
+    }
+    let drawn: Drawn | undefined;
+    for (const end = Date.now() + 5_000; !drawn && Date.now() < end;) {
+      drawn = await draw(source, [one]);
+      if (!drawn) await pass(20);
+    }
+    expect(drawn?.taken).toBe(true);
+    expect(changes).toEqual([true, false, true]);
+    expect(source.up).toBe(true);
+  });
+
+  it('says so at once while there is no connection', async () => {
+    const changes: [boolean, string][] = [];
+    const redis = await connect();
+    const source = new ValkeySource(redis, systemClock, (...change) => changes.push(change));
+    redis.disconnect();
+    expect(await draw(source, [{ key: 'a', rate: tenPerMinute, cost: 1 }])).toBeUndefined();
+    expect(source.up).toBe(false);
+    expect(changes[0]![0]).toBe(false);
+  });
+});
