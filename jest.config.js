@@ -1,5 +1,5 @@
 // Under Jest `require()` does not load ESM packages, so those that ship only ESM are transformed with the rest.
-const esmPackages = ['jose', 'openid-client', 'oauth4webapi', 'nanoid', 'p-retry', 'is-network-error'];
+const esmPackages = ['jose', 'openid-client', 'oauth4webapi', 'nanoid', 'p-retry', 'is-network-error', 'canonicalize'];
 
 /** Shared by every project; the transform reads .swcrc. */
 const base = {
@@ -8,7 +8,11 @@ const base = {
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json'],
   transform: { '^.+\\.(m?js|ts)$': ['@swc/jest'] },
   transformIgnorePatterns: [`/node_modules/(?!(${esmPackages.join('|')})/)`],
-  moduleNameMapper: { '^@sallyport/([a-z]+)$': '<rootDir>/libs/$1/src/index.ts' },
+  moduleNameMapper: {
+    '^@sallyport/([a-z]+)$': '<rootDir>/libs/$1/src/index.ts',
+    // Its exports name only an import condition, which require() does not look at.
+    '^canonicalize$': '<rootDir>/node_modules/canonicalize/lib/canonicalize.js',
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/data'],
 };
 

@@ -24,11 +24,16 @@ function compare(before: Json | undefined, after: Json | undefined, path: string
     into.push({ op: 'add', path, value: after });
   } else if (isMembers(before) && isMembers(after)) {
     for (const name of [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()) {
-      compare(before[name], after[name], `${path}/${escapeToken(name)}`, into);
+      compare(member(before, name), member(after, name), `${path}/${escapeToken(name)}`, into);
     }
   } else if (!isEqual(before, after)) {
     into.push({ op: 'replace', path, value: after });
   }
+}
+
+/** A document may have a member called `toString`, and may lack it. */
+function member(members: Members, name: string): Json | undefined {
+  return Object.hasOwn(members, name) ? members[name] : undefined;
 }
 
 function isMembers(value: Json): value is Members {

@@ -106,7 +106,7 @@ class Pending implements Receipt {
     readonly seq: number,
     readonly label: string,
     readonly bytes: Buffer,
-    private readonly hurry: () => void,
+    private readonly hurry: (seq: number) => void,
   ) {}
 
   get written(): Promise<void> {
@@ -118,7 +118,7 @@ class Pending implements Receipt {
   get durable(): Promise<void> {
     if (this.state === 'refused') return Promise.reject(new SpoolFull(this.uid));
     if (this.state === 'durable') return RESOLVED;
-    this.hurry();
+    this.hurry(this.seq);
     return (this.#durable ??= defer()).promise;
   }
 
@@ -154,7 +154,8 @@ export class Spool {
   #activeSince = 0;
   #syncing: Promise<void> | undefined;
   #syncCancel: (() => void) | undefined;
-  #hurried = false;
+  /** Somebody waits until this record is durable. */
+  #awaited = 0;
   /** The open segment cannot be trusted any more. */
   #broken = false;
   #retryCancel: (() => void) | undefined;
@@ -486,15 +487,14 @@ export class Spool {
 
   // ---- durability ---------------------------------------------------------------------------------------------
 
-  readonly #hurry = (): void => {
-    if (this.#hurried) return;
-    this.#hurried = true;
+  readonly #hurry = (seq: number): void => {
+    this.#awaited = Math.max(this.#awaited, seq);
     if (this.#unsynced.length > 0) this.#scheduleSync();
   };
 
   #scheduleSync(): void {
     if (this.#syncing) return;
-    if (this.#hurried) {
+    if (this.#awaited >= this.#unsynced[0]!.seq || this.#unsyncedBytes >= BATCH_BYTES) {
       this.#syncCancel?.();
       this.#syncCancel = undefined;
       void this.#sync();
@@ -509,7 +509,6 @@ export class Spool {
   #sync(): Promise<void> {
     if (this.#syncing) return this.#syncing;
     if (this.#broken || this.#unsynced.length === 0) return RESOLVED;
-    this.#hurried = false;
     const count = this.#unsynced.length;
     this.#syncing = this.#file!.sync().then(
       () => {

@@ -1,0 +1,198 @@
+import type { FileSystem, Processes, Scheduler, SpoolFile } from '@sallyport/trail';
+
+class DiskError extends Error {
+  constructor(
+    readonly code: string,
+    path: string,
+  ) {
+    super(`${code}: ${path}`);
+  }
+}
+
+interface Inode {
+  /** What readers see. */
+  cached: Buffer;
+  /** What a power cut leaves. */
+  durable: Buffer;
+  modifiedAt: number;
+}
+
+/** A disk in memory with a page cache that can be lost, a size that can be reached, and faults on demand. */
+export class FakeDisk implements FileSystem {
+  readonly #files = new Map<string, Inode>();
+  readonly #folders = new Set<string>();
+  /** Bytes it holds. */
+  size = Infinity;
+  /** Fails the next calls of a kind, once each. */
+  readonly faults: { call: 'write' | 'sync'; code: string; path?: RegExp }[] = [];
+  /** Bytes of a failing write that reach the file all the same. */
+  partialBytes = 0;
+  writes = 0;
+  syncs = 0;
+  now = 0;
+
+  get used(): number {
+    return [...this.#files.values()].reduce((sum, { cached }) => sum + cached.length, 0);
+  }
+
+  paths(): string[] {
+    return [...this.#files.keys()].sort();
+  }
+
+  contents(path: string): Buffer {
+    return this.#inode(path).cached;
+  }
+
+  /** Puts bytes in place as if they had always been there. */
+  put(path: string, bytes: Uint8Array): void {
+    this.#files.set(path, { cached: Buffer.from(bytes), durable: Buffer.from(bytes), modifiedAt: this.now });
+  }
+
+  /** Everything that was not synced is gone; names are kept, since folders are synced after each change. */
+  cutPower(): void {
+    for (const inode of this.#files.values()) inode.cached = Buffer.from(inode.durable);
+  }
+
+  #inode(path: string): Inode {
+    const inode = this.#files.get(path);
+    if (!inode) throw new DiskError('ENOENT', path);
+    return inode;
+  }
+
+  #fault(call: 'write' | 'sync', path: string): string | undefined {
+    const at = this.faults.findIndex((fault) => fault.call === call && (fault.path?.test(path) ?? true));
+    return at === -1 ? undefined : this.faults.splice(at, 1)[0]!.code;
+  }
+
+  async makeFolder(path: string): Promise<void> {
+    this.#folders.add(path);
+  }
+
+  async list(path: string): Promise<string[]> {
+    const inside = [...this.#files.keys(), ...this.#folders].filter((name) => name.startsWith(`${path}/`));
+    return [...new Set(inside.map((name) => name.slice(path.length + 1).split('/')[0]!))];
+  }
+
+  async open(path: string, mode: 'create' | 'exclusive' | 'edit' | 'read'): Promise<SpoolFile> {
+    if (mode === 'exclusive' && this.#files.has(path)) throw new DiskError('EEXIST', path);
+    if (mode === 'create' || mode === 'exclusive') this.put(path, Buffer.alloc(0));
+    return this.#fileOf(path, this.#inode(path));
+  }
+
+  #fileOf(path: string, inode: Inode): SpoolFile {
+    const writeAt = (bytes: Buffer, position: number) => {
+      const grown = Buffer.alloc(Math.max(inode.cached.length, position + bytes.length));
+      inode.cached.copy(grown);
+      bytes.copy(grown, position);
+      inode.cached = grown;
+      inode.modifiedAt = this.now;
+    };
+    return {
+      write: async (parts, position) => {
+        this.writes++;
+        const bytes = Buffer.concat(parts);
+        const growth = Math.max(0, position + bytes.length - inode.cached.length);
+        const left = this.size - this.used;
+        const code = this.#fault('write', path) ?? (growth > left ? 'ENOSPC' : undefined);
+        if (code) {
+          writeAt(bytes.subarray(0, code === 'ENOSPC' && growth > left ? left : this.partialBytes), position);
+          throw new DiskError(code, path);
+        }
+        writeAt(bytes, position);
+      },
+      sync: async () => {
+        this.syncs++;
+        const code = this.#fault('sync', path);
+        if (code) throw new DiskError(code, path);
+        inode.durable = Buffer.from(inode.cached);
+      },
+      read: async (into, position) => inode.cached.copy(into, 0, position),
+      truncate: async (length) => {
+        inode.cached = Buffer.from(inode.cached.subarray(0, length));
+      },
+      close: async () => {},
+    };
+  }
+
+  async readAll(path: string): Promise<Uint8Array | undefined> {
+    const inode = this.#files.get(path);
+    return inode && Buffer.from(inode.cached);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    this.#files.set(to, this.#inode(from));
+    this.#files.delete(from);
+  }
+
+  async remove(path: string): Promise<void> {
+    this.#files.delete(path);
+  }
+
+  async removeFolder(path: string): Promise<void> {
+    this.#folders.delete(path);
+  }
+
+  async syncFolder(): Promise<void> {}
+
+  async touch(path: string): Promise<void> {
+    this.#inode(path).modifiedAt = this.now;
+  }
+
+  async modifiedAt(path: string): Promise<number | undefined> {
+    return this.#files.get(path)?.modifiedAt;
+  }
+}
+
+/** Timers that run when the test says so; the end of a turn is a real one. */
+export class FakeScheduler implements Scheduler {
+  readonly #timers = new Set<{ due: number; run: () => void }>();
+  #now = 0;
+
+  turnEnd(run: () => void): void {
+    setImmediate(run);
+  }
+
+  after(milliseconds: number, run: () => void): () => void {
+    const timer = { due: this.#now + milliseconds, run };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  /** Lets time pass; timers that become due run in their order, and their consequences before the next. */
+  async advance(milliseconds: number): Promise<void> {
+    const end = this.#now + milliseconds;
+    for (;;) {
+      await turns();
+      const next = [...this.#timers].filter(({ due }) => due <= end).sort((left, right) => left.due - right.due)[0];
+      if (!next) break;
+      this.#timers.delete(next);
+      this.#now = Math.max(this.#now, next.due);
+      next.run();
+    }
+    this.#now = end;
+    await turns();
+  }
+}
+
+/** Lets everything that only waits for turns of the event loop come to rest. */
+export async function turns(count = 12): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Process table of a test: `die` ends a process, its id may come back with another start time. */
+export class FakeProcesses {
+  readonly #alive = new Set<string>();
+
+  spawn(pid: number, started: string, space = 'host'): Processes {
+    this.#alive.add(`${pid} ${started}`);
+    return { pid, started, space, isAlive: (other, since) => this.#alive.has(`${other} ${since}`) };
+  }
+
+  die({ pid, started }: Processes): void {
+    this.#alive.delete(`${pid} ${started}`);
+  }
+}

@@ -1,0 +1,490 @@
+import { FakeDisk, FakeProcesses, FakeScheduler, turns } from '@sallyport/testkit';
+import * as fc from 'fast-check';
+import { Spool, type Entry, type SpoolNote, type SpoolOptions } from './spool';
+import { SpoolFull, type Receipt } from './trail';
+
+interface House {
+  readonly disk: FakeDisk;
+  readonly scheduler: FakeScheduler;
+  readonly clock: { time: number; now(): number; monotonic(): number };
+  readonly processes: FakeProcesses;
+  readonly notes: SpoolNote[];
+  pid: number;
+}
+
+function house(): House {
+  const clock = { time: 1_795_450_000_000, now: () => clock.time, monotonic: () => clock.time };
+  return {
+    disk: new FakeDisk(),
+    scheduler: new FakeScheduler(),
+    clock,
+    processes: new FakeProcesses(),
+    notes: [],
+    pid: 1,
+  };
+}
+
+const plain = (uid: string): Entry => ({
+  uid,
+  label: 'request.completed/public',
+  control: false,
+  body: (chain, seq) => Buffer.from(JSON.stringify({ chain, metadata: { uid }, seq })),
+});
+const control = (uid: string): Entry => ({ ...plain(uid), label: 'change.committed/-', control: true });
+const large = (uid: string, bytes: number): Entry => ({ ...plain(uid), body: () => Buffer.alloc(bytes, 'x') });
+
+let seed = 0;
+
+/** Makes every later call of an object lead nowhere, as for a process that has been killed. */
+function mortal<T extends object>(target: T, life: { over: boolean }): T {
+  return new Proxy(target, {
+    get(object, name, receiver) {
+      const member: unknown = Reflect.get(object, name, receiver);
+      if (typeof member !== 'function') return member;
+      return (...values: unknown[]) => {
+        if (life.over) return new Promise(() => {});
+        const result: unknown = (member as (...of: unknown[]) => unknown).apply(object, values);
+        if (!(result instanceof Promise)) return result;
+        return result.then((value: unknown) =>
+          life.over ? new Promise(() => {}) : isFile(value) ? mortal(value, life) : value,
+        );
+      };
+    },
+  });
+}
+
+const isFile = (value: unknown): value is object => typeof value === 'object' && value !== null && 'sync' in value;
+
+/** Opens a spool as a process of its own, and writes its notes down as control records. */
+async function open(at: House, more: Partial<SpoolOptions> = {}) {
+  const process = at.processes.spawn(at.pid, String(at.pid++));
+  const life = { over: false };
+  const spool = await Spool.open({
+    root: '/spool',
+    app: 'ingress',
+    cluster: 'cluster-a',
+    maxBytes: 64 * 1024 * 1024,
+    clock: at.clock,
+    random: (count) => Buffer.alloc(count, ++seed),
+    files: mortal(at.disk, life),
+    scheduler: at.scheduler,
+    processes: process,
+    ...more,
+  });
+  spool.watch({
+    note: (note) => {
+      at.notes.push(note);
+      return note.what === 'gap' ? spool.append(control(note.gap.uid)) : undefined;
+    },
+    salvage: (record) => void spool.append({ ...plain('salvaged'), body: () => record.body }),
+  });
+  const kill = () => {
+    life.over = true;
+    at.processes.die(process);
+  };
+  return { spool, kill };
+}
+
+async function uids(spool: Spool): Promise<string[]> {
+  const found: string[] = [];
+  for (const files of spool.chains) {
+    const through = files.chain === spool.chain ? spool.durableThrough : (files.segments.at(-1)?.lastSeq ?? 0);
+    for (let next = 1; ;) {
+      const run = await files.read(next, through, { records: 7, bytes: 1000 });
+      if (!run) break;
+      for (const body of run.bodies)
+        found.push((JSON.parse(body.toString()) as { metadata: { uid: string } }).metadata.uid);
+      next = run.firstSeq + run.bodies.length;
+    }
+  }
+  return found;
+}
+
+const settled = async (receipt: Receipt) => {
+  const state = { written: 'waiting', durable: 'waiting' };
+  void receipt.written.then(
+    () => (state.written = 'done'),
+    () => (state.written = 'refused'),
+  );
+  void receipt.durable.then(
+    () => (state.durable = 'done'),
+    () => (state.durable = 'refused'),
+  );
+  await turns();
+  return state;
+};
+
+describe('appending', () => {
+  it('numbers the records of a chain from one and gives them back in order', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    expect(['a', 'b', 'c'].map((uid) => spool.append(plain(uid)).seq)).toEqual([1, 2, 3]);
+    await spool.flush();
+    expect(await uids(spool)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('writes all records of one turn with one write, and syncs once', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    const { writes, syncs } = at.disk;
+    for (let count = 0; count < 50; count++) spool.append(plain(`r${count}`));
+    await at.scheduler.advance(10);
+    expect({ writes: at.disk.writes - writes, syncs: at.disk.syncs - syncs }).toEqual({ writes: 1, syncs: 1 });
+  });
+
+  it('has written before it is durable, and is durable within milliseconds though nobody asks', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    const receipt = spool.append(plain('a'));
+    await receipt.written;
+    await turns();
+    expect(spool.durableThrough).toBe(0);
+    await at.scheduler.advance(5);
+    expect(spool.durableThrough).toBe(1);
+  });
+
+  it('syncs at once for somebody who waits', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    await spool.append(plain('a')).durable;
+    expect(spool.durableThrough).toBe(1);
+  });
+
+  it('runs no timer while nothing comes, but the sign of life', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    await spool.append(plain('a')).durable;
+    await at.scheduler.advance(1_000);
+    expect(at.scheduler.pending).toBe(1);
+  });
+
+  it('begins a new segment after a minute', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    await spool.append(plain('a')).durable;
+    at.clock.time += 60_000;
+    await spool.append(plain('b')).durable;
+    expect(at.disk.paths().filter((path) => path.endsWith('.spool'))).toEqual([
+      '/spool/ingress-1/0000000000000001.spool',
+      '/spool/ingress-1/0000000000000002.spool',
+    ]);
+    expect(await uids(spool)).toEqual(['a', 'b']);
+  });
+
+  it('begins a new segment after 8 MiB', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    for (let count = 0; count < 40; count++) await spool.append(large(`r${count}`, 256 * 1024)).written;
+    await spool.flush();
+    expect(spool.chains[0]!.segments.length).toBe(2);
+  });
+});
+
+describe('trimming', () => {
+  it('deletes whole segments that are committed, and never the one that grows', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    for (const uid of ['a', 'b', 'c']) {
+      await spool.append(control(uid)).durable;
+      at.clock.time += 60_000;
+    }
+    await spool.committed(spool.chain, 1);
+    expect(await uids(spool)).toEqual(['b', 'c']);
+    expect([spool.has('a'), spool.has('b')]).toEqual([false, true]);
+    await spool.committed(spool.chain, 3);
+    expect(spool.chains[0]!.segments.length).toBe(1);
+  });
+});
+
+describe('after a crash', () => {
+  it('goes on in the same chain with the next number', async () => {
+    const at = house();
+    const first = await open(at);
+    await first.spool.append(plain('a')).written;
+    first.kill();
+    const second = await open(at);
+    expect(second.spool.producer).toBe('ingress-1');
+    expect(second.spool.chain).toBe(first.spool.chain);
+    expect(second.spool.append(plain('b')).seq).toBe(2);
+    await second.spool.flush();
+    expect(await uids(second.spool)).toEqual(['a', 'b']);
+  });
+
+  it('leaves a folder to a process that lives, and takes the next', async () => {
+    const at = house();
+    const first = await open(at);
+    const second = await open(at);
+    expect(second.spool.producer).toBe('ingress-2');
+    first.kill();
+    expect((await open(at)).spool.producer).toBe('ingress-1');
+  });
+
+  it('believes a process of another container as long as it gives signs of life', async () => {
+    const at = house();
+    const other = at.processes.spawn(900, 'x', 'other container');
+    at.disk.now = at.clock.time;
+    await open(at, { processes: other });
+    expect((await open(at)).spool.producer).toBe('ingress-2');
+    at.clock.time += 21_000;
+    expect((await open(at)).spool.producer).toBe('ingress-1');
+  });
+
+  it('finds control records again by uid', async () => {
+    const at = house();
+    const first = await open(at);
+    await first.spool.append(control('change')).written;
+    await first.spool.append(plain('request')).written;
+    first.kill();
+    const { spool } = await open(at);
+    expect([spool.has('change'), spool.has('request'), spool.has('other')]).toEqual([true, false, false]);
+  });
+
+  it('keeps exactly the complete records of a file cut at any byte', async () => {
+    const at = house();
+    const first = await open(at);
+    for (const uid of ['a', 'b', 'c']) await first.spool.append(plain(uid)).written;
+    first.kill();
+    const path = '/spool/ingress-1/0000000000000001.spool';
+    const whole = Buffer.from(at.disk.contents(path));
+    const chain = at.disk.contents('/spool/ingress-1/chain');
+    const length = (whole.length - 64) / 3;
+    for (let cut = 0; cut <= whole.length; cut++) {
+      const again = house();
+      again.disk.put('/spool/ingress-1/chain', chain);
+      again.disk.put(path, whole.subarray(0, cut));
+      const { spool } = await open(again);
+      const complete = Math.max(0, Math.floor((cut - 64) / length));
+      expect(await uids(spool)).toEqual(['a', 'b', 'c'].slice(0, complete));
+      expect(spool.append(plain('d')).seq).toBe(complete + 1);
+      const torn = cut <= 64 ? cut % 64 : (cut - 64) % length;
+      expect(again.notes).toEqual(torn > 0 ? [{ what: 'torn-tail', bytes: torn }] : []);
+    }
+  });
+
+  it('never loses a durable record, and never numbers two alike, over any sequence of crashes and power cuts', async () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.constant('append' as const) },
+      { weight: 2, arbitrary: fc.constant('durable' as const) },
+      { weight: 1, arbitrary: fc.constant('minute' as const) },
+      { weight: 1, arbitrary: fc.constant('crash' as const) },
+      { weight: 1, arbitrary: fc.constant('power' as const) },
+      { weight: 1, arbitrary: fc.constant('sync fails' as const) },
+      { weight: 1, arbitrary: fc.constant('write fails' as const) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const at = house();
+        let current = await open(at);
+        let count = 0;
+        const durable = new Set<string>();
+        const written = new Set<string>();
+        for (const action of steps) {
+          if (action === 'append') {
+            const uid = `r${count++}`;
+            const receipt = current.spool.append(plain(uid));
+            await receipt.written;
+            written.add(uid);
+          } else if (action === 'durable') {
+            const uid = `r${count++}`;
+            await current.spool.append(plain(uid)).durable;
+            durable.add(uid);
+          } else if (action === 'minute') {
+            at.clock.time += 60_000;
+          } else if (action === 'sync fails') {
+            at.disk.faults.push({ call: 'sync', code: 'EIO', path: /\.spool$/ });
+          } else if (action === 'write fails') {
+            at.disk.partialBytes = 11;
+            at.disk.faults.push({ call: 'write', code: 'EIO', path: /\.spool$/ });
+          } else {
+            at.disk.faults.length = 0;
+            if (action === 'power') {
+              at.disk.cutPower();
+              written.clear();
+            }
+            current.kill();
+            current = await open(at);
+          }
+        }
+        at.disk.faults.length = 0;
+        await current.spool.flush();
+        await at.scheduler.advance(1_000);
+        const found = await uids(current.spool);
+        for (const uid of [...durable, ...written]) expect(found).toContain(uid);
+        expect(new Set(found).size).toBe(found.length);
+        expect(at.notes.filter(({ what }) => what === 'damage')).toEqual([]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('damage', () => {
+  it('is kept aside; the chain ends before it, what lies behind goes into a new one', async () => {
+    const at = house();
+    const first = await open(at);
+    for (const uid of ['a', 'b', 'c']) await first.spool.append(plain(uid)).written;
+    at.clock.time += 60_000;
+    await first.spool.append(plain('d')).durable;
+    first.kill();
+    const path = '/spool/ingress-1/0000000000000001.spool';
+    const bytes = Buffer.from(at.disk.contents(path));
+    bytes[bytes.indexOf('"b"')] = 0;
+    at.disk.put(path, bytes);
+
+    at.clock.time += 1_000;
+    const { spool } = await open(at);
+    await spool.flush();
+    const epoch = first.spool.chain.split('/')[2];
+    expect(spool.chain).not.toBe(first.spool.chain);
+    expect(spool.chains.map(({ chain }) => chain)).toEqual([first.spool.chain, spool.chain]);
+    expect(await uids(spool)).toEqual(['a', 'c', 'd']);
+    expect(at.disk.contents(`/spool/ingress-1/${epoch}-0000000000000001.spool.damaged`)).toEqual(bytes);
+    expect(at.notes.slice(1)).toEqual([
+      { what: 'chain-begun', chain: spool.chain, after: { chain: first.spool.chain, lastSound: 1 } },
+      { what: 'damage', chain: first.spool.chain, lastSound: 1, salvaged: 2 },
+    ]);
+
+    await spool.committed(first.spool.chain, 1);
+    expect(spool.chains.map(({ chain }) => chain)).toEqual([spool.chain]);
+  });
+
+  it('is also a segment that is missing between others', async () => {
+    const at = house();
+    const first = await open(at);
+    for (const uid of ['a', 'b', 'c']) {
+      await first.spool.append(plain(uid)).durable;
+      at.clock.time += 60_000;
+    }
+    first.kill();
+    await at.disk.remove('/spool/ingress-1/0000000000000002.spool');
+    const { spool } = await open(at);
+    await spool.flush();
+    expect(await uids(spool)).toEqual(['a', 'c']);
+    expect(at.notes.at(-1)).toMatchObject({ what: 'damage', lastSound: 1, salvaged: 1 });
+  });
+});
+
+describe('a failed sync', () => {
+  it('abandons the file, writes everything since the last good one again, and reports nothing durable before', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    await spool.append(plain('a')).durable;
+    at.disk.faults.push({ call: 'sync', code: 'EIO' });
+    const receipt = spool.append(plain('b'));
+    const order: string[] = [];
+    void receipt.durable.then(() =>
+      order.push(
+        at.disk
+          .paths()
+          .filter((path) => path.endsWith('.spool'))
+          .join(),
+      ),
+    );
+    await at.scheduler.advance(1_000);
+    expect(order).toEqual(['/spool/ingress-1/0000000000000001.spool,/spool/ingress-1/0000000000000002.spool']);
+    expect(at.notes.at(-1)).toMatchObject({ what: 'sync-failed' });
+    at.disk.cutPower();
+    expect(await uids(spool)).toEqual(['a', 'b']);
+  });
+});
+
+describe('a full spool', () => {
+  const small = { maxBytes: 400 * 1024 };
+
+  it('refuses ordinary records without taking a number, and still takes control records', async () => {
+    const at = house();
+    const { spool } = await open(at, small);
+    for (let count = 0; count < 14; count++) await spool.append(large(`r${count}`, 10 * 1024)).durable;
+    expect(spool.room()).toBe(true);
+    const last = spool.append(large('r14', 10 * 1024));
+    await last.durable;
+    expect(spool.room()).toBe(false);
+    const refused = spool.append(plain('x'));
+    expect(refused.seq).toBe(0);
+    await expect(refused.written).rejects.toThrow(SpoolFull);
+    await expect(refused.durable).rejects.toThrow(SpoolFull);
+    expect(spool.append(control('change')).seq).toBe(last.seq + 1);
+  });
+
+  it('states what was lost in exactly one record when space returns', async () => {
+    const at = house();
+    const { spool } = await open(at, small);
+    for (let count = 0; count < 15; count++) await spool.append(large(`r${count}`, 10 * 1024)).durable;
+    for (let count = 0; count < 5; count++) spool.append(plain(`lost${count}`));
+    at.clock.time += 60_000;
+    await spool.append(control('roll')).durable;
+    await spool.committed(spool.chain, 15);
+    await at.scheduler.advance(1_000);
+    expect(spool.room()).toBe(true);
+    const gaps = at.notes.flatMap((note) => (note.what === 'gap' ? [note.gap] : []));
+    expect(gaps.map(({ counts }) => counts)).toEqual([{ 'request.completed/public': 5 }]);
+    await spool.close();
+    expect(JSON.parse(at.disk.contents('/spool/ingress-1/gap.page').toString())).toEqual([]);
+  });
+
+  it('states a gap that an earlier process counted, once, even when the process dies between record and page', async () => {
+    const at = house();
+    const first = await open(at, small);
+    for (let count = 0; count < 15; count++) await first.spool.append(large(`r${count}`, 10 * 1024)).durable;
+    first.spool.append(plain('lost'));
+    await turns();
+    const page = Buffer.from(at.disk.contents('/spool/ingress-1/gap.page'));
+    first.kill();
+    const second = await open(at);
+    await second.spool.flush();
+    await turns();
+    second.kill();
+    at.disk.put('/spool/ingress-1/gap.page', page);
+    await open(at);
+    expect(at.notes.filter(({ what }) => what === 'gap').length).toBe(1);
+  });
+
+  it('keeps what it accepted when the disk itself is full, leaves no partial record, and recovers', async () => {
+    const at = house();
+    at.disk.size = 1024 * 1024;
+    const { spool } = await open(at);
+    const receipts: Receipt[] = [];
+    for (let count = 0; count < 120; count++) {
+      const receipt = spool.append({
+        ...plain(`r${count}`),
+        body: () => Buffer.from(JSON.stringify({ metadata: { uid: `r${count}` }, x: 'x'.repeat(10_000) })),
+      });
+      receipts.push(receipt);
+      await Promise.race([receipt.written.catch(() => undefined), at.scheduler.advance(20)]);
+    }
+    const taken = receipts.filter(({ seq }) => seq > 0);
+    expect(taken.length).toBeLessThan(120);
+    expect(spool.room()).toBe(false);
+    await at.scheduler.advance(1_000);
+    for (const receipt of taken) expect(await settled(receipt)).toEqual({ written: 'done', durable: 'done' });
+
+    at.disk.size = Infinity;
+    await at.scheduler.advance(1_000);
+    expect(spool.room()).toBe(true);
+    await spool.append(plain('after')).durable;
+    const found = await uids(spool);
+    expect(found.filter((uid) => uid.startsWith('r'))).toEqual(taken.map(({ uid }) => uid));
+    const gaps = at.notes.flatMap((note) => (note.what === 'gap' ? [note.gap] : []));
+    expect(gaps.map(({ counts }) => counts)).toEqual([{ 'request.completed/public': 120 - taken.length }]);
+  });
+});
+
+describe('closing', () => {
+  it('writes and syncs what is there, and leaves the folder to the next', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    const receipt = spool.append(plain('a'));
+    await spool.close();
+    await receipt.durable;
+    const next = await open(at);
+    expect(next.spool.producer).toBe('ingress-1');
+    expect(await uids(next.spool)).toEqual(['a']);
+    expect(at.notes.length).toBe(1);
+  });
+
+  it('refuses what comes later', async () => {
+    const { spool } = await open(house());
+    await spool.close();
+    await expect(spool.append(plain('late')).written).rejects.toThrow(SpoolFull);
+  });
+});
