@@ -50,7 +50,11 @@ class PullReader extends MetricReader {
   private readonly serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
 
   constructor() {
-    super({ aggregationSelector: () => ({ type: AggregationType.DEFAULT }) });
+    super({
+      aggregationSelector: () => ({ type: AggregationType.DEFAULT }),
+      // The bound is kept by SeriesTable, which knows what `other` means; OTel's own must not come first.
+      cardinalitySelector: () => 2 * MAX_SERIES,
+    });
   }
 
   async exposition(): Promise<string> {
