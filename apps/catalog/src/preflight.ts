@@ -18,7 +18,7 @@ import {
   type Entry,
   type VersionEntry,
 } from './configuration';
-import { namesPrivateHost } from './private-target';
+import { targetAddress } from './target-address';
 
 /** One thing that stands against publishing a configuration, or that its owner should know. */
 export interface Finding {
@@ -44,6 +44,7 @@ export type FindingCode =
   | 'REFERENCE_AMBIGUOUS'
   | 'REFERENCE_UNKNOWN'
   | 'ROUTE_CONFLICT'
+  | 'TARGET_FORBIDDEN'
   | 'TARGET_PRIVATE'
   | 'TIMEOUT_RANGE'
   | 'UPSTREAM_MISSING';
@@ -184,9 +185,7 @@ function* faultsOfUpstream(
   { targets, allowPrivate, timeout }: Exclude<UpstreamUse, string>,
 ): Iterable<Finding> {
   for (const [index, { url }] of targets.entries()) {
-    if (!allowPrivate && namesPrivateHost(url)) {
-      yield privateTarget(object, `${pointer}/targets/${index}/url`, url);
-    }
+    yield* faultOfTarget(object, `${pointer}/targets/${index}/url`, url, allowPrivate);
   }
   if (!timeouts.safeParse(timeoutsOf(timeout)).success) {
     yield {
@@ -210,15 +209,27 @@ export function timeoutsOf(timeout: Exclude<UpstreamUse, string>['timeout']): z.
   };
 }
 
-function privateTarget(object: string, pointer: string, url: string): Finding {
-  return {
-    code: 'TARGET_PRIVATE',
-    severity: 'error',
-    object,
-    pointer,
-    message: `${url} is a private or loopback address`,
-    fix: 'Set allowPrivate: true if this is meant.',
-  };
+function* faultOfTarget(object: string, pointer: string, url: string, allowPrivate: boolean): Iterable<Finding> {
+  const address = targetAddress(url);
+  if (address === 'forbidden') {
+    yield {
+      code: 'TARGET_FORBIDDEN',
+      severity: 'error',
+      object,
+      pointer,
+      message: `${url} is an address no gateway may call: link-local, metadata, multicast or reserved`,
+      fix: 'Name a server with an ordinary address.',
+    };
+  } else if (address === 'private' && !allowPrivate) {
+    yield {
+      code: 'TARGET_PRIVATE',
+      severity: 'error',
+      object,
+      pointer,
+      message: `${url} is a private or loopback address`,
+      fix: 'Set allowPrivate: true if this is meant.',
+    };
+  }
 }
 
 function* policiesOfRoutes(view: View): Iterable<Finding> {
@@ -405,8 +416,8 @@ function* accounts({ configuration }: View): Iterable<Finding> {
         message: `the provider “${declared.provider}” has no address of its own`,
         fix: 'Give the base URL of its OpenAI-compatible API, such as https://llm.example/v1.',
       };
-    } else if (!declared.allowPrivate && namesPrivateHost(declared.baseUrl)) {
-      yield privateTarget(object, '/baseUrl', declared.baseUrl);
+    } else {
+      yield* faultOfTarget(object, '/baseUrl', declared.baseUrl, declared.allowPrivate);
     }
   }
 }

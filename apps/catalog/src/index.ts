@@ -1,0 +1,2 @@
+export { readCatalogConfig, type CatalogConfig } from './config';
+export { startCatalog, type RunningCatalog } from './start';

@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+import {
+  buckets,
+  canonicalJson,
+  snapshot as snapshotSchema,
+  snapshotHead,
+  uuidv7,
+  type Json,
+  type Snapshot,
+  type SnapshotHead,
+} from '@sallyport/contracts';
+import { publishSnapshot, type Runtime } from '@sallyport/platform';
+import type { DataSource, EntityManager } from 'typeorm';
+import { compile, contentDigest } from './compile';
+import { loadConfiguration } from './load';
+import { preflight, type Finding, type PolicySchemas } from './preflight';
+import { snapshots, type SnapshotRow } from './store/snapshots';
+
+/** Key of the advisory lock that the one publisher of a cluster holds while it moves the head. */
+const PUBLISHER_LOCK = 'sallyport catalog publisher';
+
+/** What an edit does to the configuration that is served. */
+export interface Recorded {
+  readonly findings: readonly Finding[];
+  /** The revision the edit is in; undefined when findings stand against it. */
+  readonly revision: number | undefined;
+}
+
+/**
+ * Makes revisions and brings them to the nodes. A revision is recorded in the transaction of the edit that makes it;
+ * delivery follows the commit and is repeated until the bus agrees with Postgres, so that a crash in between, or a bus
+ * that has forgotten everything, costs time and nothing else.
+ */
+export class Publisher {
+  private delivering: Promise<void> | undefined;
+  private again = false;
+
+  constructor(
+    private readonly database: DataSource,
+    private readonly runtime: Runtime,
+    private readonly policySchemas: PolicySchemas,
+  ) {}
+
+  /**
+   * Judges and compiles what the transaction sees, and stores it as a new revision if it says anything new.
+   * The caller holds the lock of editors.
+   */
+  async record(manager: EntityManager, author: { name: string; now: number }): Promise<Recorded> {
+    const configuration = await loadConfiguration(manager);
+    const findings = preflight(configuration, this.policySchemas, author.now);
+    if (findings.some(({ severity }) => severity === 'error')) return { findings, revision: undefined };
+    const latest = await snapshots.latest(manager);
+    const revision = (latest?.revision ?? 0) + 1;
+    const compiled = compile(configuration, { revision: revisionName(revision), now: author.now });
+    if (contentDigest(compiled) === latest?.contentSha256) return { findings, revision: latest.revision };
+    await this.store(manager, compiled, revision, author);
+    return { findings, revision };
+  }
+
+  /** The newest revision, with its canonical JSON unless the asker knows it. */
+  async read(known: string): Promise<{ revision: string; sha256: string; document: string | undefined } | undefined> {
+    const { manager } = this.database;
+    const latest = await snapshots.latest(manager);
+    if (!latest) return undefined;
+    const revision = revisionName(latest.revision);
+    const document = revision === known ? undefined : await snapshots.document(manager, latest.revision);
+    return { revision, sha256: latest.sha256, document };
+  }
+
+  async latest(): Promise<SnapshotRow | undefined> {
+    return snapshots.latest(this.database.manager);
+  }
+
+  /** Brings the head on the bus to the newest revision. Calls that come meanwhile share one further run. */
+  deliver(): Promise<void> {
+    if (this.delivering) {
+      this.again = true;
+      return this.delivering;
+    }
+    this.delivering = this.deliverUntilQuiet().finally(() => {
+      this.delivering = undefined;
+    });
+    return this.delivering;
+  }
+
+  private async deliverUntilQuiet(): Promise<void> {
+    do {
+      this.again = false;
+      await this.database.transaction((manager) => this.deliverOnce(manager));
+    } while (this.again);
+  }
+
+  private async deliverOnce(manager: EntityManager): Promise<void> {
+    await takeLock(manager, PUBLISHER_LOCK);
+    const latest = await snapshots.latest(manager);
+    if (!latest) return;
+    const head = await this.head();
+    if (head?.revision === latest.revision && head.sha256 === latest.sha256) return;
+    const document = snapshotSchema.parse(JSON.parse((await snapshots.document(manager, latest.revision))!));
+    const isBehind = head !== undefined && head.revision >= latest.revision;
+    await publishSnapshot(
+      this.runtime.bus,
+      isBehind ? await this.overtake(manager, document, head.revision) : document,
+    );
+    this.runtime.logger.info({ revision: isBehind ? head.revision + 1 : latest.revision }, 'configuration published');
+  }
+
+  /** The database is older than the bus, as after a restore: nodes follow rising numbers only, so count on from theirs. */
+  private async overtake(manager: EntityManager, document: Snapshot, head: number): Promise<Snapshot> {
+    const now = this.runtime.clock.now();
+    const revision = head + 1;
+    const restamped = { ...document, revision: revisionName(revision), createdAt: new Date(now).toISOString() };
+    await this.store(manager, restamped, revision, { name: 'catalog', now });
+    return restamped;
+  }
+
+  private async head(): Promise<{ revision: number; sha256: string } | undefined> {
+    const bucket = await this.runtime.bus.kv(buckets.snapshots);
+    const entry = await bucket.get('head');
+    const head = entry && entry.operation === 'put' ? readHead(entry.value) : undefined;
+    return head && { revision: Number(head.revision.slice(2)), sha256: head.sha256 };
+  }
+
+  private async store(
+    manager: EntityManager,
+    compiled: Snapshot,
+    revision: number,
+    author: { name: string; now: number },
+  ): Promise<void> {
+    const document = canonicalJson(compiled as unknown as Json);
+    await snapshots.insert(
+      manager,
+      {
+        id: uuidv7(author.now, this.runtime.random),
+        tenant: 'default',
+        revision,
+        sha256: createHash('sha256').update(document).digest('hex'),
+        contentSha256: contentDigest(compiled),
+        document,
+      },
+      author,
+    );
+  }
+}
+
+/** @returns undefined for what no reader takes either: it is overwritten. */
+function readHead(value: Uint8Array): SnapshotHead | undefined {
+  try {
+    return snapshotHead.parse(JSON.parse(Buffer.from(value).toString('utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** `c_318` */
+export function revisionName(revision: number): string {
+  return `c_${revision}`;
+}
+
+/** Waits for a lock that lasts until the end of the transaction. */
+export async function takeLock(manager: EntityManager, name: string): Promise<void> {
+  await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [name]);
+}

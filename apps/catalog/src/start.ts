@@ -1,0 +1,166 @@
+import { catalogV1 } from '@sallyport/contracts';
+import { policyConfigSchemas } from '@sallyport/pipeline';
+import {
+  createAdminApp,
+  createRpcServer,
+  describeAddress,
+  openDatabase,
+  startHealth,
+  startOutboxRelay,
+  watchAdminToken,
+  type Closable,
+  type Runtime,
+} from '@sallyport/platform';
+import { Catalog, type Edited } from './catalog';
+import { catalogModule } from './catalog.module';
+import type { CatalogConfig } from './config';
+import { ConfigurationStatus } from './configuration-status';
+import { AdminDoor } from './door/door';
+import type { Editor } from './editing';
+import { defaultRules } from './lifecycle';
+import { Publisher } from './publisher';
+import { CatalogReading } from './reading';
+import { SNAPSHOT_SERVICE, snapshotRpcModule } from './snapshot-rpc';
+import { CatalogTables1764000000000, SCHEMA } from './store/catalog-tables';
+import { startTimetable } from './timetable';
+
+/** A catalog that runs. */
+export interface RunningCatalog extends Closable {
+  /** Where the admin door listens: `http://host:port` or `unix:/path`. */
+  readonly address: string;
+  /** Makes a revision of what the database holds, if it is new, and brings the bus to it. */
+  publishNow(): Promise<void>;
+  /** Applies a declarative document, as `POST /api/v1/changesets` does. */
+  apply(document: unknown, editor: Editor): Promise<Edited<void>>;
+}
+
+const POOL_SIZE = 4;
+const STATEMENT_TIMEOUT_MS = 2_000;
+
+/**
+ * Starts the catalog: its schema brought up to date, the bus brought to the last revision, then its listeners.
+ *
+ * @param database `url` of Postgres
+ * @throws when the database cannot be reached or migrated, or an address cannot be bound.
+ */
+export async function startCatalog(
+  config: CatalogConfig,
+  runtime: Runtime,
+  database: { readonly url: string },
+): Promise<RunningCatalog> {
+  const { logger } = runtime;
+  const ends: Closable[] = [];
+  const close = endInReverse(ends);
+  let draining = false;
+  try {
+    const source = await openDatabase({
+      url: database.url,
+      schema: SCHEMA,
+      entities: [],
+      migrations: [CatalogTables1764000000000],
+      poolSize: POOL_SIZE,
+      statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+      logger,
+    });
+    ends.push({ close: () => source.destroy() });
+    const relay = await startOutboxRelay({ dataSource: source, schema: SCHEMA, trail: runtime.trail, logger });
+    ends.push(relay);
+    const publisher = new Publisher(source, runtime, policyConfigSchemas);
+    const onCommitted = (): void => relay.nudge();
+    const catalog = new Catalog({ database: source, runtime, publisher, rules: defaultRules, onCommitted });
+    const status = new ConfigurationStatus(publisher, runtime.clock);
+    await status.follow(runtime.bus);
+    ends.push(status);
+    await catalog.publishNow();
+    ends.push(
+      startTimetable(
+        [
+          { name: 'sunsets', run: () => catalog.endDueVersions() },
+          { name: 'delivery', run: () => publisher.deliver() },
+        ],
+        logger,
+      ),
+    );
+    const { grpc, health, http } = config.listen;
+    if (grpc) ends.push(await startRpc(publisher, runtime, grpc));
+    ends.push(await startDoor(config, runtime, { catalog, reading: new CatalogReading(source), status }));
+    const ready = () => (draining ? { ready: false, reasons: ['ending'] } : { ready: true, reasons: [] });
+    if (health) ends.push(await startHealth({ address: health, metrics: runtime.metrics, ready }));
+    logger.info({ address: describeAddress(http) }, 'the admin door is open');
+    return {
+      address: describeAddress(http),
+      publishNow: () => catalog.publishNow(),
+      apply: (document, editor) => catalog.apply(document, { editor }),
+      close: () => {
+        draining = true;
+        return close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startRpc(
+  publisher: Publisher,
+  runtime: Runtime,
+  address: NonNullable<CatalogConfig['listen']['grpc']>,
+): Promise<Closable> {
+  return createRpcServer({
+    module: snapshotRpcModule(publisher),
+    services: { [SNAPSHOT_SERVICE]: catalogV1.SnapshotServiceService },
+    address,
+    runtime,
+  });
+}
+
+async function startDoor(
+  config: CatalogConfig,
+  runtime: Runtime,
+  parts: { catalog: Catalog; reading: CatalogReading; status: ConfigurationStatus },
+): Promise<Closable> {
+  const adminToken = await watchAdminToken(runtime.bus);
+  let ownOpenApi: () => object = () => ({});
+  const door = new AdminDoor({
+    areas: config.areas,
+    hosts: config.adminHosts,
+    logger: runtime.logger,
+    openApi: () => ownOpenApi(),
+  });
+  const end = endInReverse([adminToken, door]);
+  try {
+    const app = await createAdminApp({
+      module: catalogModule(parts),
+      area: '',
+      address: config.listen.http,
+      runtime,
+      adminToken,
+      title: 'Sallyport administration',
+      onFastify: (instance) => door.addTo(instance),
+    });
+    ownOpenApi = () => app.openApi();
+    return {
+      close: async () => {
+        await app.close();
+        await end();
+      },
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Ends what was started last first, each once, and all of them whatever one says. */
+function endInReverse(ends: readonly Closable[]): () => Promise<void> {
+  let ending: Promise<void> | undefined;
+  const run = async (): Promise<void> => {
+    const failures: unknown[] = [];
+    for (const end of [...ends].reverse()) {
+      await end.close().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  };
+  return () => (ending ??= run());
+}
