@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buckets, type ApiKeyRecord, type Clock } from '@sallyport/contracts';
@@ -119,18 +119,19 @@ describe('following the list of API keys', () => {
     const watch = await follow();
     await turn();
     await watch.close();
-    const files = (await readdir(dataDir)).sort();
+    const files = (await readdir(join(dataDir, 'keys'))).sort();
     expect(files).toEqual(['api-keys-confirmed.json', 'api-keys.json']);
-    for (const file of files) expect((await stat(join(dataDir, file))).mode & 0o777).toBe(0o600);
+    for (const file of files) expect((await stat(join(dataDir, 'keys', file))).mode & 0o777).toBe(0o600);
   });
 
   it('goes on without a copy that cannot be read', async () => {
-    await writeFile(join(dataDir, 'api-keys.json'), '[{"kid":');
-    await writeFile(join(dataDir, 'api-keys-confirmed.json'), `{"at":${NOW}}`);
+    await mkdir(join(dataDir, 'keys'));
+    await writeFile(join(dataDir, 'keys', 'api-keys.json'), '[{"kid":');
+    await writeFile(join(dataDir, 'keys', 'api-keys-confirmed.json'), `{"at":${NOW}}`);
     const watch = await follow();
     expect(directory.confirmedAt).toBeUndefined();
     await watch.close();
-    await writeFile(join(dataDir, 'api-keys.json'), '[{"kid":"x"}]');
+    await writeFile(join(dataDir, 'keys', 'api-keys.json'), '[{"kid":"x"}]');
     const again = await follow();
     expect(logger.warn).toHaveBeenCalledTimes(1);
     await again.close();

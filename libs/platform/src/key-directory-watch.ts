@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { apiKeyRecord, buckets, type ApiKeyRecord, type Clock } from '@sallyport/contracts';
@@ -22,7 +23,7 @@ export interface KeyDirectorySink {
 
 export interface KeyDirectoryWatchOptions {
   readonly bus: Bus;
-  /** Where the last copy is kept for a start without bus; absent: none is kept. */
+  /** The last copy is kept in `keys` below it, for a start without bus; absent: none is kept. */
   readonly dataDir?: string;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
@@ -55,8 +56,11 @@ class KeyDirectoryWatch implements Closable {
   private saving: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
   private stop: () => Promise<void> = async () => undefined;
+  private readonly folder: string | undefined;
 
-  constructor(private readonly options: KeyDirectoryWatchOptions) {}
+  constructor(private readonly options: KeyDirectoryWatchOptions) {
+    this.folder = options.dataDir === undefined ? undefined : join(options.dataDir, 'keys');
+  }
 
   async start(): Promise<void> {
     await this.load();
@@ -69,7 +73,7 @@ class KeyDirectoryWatch implements Closable {
       },
     );
     this.stop = () => subscription.stop();
-    if (this.options.dataDir === undefined) return;
+    if (this.folder === undefined) return;
     this.timer = setInterval(() => void this.save(), SAVE_EVERY_MS);
     this.timer.unref();
   }
@@ -122,11 +126,12 @@ class KeyDirectoryWatch implements Closable {
   }
 
   private async load(): Promise<void> {
-    const { dataDir, apply, logger } = this.options;
-    if (dataDir === undefined) return;
+    const { folder } = this;
+    const { apply, logger } = this.options;
+    if (folder === undefined) return;
     const [records, confirmed] = await Promise.all([
-      readJson(join(dataDir, RECORDS)),
-      readJson(join(dataDir, CONFIRMED)),
+      readJson(join(folder, RECORDS)),
+      readJson(join(folder, CONFIRMED)),
     ]);
     if (records === undefined) return;
     const result = z.array(apiKeyRecord).safeParse(records);
@@ -144,17 +149,16 @@ class KeyDirectoryWatch implements Closable {
   /** Records first: the moment on disk never vouches for what is not on disk. */
   private save(): Promise<void> {
     this.saving = this.saving.then(async () => {
-      const { dataDir, logger } = this.options;
-      if (dataDir === undefined || this.confirmedAt === undefined) return;
-      const { changed, confirmedAt } = this;
+      const { folder, changed, confirmedAt } = this;
+      if (folder === undefined || confirmedAt === undefined) return;
       try {
-        await mkdir(dataDir, { recursive: true, mode: 0o700 });
+        await mkdir(folder, { recursive: true, mode: 0o700 });
         this.changed = false;
-        if (changed) await replaceFile(join(dataDir, RECORDS), JSON.stringify([...this.records.values()]));
-        await replaceFile(join(dataDir, CONFIRMED), JSON.stringify({ at: confirmedAt }));
+        if (changed) await replaceFile(join(folder, RECORDS), JSON.stringify([...this.records.values()]));
+        await replaceFile(join(folder, CONFIRMED), JSON.stringify({ at: confirmedAt }));
       } catch (error) {
         this.changed ||= changed;
-        logger.warn({ err: error }, 'the last copy of the API keys cannot be kept');
+        this.options.logger.warn({ err: error }, 'the last copy of the API keys cannot be kept');
       }
     });
     return this.saving;
@@ -183,11 +187,9 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-let written = 0;
-
-/** A crash leaves the old file or the new one, never half of one; two writers in one process never share a draft. */
+/** A crash leaves the old file or the new one, never half of one; two writers never share a draft. */
 async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = `${path}.${process.pid}-${++written}`;
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
   const file = await open(draft, 'w', 0o600);
   try {
     await file.writeFile(text);
