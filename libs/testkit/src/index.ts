@@ -4,3 +4,4 @@ export * from './fake-vendor/fake-vendor';
 export type { OpenAiUsage, UsagePlace } from './fake-vendor/openai-chat';
 export * from './fake-disk';
 export * from './redis-server';
+export * from './factories';

@@ -1,0 +1,17 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { policies, policyConfigSchemas } from './registry';
+
+describe('the registry of policies', () => {
+  it('has each policy once, under the name of its folder', () => {
+    expect(new Set(policies.map(({ id }) => id)).size).toBe(policies.length);
+    expect(policies.map(({ id }) => existsSync(join(__dirname, id, `${id}.ts`)))).toEqual(policies.map(() => true));
+  });
+
+  it.each(policies.map((policy) => [policy.id, policy] as const))(
+    'has an example of %s that its schema accepts',
+    (id, policy) => {
+      expect(policyConfigSchemas[id]!.safeParse(policy.example).success).toBe(true);
+    },
+  );
+});
