@@ -29,21 +29,16 @@ export function eventBytes(event: AuditEvent, stamp: Stamp): Buffer {
   return bytes.length <= MAX_EVENT_BYTES ? bytes : cut(event, document);
 }
 
-/** Puts the chain's members where the sorted order wants them, so that no sort is needed afterwards. */
+/**
+ * Fills the chain's members in. A body from our builders has a place for them already, in sorted order, so that a
+ * spread keeps the order and the object its shape.
+ */
 function stamped(event: AuditEvent, stamp: Stamp): Document {
-  const attestation = [{ authority_uid: stamp.cluster, chain_uid: stamp.chain }];
-  const document: Document = {};
-  let placed = false;
-  for (const name in event.body) {
-    if (!placed && name > 'attestation_list') {
-      document['attestation_list'] = attestation;
-      placed = true;
-    }
-    document[name] = name === 'metadata' ? metadata(event, stamp) : event.body[name];
-  }
-  document['attestation_list'] = attestation;
-  document['metadata'] ??= metadata(event, stamp);
-  return document;
+  return {
+    ...event.body,
+    attestation_list: [{ authority_uid: stamp.cluster, chain_uid: stamp.chain }],
+    metadata: metadata(event, stamp),
+  };
 }
 
 function metadata(event: AuditEvent, stamp: Stamp): Json {
@@ -68,17 +63,16 @@ export function canonical(value: Json): string {
   if (!isInOrder(value)) return canonicalJson(clean(value));
   const text = JSON.stringify(value);
   // JSON.stringify writes U+0000 and lone surrogates as escapes. Postgres takes no U+0000, RFC 8785 no surrogate.
-  return /\\u(?:0000|d[89a-f])/.test(text) ? canonicalJson(clean(value)) : text;
+  return text.includes('\\u') && /\\u(?:0000|d[89a-f])/.test(text) ? canonicalJson(clean(value)) : text;
 }
 
 function isInOrder(value: Json): boolean {
   if (typeof value !== 'object' || value === null) return typeof value !== 'bigint';
   if (Array.isArray(value)) return value.every(isInOrder);
-  let last: string | undefined;
-  for (const name in value) {
-    if (last !== undefined && name < last) return false;
-    last = name;
-    if (!isInOrder((value as Document)[name]!)) return false;
+  const names = Object.keys(value);
+  for (let at = 0; at < names.length; at++) {
+    if (at > 0 && names[at]! < names[at - 1]!) return false;
+    if (!isInOrder((value as Document)[names[at]!]!)) return false;
   }
   return true;
 }

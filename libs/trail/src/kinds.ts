@@ -21,7 +21,8 @@ import type { AuditEvent } from './trail';
 
 /*
  * One builder for each kind of record, to OCSF 1.8.0 (schema.ocsf.io). Members stand in sorted order everywhere,
- * because then the writer needs no sort; an undefined member is left out.
+ * because then the writer needs no sort; an undefined member is left out, but for `attestation_list`, which the
+ * producer's chain fills in.
  */
 
 type Members = { readonly [name: string]: Json | undefined };
@@ -61,6 +62,7 @@ export function requestCompleted(facts: RequestFacts): AuditEvent {
     actor: actorOf(facts),
     ai_model: model && aiModel(model),
     api: shape.api,
+    attestation_list: undefined,
     category_uid: shape.category_uid,
     class_uid: shape.class_uid,
     disposition_id,
@@ -125,6 +127,7 @@ export function requestAdmitted(facts: AdmissionFacts): AuditEvent {
     activity_id: shape.activity_id,
     actor: actorOf(facts),
     api: shape.api,
+    attestation_list: undefined,
     category_uid: shape.category_uid,
     class_uid: shape.class_uid,
     disposition_id: 1,
@@ -305,6 +308,7 @@ export function sessionRefused(facts: RefusedSessionFacts): AuditEvent {
   return event('session.refused', facts.tenant, facts, {
     action_id: 2,
     activity_id: 1, // logon
+    attestation_list: undefined,
     category_uid: 3,
     class_uid: 3002,
     disposition_id: 26,
@@ -346,6 +350,7 @@ export function changeCommitted(facts: ChangeFacts): AuditEvent {
     action_id: 1,
     activity_id,
     actor: { user: { type_id: 2, uid: actor.name } },
+    attestation_list: undefined,
     category_uid: 3,
     class_uid: 3004,
     comment: facts.reason,
@@ -404,6 +409,7 @@ function lifecycleReport(facts: ControlFacts, activity_id: number): AuditEvent {
     activity_id,
     activity_name: activity_id === 99 ? facts.what : undefined,
     app: { name: facts.app, vendor_name: 'Sallyport' },
+    attestation_list: undefined,
     category_uid: 6,
     class_uid: 6002,
     message: `${facts.app}: ${facts.what}`,
@@ -424,6 +430,7 @@ function controlFinding(facts: ControlFacts): AuditEvent {
     tenant: facts.tenant,
     body: {
       activity_id: 1,
+      attestation_list: undefined,
       category_uid: 2,
       class_uid: 2003,
       compliance: {
@@ -460,6 +467,7 @@ export function findingRaised(facts: FindingFacts): AuditEvent {
     body: {
       action_id,
       activity_id: 1,
+      attestation_list: undefined,
       category_uid: 2,
       class_uid: 2004,
       disposition_id,
@@ -494,6 +502,7 @@ export function logRead(facts: LogReadFacts): AuditEvent {
     activity_id: 2,
     actor: { user: { type_id: 2, uid: facts.actor.name } },
     api: { operation: `audit.${facts.operation}`, service: { name: 'audit' }, version: 'v1' },
+    attestation_list: undefined,
     category_uid: 6,
     class_uid: 6003,
     disposition_id: 17,
