@@ -1,0 +1,312 @@
+import { declarative, snapshot, type DeclarativeInput, type DeclaredService } from '@sallyport/contracts';
+import { policyConfigSchemas } from '@sallyport/pipeline';
+import { compile, contentDigest } from './compile';
+import type { Configuration, VersionEntry } from './configuration';
+import { newborn, type Life } from './lifecycle';
+import { preflight } from './preflight';
+
+const now = Date.parse('2027-03-01T12:00:00Z');
+const DAY = 86_400_000;
+const tenant = 'default';
+
+const lives: Record<string, Partial<Life>> = {
+  draft: {},
+  published: { publishedAt: now - 9 * DAY },
+  deprecated: { publishedAt: now - 9 * DAY, deprecatedAt: now - 3 * DAY, sunsetAt: now + 90 * DAY },
+  sunset: { publishedAt: now - 9 * DAY, deprecatedAt: now - 3 * DAY, sunsetAt: now - DAY },
+  decommissioned: { deprecatedAt: now - 30 * DAY, sunsetAt: now - 20 * DAY, decommissionedAt: now - DAY },
+};
+
+function configurationOf(input: DeclarativeInput): Configuration {
+  const document = declarative.parse(input);
+  const entries = <T>(list: readonly T[]) => list.map((declared) => ({ tenant, declared }));
+  return {
+    versions: document.services.map(versionOf),
+    upstreams: entries(document.upstreams),
+    policies: entries(document.policies),
+    consumers: entries(document.consumers),
+    models: entries(document.models),
+    accounts: entries(document.accounts),
+    trust: entries(document.trust),
+  };
+}
+
+function versionOf({ name, kind: _, version, lifecycle, ...spec }: DeclaredService): VersionEntry {
+  const state = lifecycle?.state ?? 'published';
+  const life = { ...newborn, ...lives[state], state, successor: lifecycle?.successor ?? null };
+  return { tenant, service: name, version, spec, life };
+}
+
+const upstream = { targets: [{ url: 'https://orders.internal.example' }] };
+
+function findingsOf(input: Omit<DeclarativeInput, 'sallyport'>): string[] {
+  return preflight(configurationOf({ sallyport: 1, ...input }), policyConfigSchemas, now).map(
+    ({ code, object, pointer }) => `${code} ${object}${pointer}`,
+  );
+}
+
+function snapshotOf(input: Omit<DeclarativeInput, 'sallyport'>) {
+  return compile(configurationOf({ sallyport: 1, ...input }), { revision: 'c_7', now });
+}
+
+describe('a compiled configuration', () => {
+  const full: Omit<DeclarativeInput, 'sallyport'> = {
+    services: [
+      {
+        name: 'orders',
+        upstream: { ...upstream, timeout: '5s' },
+        policies: [{ 'rate-limit': { limit: 100, window: '60s' } }, 'small-bodies'],
+        auth: { scopes: ['orders:read'], trust: ['corporate'] },
+      },
+      {
+        name: 'orders',
+        version: 'v2',
+        path: '/orders/v2',
+        class: 'internal',
+        upstream: 'shared',
+        routes: [
+          { name: 'read', methods: ['HEAD', 'GET'] },
+          { name: 'items', path: '/items', upstream, stripPrefix: true },
+        ],
+      },
+    ],
+    upstreams: [{ name: 'shared', targets: [{ url: 'http://10.0.0.1', weight: 3 }], allowPrivate: true }],
+    policies: [{ name: 'small-bodies', policy: 'body-limit', config: { maxBytes: 1000 } }],
+    consumers: [{ name: 'shop', limits: [{ name: 'daily', limit: 5, window: '1d' }] }],
+    models: [
+      {
+        name: 'smart',
+        fallback: [
+          { provider: 'openai', model: 'gpt-5', price: { inputPerMillion: '0.15', outputPerMillion: '0.60' } },
+        ],
+      },
+    ],
+    accounts: [{ name: 'openai-main', provider: 'openai', key: '${env:OPENAI_API_KEY}' }],
+    trust: [
+      { name: 'corporate', issuer: 'https://id.example', audiences: ['orders'], jwksUrl: 'https://id.example/jwks' },
+    ],
+  };
+
+  it('is what every reader accepts, with nothing to find fault with', () => {
+    expect(findingsOf(full)).toEqual([]);
+    const compiled = snapshotOf(full);
+    expect(snapshot.parse(compiled)).toEqual(compiled);
+    expect(
+      compiled.routes.map(({ id, match, upstream: target, stripPrefix }) => [
+        id,
+        match.pathPrefix,
+        match.methods,
+        target,
+        stripPrefix,
+      ]),
+    ).toEqual([
+      ['orders/v1/all', '/orders', [], 'orders/v1', false],
+      ['orders/v2/items', '/orders/v2/items', [], 'orders/v2/items', true],
+      ['orders/v2/read', '/orders/v2', ['GET', 'HEAD'], 'shared', false],
+    ]);
+    expect(compiled.routes[0]!.policies).toEqual([
+      { policy: 'rate-limit', config: { limit: 100, window: '60s' } },
+      { policy: 'body-limit', config: { maxBytes: 1000 } },
+    ]);
+    expect(compiled.upstreams.find(({ id }) => id === 'orders/v1')?.timeouts).toEqual({
+      connectMs: 2000,
+      firstByteMs: 5000,
+      idleMs: 30_000,
+    });
+    expect(compiled.consumers[0]!.limits).toEqual([{ name: 'daily', limit: 5, windowSeconds: 86_400 }]);
+    expect(compiled.models[0]!.targets[0]).toMatchObject({ account: 'openai-main', price: { currency: 'USD' } });
+    expect(compiled.accounts[0]).toMatchObject({ wire: 'openai-chat', key: '${env:OPENAI_API_KEY}' });
+  });
+
+  it('says the same, byte for byte, whatever the order members were written in', () => {
+    const reversed = JSON.parse(JSON.stringify(full), (_, value: unknown) =>
+      value !== null && typeof value === 'object' && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).reverse())
+        : value,
+    ) as typeof full;
+    expect(contentDigest(snapshotOf(reversed))).toBe(contentDigest(snapshotOf(full)));
+  });
+
+  it('has one digest for one content, whatever the revision', () => {
+    const configuration = configurationOf({ sallyport: 1, ...full });
+    const later = compile(configuration, { revision: 'c_8', now: now + 1 });
+    expect(contentDigest(later)).toBe(contentDigest(snapshotOf(full)));
+  });
+
+  it('leaves drafts out and keeps what has ended until its tombstone falls', () => {
+    const services = ['draft', 'published', 'deprecated', 'sunset', 'decommissioned'].map((state) => ({
+      name: `is-${state}`,
+      upstream,
+      lifecycle: { state: state as 'draft' },
+    }));
+    expect(snapshotOf({ services }).routes.map(({ state }) => state)).toEqual([
+      'decommissioned',
+      'deprecated',
+      'published',
+      'sunset',
+    ]);
+    const later = compile(configurationOf({ sallyport: 1, services }), { revision: 'c_8', now: now + 364 * DAY });
+    expect(later.routes.map(({ state }) => state)).not.toContain('decommissioned');
+  });
+
+  it('links a deprecated version to the path of its successor', () => {
+    const [route] = snapshotOf({
+      services: [
+        { name: 'orders', upstream, lifecycle: { state: 'deprecated', successor: 'v2' } },
+        { name: 'orders', version: 'v2', path: '/orders/v2', upstream },
+      ],
+    }).routes;
+    expect(route?.lifecycle).toEqual({
+      deprecatedAt: '2027-02-26T12:00:00.000Z',
+      sunsetAt: '2027-05-30T12:00:00.000Z',
+      successor: '/orders/v2',
+    });
+  });
+
+  it('lets a version that has ended yield its address to a living one', () => {
+    const services: DeclarativeInput['services'] = [
+      { name: 'orders', upstream, lifecycle: { state: 'sunset' } },
+      { name: 'orders', version: 'v2', path: '/orders', upstream },
+    ];
+    expect(findingsOf({ services })).toEqual([]);
+    expect(snapshotOf({ services }).routes.map(({ id }) => id)).toEqual(['orders/v2/all']);
+  });
+});
+
+describe('preflight', () => {
+  it('finds two versions at one address', () => {
+    expect(
+      findingsOf({
+        services: [
+          { name: 'a', path: '/x', upstream },
+          { name: 'b', path: '/x', upstream },
+        ],
+      }),
+    ).toEqual(['ROUTE_CONFLICT services/b/versions/v1/path']);
+  });
+
+  it('lets methods and hosts share a path', () => {
+    const route = (name: string, more: object) => ({ name, path: '/x', upstream, routes: [{ name: 'all', ...more }] });
+    expect(
+      findingsOf({
+        services: [
+          route('a', { methods: ['GET'] }),
+          route('b', { methods: ['POST'] }),
+          route('c', { host: 'c.example' }),
+        ],
+      }),
+    ).toEqual([]);
+  });
+
+  it.each(['/v1', '/v1/chat', '/oauth', '/.well-known/x', '/mcp', '/problems', '/livez'])(
+    'keeps %s for the gateway',
+    (path) => {
+      expect(findingsOf({ services: [{ name: 'a', path, upstream }] })).toEqual([
+        'PATH_RESERVED services/a/versions/v1/path',
+      ]);
+    },
+  );
+
+  it('takes /v10, which only looks reserved', () => {
+    expect(findingsOf({ services: [{ name: 'a', path: '/v10', upstream }] })).toEqual([]);
+  });
+
+  it('finds a version without an upstream, and one that names none that exists', () => {
+    expect(findingsOf({ services: [{ name: 'a' }, { name: 'b', upstream: 'nowhere' }] })).toEqual([
+      'UPSTREAM_MISSING services/a/versions/v1/upstream',
+      'REFERENCE_UNKNOWN services/b/versions/v1/upstream',
+    ]);
+  });
+
+  it.each([
+    'http://127.0.0.1:8090',
+    'http://localhost',
+    'http://10.1.2.3',
+    'http://[::1]:1',
+    'http://192.168.0.1',
+    'http://2130706433',
+  ])('demands allowPrivate for %s', (url) => {
+    expect(findingsOf({ services: [{ name: 'a', upstream: { targets: [{ url }] } }] })).toEqual([
+      'TARGET_PRIVATE services/a/versions/v1/upstream/targets/0/url',
+    ]);
+    expect(findingsOf({ services: [{ name: 'a', upstream: { targets: [{ url }], allowPrivate: true } }] })).toEqual([]);
+  });
+
+  it.each(['http://169.254.169.254', 'http://0.0.0.0', 'http://[::ffff:169.254.169.254]'])('never takes %s', (url) => {
+    expect(findingsOf({ services: [{ name: 'a', upstream: { targets: [{ url }], allowPrivate: true } }] })).toEqual([
+      'TARGET_FORBIDDEN services/a/versions/v1/upstream/targets/0/url',
+    ]);
+  });
+
+  it('points at the member of a policy that is wrong, and names the nearest policy', () => {
+    const policies = [{ 'rate-limit': { limit: 0, window: '60s' } }, { 'rate-limt': {} }, 'unknown'];
+    expect(findingsOf({ services: [{ name: 'a', upstream, policies }] })).toEqual([
+      'POLICY_INVALID services/a/versions/v1/policies/0/rate-limit/limit',
+      'POLICY_UNKNOWN services/a/versions/v1/policies/1/rate-limt',
+      'REFERENCE_UNKNOWN services/a/versions/v1/policies/2',
+    ]);
+    const [, unknown] = preflight(
+      configurationOf({ sallyport: 1, services: [{ name: 'a', upstream, policies }] }),
+      policyConfigSchemas,
+      now,
+    );
+    expect(unknown?.message).toBe('there is no policy “rate-limt”; did you mean “rate-limit”?');
+  });
+
+  it('finds accounts, models, trust entries and successors that are not there', () => {
+    expect(
+      findingsOf({
+        services: [
+          { name: 'a', upstream, auth: { trust: ['nobody'] }, lifecycle: { state: 'deprecated', successor: 'v2' } },
+        ],
+        models: [
+          {
+            name: 'smart',
+            fallback: [
+              { account: 'none', model: 'm' },
+              { provider: 'openai', model: 'm' },
+              { provider: 'custom', model: 'm' },
+            ],
+          },
+        ],
+        accounts: [
+          { name: 'one', provider: 'custom' },
+          { name: 'two', provider: 'custom', baseUrl: 'http://127.0.0.1/v1' },
+        ],
+      }),
+    ).toEqual([
+      'REFERENCE_UNKNOWN services/a/versions/v1/auth/trust/0',
+      'REFERENCE_UNKNOWN services/a/versions/v1/lifecycle/successor',
+      'REFERENCE_UNKNOWN models/smart/fallback/0/account',
+      'REFERENCE_UNKNOWN models/smart/fallback/1/provider',
+      'REFERENCE_AMBIGUOUS models/smart/fallback/2/provider',
+      'ACCOUNT_URL_MISSING accounts/one/baseUrl',
+      'TARGET_PRIVATE accounts/two/baseUrl',
+    ]);
+  });
+
+  it('finds times and windows that nothing could keep', () => {
+    expect(
+      findingsOf({
+        services: [{ name: 'a', upstream: { ...upstream, timeout: '2h' } }],
+        consumers: [{ name: 'shop', limits: [{ name: 'fast', limit: 1, window: '500ms' }] }],
+      }),
+    ).toEqual(['TIMEOUT_RANGE services/a/versions/v1/upstream/timeout', 'LIMIT_WINDOW consumers/shop/limits/0/window']);
+  });
+
+  it('warns of a catch-all and of callers without any limit, and lets both pass', () => {
+    const findings = preflight(
+      configurationOf({ sallyport: 1, services: [{ name: 'a', path: '/', upstream, auth: { anonymous: true } }] }),
+      policyConfigSchemas,
+      now,
+    );
+    expect(findings.map(({ code, severity }) => [code, severity])).toEqual([
+      ['MATCH_WIDE', 'warning'],
+      ['ANONYMOUS_UNLIMITED', 'warning'],
+    ]);
+  });
+
+  it('does not judge drafts', () => {
+    expect(findingsOf({ services: [{ name: 'a', lifecycle: { state: 'draft' } }] })).toEqual([]);
+  });
+});
