@@ -1,0 +1,24 @@
+import type { Counter, Metrics } from '@sallyport/platform';
+import type { Inspection, InspectionAnswer, InspectionHead, Inspector } from '@sallyport/waf';
+
+/** An inspector whose answers and hits are counted, whoever asks it. */
+export class CountedInspector implements Inspector {
+  private readonly decisions: Counter;
+  private readonly hits: Counter;
+
+  constructor(
+    private readonly inspector: Inspector,
+    metrics: Metrics,
+  ) {
+    this.decisions = metrics.counter('sallyport_waf_decisions_total', 'Answers of the inspector.', ['action']);
+    this.hits = metrics.counter('sallyport_waf_hits_total', 'Rules that matched.', ['rule']);
+  }
+
+  open(head: InspectionHead, answer: (answer: InspectionAnswer) => void): Inspection {
+    return this.inspector.open(head, (given) => {
+      this.decisions.add(1, { action: given.verdict });
+      for (const { rule } of given.hits) this.hits.add(1, { rule: String(rule) });
+      answer(given);
+    });
+  }
+}

@@ -1,0 +1,2 @@
+export { readWafConfig, type WafConfig } from './config';
+export { startWaf, type RunningWaf } from './waf';
