@@ -31,6 +31,7 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: () =>
       if (answer.point === 'request-head') next();
       else open.onBody(answer);
     },
+    step.onFailure,
   );
   inspections.set(exchange, Object.assign(open, { inspection }));
   exchange.onClose(() => inspection.close(exchange.outcome ?? 'client_aborted'));

@@ -71,8 +71,12 @@ describe('while waf is silent', () => {
   };
   const open = (hasBody: boolean, onFailure: OnFailure) => {
     const heard: [InspectionAnswer, string | undefined][] = [];
-    const inspector = inspectorWithFallback(remote, () => onFailure, window);
-    const inspection = inspector.open(opened(hasBody), (answer, decidedBy) => heard.push([answer, decidedBy]));
+    const inspector = inspectorWithFallback(remote, window);
+    const inspection = inspector.open(
+      opened(hasBody),
+      (answer, decidedBy) => heard.push([answer, decidedBy]),
+      onFailure,
+    );
     const brief = () => heard.map(([{ point, verdict, refusal }, by]) => [point, verdict, refusal?.code, by]);
     return { inspection, brief };
   };

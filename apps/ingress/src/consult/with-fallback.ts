@@ -33,7 +33,12 @@ export interface ConsultedLimiter extends Limiter {
   spend(tenant: string, charges: readonly Charge[], done: (spending: Spending, decidedBy?: DecidedBy) => void): void;
 }
 export interface ConsultedInspector extends Inspector {
-  open(head: InspectionHead, answer: (answer: InspectionAnswer, decidedBy?: DecidedBy) => void): Inspection;
+  /** @param onFailure what the route wants when nobody can inspect; `deny` unless said. */
+  open(
+    head: InspectionHead,
+    answer: (answer: InspectionAnswer, decidedBy?: DecidedBy) => void,
+    onFailure?: OnFailure,
+  ): Inspection;
 }
 export interface ConsultedModelRouter extends ModelRouter {
   plan(question: PlanQuestion, done: (outcome: Planned | Refusal, decidedBy?: DecidedBy) => void): void;
@@ -88,17 +93,15 @@ export function limiterWithFallback(
 }
 
 /**
- * waf: nothing here can inspect. The route's plan says whether its requests are refused, or pass with the verdict `flag`
- * and no hits, which the record shows as a skipped inspection.
+ * waf: nothing here can inspect. The route says whether its requests are refused, or pass with the verdict `flag` and no hits, which the record shows as a skipped inspection.
  */
 export function inspectorWithFallback(
   remote: Pick<RemoteInspector, 'open'>,
-  onFailure: (plan: string, tenant: string) => OnFailure,
   window: FallbackWindow,
 ): ConsultedInspector {
   return {
-    open(head, answer) {
-      const standIn = new SkippedInspection(head, onFailure, answer);
+    open(head, answer, onFailure = 'deny') {
+      const standIn = new SkippedInspection(onFailure, answer);
       const inspection = remote.open(head, (outcome) => {
         if (isSilence(outcome)) return standIn.take(outcome, window);
         window.answered();
@@ -125,12 +128,10 @@ class SkippedInspection {
   private headAnswered = false;
   private bodyEnded = false;
   private over = false;
-  /** Set when the service fell silent. */
-  private mode: OnFailure | undefined;
+  private silent = false;
 
   constructor(
-    private readonly opened: InspectionHead,
-    private readonly onFailure: (plan: string, tenant: string) => OnFailure,
+    private readonly onFailure: OnFailure,
     private readonly answer: (answer: InspectionAnswer, decidedBy: DecidedBy) => void,
   ) {}
 
@@ -140,10 +141,10 @@ class SkippedInspection {
   }
 
   take(why: Silence, window: FallbackWindow): void {
-    this.mode = this.onFailure(this.opened.plan, this.opened.tenant);
-    window.stoodIn(this.mode);
+    this.silent = true;
+    window.stoodIn(this.onFailure);
     const point = this.headAnswered ? 'request-body' : 'request-head';
-    if (this.mode === 'deny') return this.deny(point, why);
+    if (this.onFailure === 'deny') return this.deny(point, why);
     if (!this.headAnswered) this.flag('request-head');
     this.flagBody();
   }
@@ -159,7 +160,7 @@ class SkippedInspection {
   }
 
   private flagBody(): void {
-    if (this.mode !== 'allow_flagged' || !this.bodyEnded || this.over) return;
+    if (!this.silent || this.onFailure === 'deny' || !this.bodyEnded || this.over) return;
     this.over = true;
     this.flag('request-body');
   }

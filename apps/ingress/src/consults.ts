@@ -1,0 +1,74 @@
+import type { ModelRouter } from '@sallyport/ai';
+import type { Verifier } from '@sallyport/identity';
+import { LocalLimiter, MemorySource, type Limiter } from '@sallyport/limits';
+import type { Closable, Runtime } from '@sallyport/platform';
+import type { RouteClass } from '@sallyport/contracts';
+import { LocalRouter, type ModelTable } from '@sallyport/ai';
+import type { Inspector } from '@sallyport/waf';
+import type { IngressConfig } from './config';
+import { RemoteInspector } from './consult/remote-inspector';
+import { RemoteLimiter } from './consult/remote-limiter';
+import { RemoteModelRouter } from './consult/remote-model-router';
+import { RemoteVerifier } from './consult/remote-verifier';
+import {
+  fallbackWindows,
+  inspectorWithFallback,
+  limiterWithFallback,
+  modelRouterWithFallback,
+  verifierWithFallback,
+} from './consult/with-fallback';
+import type { Consults } from './gateway-parts';
+
+/** The engines themselves, where the services run in this very process. */
+export interface Engines {
+  readonly verifier: Verifier;
+  readonly limiter: Limiter;
+  readonly inspector: Inspector;
+  readonly router: ModelRouter;
+}
+
+export interface OpenConsults extends Consults, Closable {
+  /** Puts the models of a configuration in force for what this process decides about them on its own. */
+  useModels(table: ModelTable): void;
+}
+
+/** Joins the engines directly: no service could be away. */
+export function joinEngines(engines: Engines): OpenConsults {
+  return { ...engines, useModels: () => undefined, close: async () => undefined };
+}
+
+/**
+ * Opens the long-lived streams to the four services, each with its stand-in of the availability contract.
+ * @param local decides about credentials while auth is away.
+ * @param classOf class of a virtual model in the current configuration.
+ */
+export function openRemoteConsults(
+  config: IngressConfig,
+  runtime: Runtime,
+  local: Verifier,
+  classOf: (tenant: string, model: string) => RouteClass | undefined,
+): OpenConsults {
+  const { auth, rateLimit, waf, aiRouter } = config.consult;
+  const windowOf = fallbackWindows(runtime.metrics, runtime.clock);
+  const verifier = new RemoteVerifier({ target: auth, runtime });
+  const limiter = new RemoteLimiter({ target: rateLimit, node: config.nodeName, runtime });
+  const inspector = new RemoteInspector({ target: waf, runtime });
+  // Made before the client it borrows leases from; it is asked only once that exists.
+  const standIn: LocalRouter = new LocalRouter({ leases: { lease: (id) => router.lease(id) } });
+  const router = new RemoteModelRouter({
+    target: aiRouter,
+    runtime,
+    models: (tenant, principal) => standIn.models(tenant, principal),
+  });
+  const share = new LocalLimiter(new MemorySource(runtime.clock), () => limiter.liveNodes);
+  return {
+    verifier: verifierWithFallback(verifier, local, windowOf('auth')),
+    limiter: limiterWithFallback(limiter, share, windowOf('rate-limit')),
+    inspector: inspectorWithFallback(inspector, windowOf('waf')),
+    router: modelRouterWithFallback(router, standIn, classOf, windowOf('ai-router')),
+    useModels: (table) => standIn.use(table),
+    close: async () => {
+      await Promise.all([verifier.close(), limiter.close(), inspector.close(), router.close()]);
+    },
+  };
+}
