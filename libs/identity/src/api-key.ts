@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { base62, type RandomBytes } from '@sallyport/contracts';
 
 /**
@@ -66,6 +66,11 @@ export class Pepper {
   /** As it is stored and distributed: base64url. */
   macText(key: string): string {
     return this.mac(key).toString('base64url');
+  }
+
+  /** A key for another purpose, 32 bytes (HKDF-SHA-256, RFC 5869): who has it learns nothing about this one. */
+  derive(purpose: string): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.#key, Buffer.alloc(0), purpose, 32));
   }
 }
 

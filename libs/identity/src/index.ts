@@ -1,4 +1,12 @@
-export { mintApiKey, parseApiKey, Pepper, pepperBytes, readPepper, type KeyEnvironment, type MintedKey } from './api-key';
+export {
+  mintApiKey,
+  parseApiKey,
+  Pepper,
+  pepperBytes,
+  readPepper,
+  type KeyEnvironment,
+  type MintedKey,
+} from './api-key';
 export { parseAddressRange, isWithin, type AddressRange } from './address-range';
 export { takeCredential, type Credential } from './credential';
 export type { FetchJwks } from './jwks';
