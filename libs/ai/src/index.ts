@@ -24,10 +24,11 @@ export {
   builtInModels,
   compileModels,
   PlanCompileError,
+  type CompiledModel,
   type CredentialReference,
   type ModelTable,
 } from './plan/compile';
-export { LocalRouter, mayUse, type LeaseSource, type LocalRouterPorts } from './plan/local-router';
+export { LocalRouter, mayUse, type LeaseSource, type LocalRouterPorts, type ModelQuestion } from './plan/local-router';
 export { costOf } from './prices/cost';
 export type { Usage } from './usage';
 export { openWires, type WirePorts } from './wires/registry';

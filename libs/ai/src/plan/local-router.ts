@@ -14,6 +14,11 @@ export interface LocalRouterPorts {
   onSettled?(settlement: aiV1.Settlement): void;
 }
 
+/** Who asks for which model. */
+export interface ModelQuestion extends Pick<PlanQuestion, 'tenant' | 'model'> {
+  readonly principal: Pick<Principal, 'models'>;
+}
+
 /** The engine: answers from a compiled table, synchronously. */
 export class LocalRouter implements ModelRouter {
   private table: ModelTable = builtInModels();
@@ -41,11 +46,16 @@ export class LocalRouter implements ModelRouter {
     return this.table.list(tenant).filter(({ name }) => mayUse(principal, name));
   }
 
+  /** Every model of a tenant, whoever may use it. */
+  catalogue(tenant: string): readonly CompiledModel[] {
+    return this.table.list(tenant);
+  }
+
   /**
    * What would be done, without credentials; for people who ask why.
    * @returns the plan, or the refusal a caller with these grants would get.
    */
-  explain(question: Pick<PlanQuestion, 'tenant' | 'principal' | 'model' | 'stream'>): aiV1.RoutePlan | Refusal {
+  explain(question: ModelQuestion & Pick<PlanQuestion, 'stream'>): aiV1.RoutePlan | Refusal {
     const model = this.find(question);
     return 'refused' in model ? model : planOf(model, question.stream);
   }
@@ -59,7 +69,7 @@ export class LocalRouter implements ModelRouter {
     return { plan, lease: (id) => leases.lease(id) };
   }
 
-  private find(question: Pick<PlanQuestion, 'tenant' | 'principal' | 'model'>): CompiledModel | Refusal {
+  private find(question: ModelQuestion): CompiledModel | Refusal {
     const model = this.table.find(question.tenant, question.model);
     if (!model) return refuse('AI_MODEL_UNKNOWN', { model: question.model });
     if (!mayUse(question.principal, model.name)) return refuse('AI_MODEL_FORBIDDEN', { model: model.name });
