@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defaultPort } from '@sallyport/contracts';
+
 import { defineConfig, flag, integer, port, text, variable, type Address, type BaseConfig } from '@sallyport/platform';
 
 const seconds = integer.pipe(z.number().min(0).max(600));
@@ -50,9 +50,4 @@ export function readIngressConfig(environment: NodeJS.ProcessEnv): IngressConfig
     listen: { http: { host, port: httpPort }, admin: { host, port: adminPort }, health: { host, port: healthPort } },
     consult: { auth: authUrl, rateLimit: rateLimitUrl, waf: wafUrl, aiRouter: aiRouterUrl },
   };
-}
-
-/** URL callers use for the data door, without a slash at its end. */
-export function publicUrlOf(config: Pick<IngressConfig, 'publicUrl'>): string {
-  return (config.publicUrl ?? `http://127.0.0.1:${defaultPort('ingress', 'HTTP')}`).replace(/\/+$/, '');
 }

@@ -3,6 +3,7 @@ import { builtInModels, compileModels, openWires, systemTimers } from '@sallypor
 import { LocalVerifier, pepperBytes, readPepper } from '@sallyport/identity';
 import {
   createAdminApp,
+  describeAddress,
   openSnapshotReader,
   startHealth,
   watchAdminToken,
@@ -12,7 +13,7 @@ import {
 } from '@sallyport/platform';
 import { fetchDocument, UpstreamPools } from '@sallyport/proxy';
 import { createPseudonym } from '@sallyport/trail';
-import { publicUrlOf, type IngressConfig } from './config';
+import type { IngressConfig } from './config';
 import { joinEngines, openRemoteConsults, type Engines, type OpenConsults } from './consults';
 import { drainExchanges } from './drain';
 import { Gateway } from './gateway';
@@ -29,6 +30,8 @@ import { Upstreams } from './send/upstreams';
 import { openUsageLedger } from './usage-ledger';
 
 export interface RunningIngress extends Closable {
+  /** Where the data door listens: `http://host:port` or `unix:/path`. */
+  readonly address: string;
   /** Revision in force. */
   revision(): string | undefined;
 }
@@ -125,6 +128,7 @@ export async function startIngress(
   }
 
   return {
+    address: describeAddress(config.listen.http),
     revision: () => reader.revision(),
     async close() {
       draining = true;
@@ -152,7 +156,7 @@ function gatewayParts(
   ledger: { append: GatewayParts['models']['ledger'] },
 ): GatewayParts {
   const { showConfigVersion } = config;
-  const publicUrl = publicUrlOf(config);
+  const { publicUrl } = config;
   const pseudonym = createPseudonym(pepperBytes(config.pepper));
   const recorder = new Recorder({ trail, pseudonym, clock, random, metrics, logger });
   const refuseWith: GatewayParts['refuse'] = (exchange, refusal, connection) =>

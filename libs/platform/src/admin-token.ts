@@ -3,8 +3,8 @@ import { buckets } from '@sallyport/contracts';
 import type { Closable } from './address';
 import type { Bus } from './bus';
 
-/** Key of the token's hash in its bucket. */
-const CURRENT = 'current';
+/** Keys of the hashes in their bucket: the token itself, and the stand-in of whoever may open the socket of the host. */
+const ACCEPTED: ReadonlySet<string> = new Set(['current', 'host']);
 
 /** Knows the admin token by its hash. */
 export interface AdminToken {
@@ -16,14 +16,22 @@ export interface AdminToken {
 
 /** Follows the hash that auth publishes on the bus, through every change of it. */
 export async function watchAdminToken(bus: Bus): Promise<AdminToken & Closable> {
-  let current: Buffer | undefined;
+  const hashes = new Map<string, Buffer>();
   const bucket = await bus.kv(buckets.adminToken);
   const subscription = await bucket.watch((entry) => {
-    if (entry.key === CURRENT) current = entry.operation === 'put' ? hashOf(entry.value) : undefined;
+    if (!ACCEPTED.has(entry.key)) return;
+    const hash = entry.operation === 'put' ? hashOf(entry.value) : undefined;
+    if (hash) hashes.set(entry.key, hash);
+    else hashes.delete(entry.key);
   });
   return {
-    accepts: (presented) => current !== undefined && timingSafeEqual(sha256(presented), current),
-    known: () => current !== undefined,
+    accepts: (presented) => {
+      const digest = sha256(presented);
+      let accepted = false;
+      for (const hash of hashes.values()) accepted = timingSafeEqual(digest, hash) || accepted;
+      return accepted;
+    },
+    known: () => hashes.size > 0,
     close: () => subscription.stop(),
   };
 }

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { defineConfig, flag, port, text, variable, type BaseConfig } from '@sallyport/platform';
+
+const onOff = z.enum(['on', 'off'], { error: 'expected on or off' }).transform((value) => value === 'on');
+
+const read = defineConfig('all-in-one', {
+  remote: variable('SALLYPORT_ALL_IN_ONE_REMOTE', flag),
+  demo: variable('SALLYPORT_DEMO', onOff),
+  demoPort: variable('SALLYPORT_DEMO_PORT', port),
+  pepper: variable('SALLYPORT_PEPPER', text.optional()),
+});
+
+export interface AllInOneConfig extends BaseConfig {
+  /** Join the services by gRPC over unix sockets, as a cluster does, instead of directly. */
+  readonly remote: boolean;
+  /** Start the demo API, and publish it on the first start. */
+  readonly demo: boolean;
+  readonly demoPort: number;
+  /** Undefined: drawn into the data folder. */
+  readonly pepper: string | undefined;
+}
+
+/**
+ * Reads the environment.
+ * @throws ConfigError naming the variable that is wrong.
+ */
+export function readAllInOneConfig(environment: NodeJS.ProcessEnv): AllInOneConfig {
+  return read(environment);
+}

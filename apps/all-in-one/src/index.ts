@@ -1,0 +1,1 @@
+export { startAllInOne, type RunningAllInOne } from './all-in-one';

@@ -1,0 +1,110 @@
+import { openRuntime, type BaseConfig, type Bus, type Closable, type Metrics } from '@sallyport/platform';
+import { readAiRouterConfig, startAiRouter } from '../../ai-router/src';
+import { readAuditConfig, startAudit } from '../../audit/src';
+import { readAuthConfig, startAuth, type RunningAuth } from '../../auth/src';
+import { readCatalogConfig, startCatalog, type RunningCatalog } from '../../catalog/src';
+import { readIngressConfig, startIngress, type RunningIngress } from '../../ingress/src';
+import { readRateLimitConfig, startRateLimit } from '../../rate-limit/src';
+import { readWafConfig, startWaf } from '../../waf/src';
+import { targetOf, type InnerService, type Places } from './places';
+
+export interface Services extends Closable {
+  readonly auth: RunningAuth;
+  readonly catalog: RunningCatalog;
+  readonly ingress: RunningIngress;
+}
+
+export interface ServicesOptions {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly places: Places;
+  readonly bus: Bus;
+  readonly metrics: Metrics;
+  readonly databaseUrl: string;
+  /** Join the services by gRPC, as a cluster does, instead of directly. */
+  readonly remote: boolean;
+  onStarted(service: string): void;
+}
+
+/**
+ * Starts every service in this process, each with a Nest application, log and spool of its own. Only the data door, the
+ * admin door and the health port of the ingress listen on the network.
+ */
+export async function startServices(options: ServicesOptions): Promise<Services> {
+  const { environment, places, databaseUrl, onStarted } = options;
+  const database = { url: databaseUrl };
+  const opened: Closable[] = [];
+  const close = async (): Promise<void> => {
+    for (let last = opened.pop(); last; last = opened.pop()) await last.close();
+  };
+  const runtimeFor = async (config: BaseConfig) => {
+    const runtime = await openRuntime(config, { bus: options.bus, metrics: options.metrics });
+    opened.push(runtime);
+    return runtime;
+  };
+  const started = <T extends Closable>(name: string, service: T): T => {
+    opened.push(service);
+    onStarted(name);
+    return service;
+  };
+  const inner = (service: InnerService) => ({
+    grpc: options.remote ? places.grpc(service) : null,
+    admin: places.admin(service),
+    health: null,
+  });
+
+  try {
+    const auditConfig = { ...readAuditConfig(environment), listen: inner('audit') };
+    started('audit', await startAudit(auditConfig, await runtimeFor(auditConfig), database));
+
+    const authConfig = { ...readAuthConfig(environment), listen: inner('auth') };
+    const auth = await startAuth(authConfig, await runtimeFor(authConfig), database, { drawAdminToken: true });
+    started('auth', auth);
+
+    const limitConfig = { ...readRateLimitConfig(environment), listen: inner('rate-limit') };
+    const { limiter } = started('rate-limit', await startRateLimit(limitConfig, await runtimeFor(limitConfig)));
+
+    const wafConfig = { ...readWafConfig(environment), listen: inner('waf') };
+    const { inspector } = started('waf', await startWaf(wafConfig, await runtimeFor(wafConfig)));
+
+    const routerConfig = { ...readAiRouterConfig(environment), listen: inner('ai-router') };
+    const { router } = started(
+      'ai-router',
+      await startAiRouter(routerConfig, await runtimeFor(routerConfig), database),
+    );
+
+    const outer = readCatalogConfig(environment);
+    const areas = {
+      auth: targetOf(places.admin('auth')),
+      audit: targetOf(places.admin('audit')),
+      ai: targetOf(places.admin('ai-router')),
+      limits: targetOf(places.admin('rate-limit')),
+      waf: targetOf(places.admin('waf')),
+    };
+    const catalogConfig = {
+      ...outer,
+      listen: { http: outer.listen.http, grpc: inner('catalog').grpc, admin: null, health: null },
+      areas,
+    };
+    const catalog = started('catalog', await startCatalog(catalogConfig, await runtimeFor(catalogConfig), database));
+
+    const ingressOuter = readIngressConfig(environment);
+    const ingressConfig = {
+      ...ingressOuter,
+      listen: { http: ingressOuter.listen.http, admin: null, health: ingressOuter.listen.health },
+      balancerSeconds: 0,
+      consult: {
+        auth: targetOf(places.grpc('auth')),
+        rateLimit: targetOf(places.grpc('rate-limit')),
+        waf: targetOf(places.grpc('waf')),
+        aiRouter: targetOf(places.grpc('ai-router')),
+      },
+      catalogUrl: targetOf(places.grpc('catalog')),
+    };
+    const engines = options.remote ? undefined : { verifier: auth.verifier, limiter, inspector, router };
+    const ingress = started('ingress', await startIngress(ingressConfig, await runtimeFor(ingressConfig), engines));
+    return { auth, catalog, ingress, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
