@@ -1,5 +1,6 @@
 // What the tools have in common: where the clone is, how they speak, and how they start and end other processes.
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -72,18 +73,28 @@ export function startApp(app, args, { stdio = 'inherit', env = process.env } = {
 }
 
 /**
- * Calls `end` for every signal that asks us to end. Under npm the shell between npm and us may die without passing a signal on:
- * then our parent changes.
+ * Calls `end` for every signal that asks us to end. Under npm a shell stands between npm and us; neither passes every signal
+ * on, so we also end when one of the two is gone.
  */
 export function onEnd(end) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     process.on(signal, () => end(signal === 'SIGHUP' ? 'SIGTERM' : signal));
   if (process.env.npm_lifecycle_event === undefined) return;
-  const parent = process.ppid;
+  const shell = process.ppid;
+  const npm = parentOf(shell);
   const watch = setInterval(() => {
-    if (process.ppid === parent) return;
+    if (process.ppid === shell && parentOf(shell) === npm) return;
     clearInterval(watch);
     end('SIGTERM');
   }, 500);
   watch.unref();
+}
+
+/** @returns undefined where there is no /proc. */
+function parentOf(pid) {
+  try {
+    return /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  } catch {
+    return undefined;
+  }
 }
