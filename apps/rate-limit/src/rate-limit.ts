@@ -23,9 +23,14 @@ export interface RunningRateLimit extends Closable {
 
 /**
  * Starts the rate-limit service on the listeners its config opens.
- * @throws ListenError, or UnavailableError when the Redis the config names does not answer.
+ * @param patience how long a Redis that was asked for may take to appear; 30 s unless said.
+ * @throws ListenError, or Unreachable when the Redis the config names does not answer.
  */
-export async function startRateLimit(config: RateLimitConfig, runtime: Runtime): Promise<RunningRateLimit> {
+export async function startRateLimit(
+  config: RateLimitConfig,
+  runtime: Runtime,
+  patience = { startMs: 30_000 },
+): Promise<RunningRateLimit> {
   const opened: Closable[] = [];
   let ending = false;
   const close = async (): Promise<void> => {
@@ -33,7 +38,9 @@ export async function startRateLimit(config: RateLimitConfig, runtime: Runtime):
     for (let last = opened.pop(); last; last = opened.pop()) await last.close();
   };
   try {
-    const buckets = config.redisUrl ? await sharedBuckets(config.redisUrl, runtime) : memoryBuckets(runtime);
+    const buckets = config.redisUrl
+      ? await sharedBuckets(config.redisUrl, runtime, patience.startMs)
+      : memoryBuckets(runtime);
     opened.push(buckets);
     const nodes = new LiveNodes();
     await openAdmin(config, runtime, statusOf(buckets, nodes), opened);

@@ -1,6 +1,6 @@
 import { uuidv7 } from '@sallyport/contracts';
 import { LocalLimiter, MemorySource, type Limiter } from '@sallyport/limits';
-import { connectValkey, UnavailableError, type Closable, type Runtime } from '@sallyport/platform';
+import { connectValkey, Unreachable, type Closable, type Runtime } from '@sallyport/platform';
 import { ReplicaCount } from './store/replica-count';
 import { ValkeySource } from './store/valkey-source';
 
@@ -13,9 +13,6 @@ export interface Buckets extends Closable {
   /** Buckets in the memory of this process. */
   readonly keys: number;
 }
-
-/** How long a Redis that was asked for may take to appear at start. */
-const START_MS = 30_000;
 
 /** One replica counts in its own memory. */
 export function memoryBuckets({ clock }: Pick<Runtime, 'clock'>): Buckets {
@@ -35,9 +32,9 @@ export function memoryBuckets({ clock }: Pick<Runtime, 'clock'>): Buckets {
 /**
  * Several replicas count together in Redis or Valkey. While that does not answer in time, each takes its share of every
  * limit from memory, says so in its log and in `sallyport_limits_shared_source_up`, and never more than the share.
- * @throws UnavailableError when Redis cannot be reached at start: a set URL means the real thing.
+ * @throws Unreachable when Redis cannot be reached at start: a set URL means the real thing.
  */
-export async function sharedBuckets(url: string, runtime: Runtime): Promise<Buckets> {
+export async function sharedBuckets(url: string, runtime: Runtime, startMs: number): Promise<Buckets> {
   const { clock, logger, metrics, random } = runtime;
   const redis = connectValkey({ url, logger });
   const replicas = new ReplicaCount(redis, uuidv7(clock.now(), random));
@@ -54,9 +51,10 @@ export async function sharedBuckets(url: string, runtime: Runtime): Promise<Buck
     await replicas.close();
     redis.disconnect();
   };
-  if (!(await isReady(redis, START_MS))) {
+  const missing = await untilReady(redis, startMs);
+  if (missing !== undefined) {
     await close();
-    throw new UnavailableError('SALLYPORT_REDIS_URL names a Redis or Valkey that does not answer');
+    throw new Unreachable('the Redis or Valkey that SALLYPORT_REDIS_URL names', missing, startMs);
   }
   await replicas.refresh();
   metrics
@@ -79,16 +77,19 @@ export async function sharedBuckets(url: string, runtime: Runtime): Promise<Buck
   };
 }
 
-function isReady(redis: ReturnType<typeof connectValkey>, milliseconds: number): Promise<boolean> {
-  if (redis.status === 'ready') return Promise.resolve(true);
+/** @returns why there is no connection after that time; undefined as soon as there is one. */
+function untilReady(redis: ReturnType<typeof connectValkey>, milliseconds: number): Promise<string | undefined> {
+  if (redis.status === 'ready') return Promise.resolve(undefined);
   return new Promise((resolve) => {
-    const timer = setTimeout(() => end(false), milliseconds);
-    const ready = (): void => end(true);
-    const end = (outcome: boolean): void => {
+    let reason = 'no connection';
+    const timer = setTimeout(() => end(reason), milliseconds);
+    const failed = (error: Error): void => void (reason = error.message);
+    const ready = (): void => end(undefined);
+    const end = (outcome: string | undefined): void => {
       clearTimeout(timer);
-      redis.removeListener('ready', ready);
+      redis.removeListener('ready', ready).removeListener('error', failed);
       resolve(outcome);
     };
-    redis.once('ready', ready);
+    redis.on('ready', ready).on('error', failed);
   });
 }

@@ -11,7 +11,7 @@ export * from './embedded-bus';
 export * from './health';
 export * from './key-directory-watch';
 export { Unreachable } from './keep-trying';
-export * from './lifecycle';
+export { exitCodes, runMain } from './lifecycle';
 export * from './logger';
 export * from './metrics';
 export * from './rpc/decide';
@@ -21,6 +21,7 @@ export { encodeSnapshot, SnapshotRejected, type EncodedSnapshot } from './snapsh
 export { publishSnapshot, SnapshotSuperseded } from './snapshot/publish';
 export * from './snapshot/reader';
 export * from './tracing';
+export * from './valkey';
 export { Actor, type AdminActor } from './admin/actor';
 export { ListenError } from './listening';
 export { createZodDto } from 'nestjs-zod/dto';

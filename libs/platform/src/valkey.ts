@@ -1,0 +1,40 @@
+import { Redis } from 'ioredis';
+import type { Logger } from './logger';
+
+export interface ValkeyOptions {
+  /** `redis://` or `rediss://`, also written `valkey://` or `valkeys://`. */
+  readonly url: string;
+  readonly logger: Logger;
+  /** After this long a command has failed, whatever becomes of it. Default 5 ms. */
+  readonly commandTimeoutMs?: number;
+}
+
+const LONGEST_PAUSE_MS = 1_000;
+
+/**
+ * Opens the connection to Redis or Valkey, and opens it again for ever. It is a cache of decisions: a command while there
+ * is no connection fails at once instead of waiting in a queue, and none is repeated on the next connection.
+ */
+export function connectValkey({ url, logger, commandTimeoutMs = 5 }: ValkeyOptions): Redis {
+  const redis = new Redis(url.replace(/^valkey/, 'redis'), {
+    connectionName: 'sallyport',
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: 2_000,
+    disconnectTimeout: 100,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt) => Math.random() * Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(attempt, 10)),
+  });
+  let connected: boolean | undefined;
+  const note = (now: boolean, detail: string): void => {
+    if (connected === now) return;
+    connected = now;
+    if (now) logger.info('connected to Redis or Valkey');
+    else logger.warn({ detail }, 'not connected to Redis or Valkey; trying again');
+  };
+  redis.on('ready', () => note(true, ''));
+  redis.on('close', () => note(false, 'the connection ended'));
+  redis.on('error', (error: Error) => note(false, error.message));
+  return redis;
+}
