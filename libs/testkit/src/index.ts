@@ -5,3 +5,4 @@ export type { OpenAiUsage, UsagePlace } from './fake-vendor/openai-chat';
 export * from './fake-disk';
 export * from './redis-server';
 export * from './factories';
+export * from './test-runtime';

@@ -85,7 +85,8 @@ function clientOf(exchange: Exchange, parts: GatewayParts): ChatClient {
   return {
     head: (status, fields) => answer.head(status, mergeFields(fields, exchange.commonFields(parts.showConfigVersion))),
     data: (chunk) => answer.data(chunk),
-    end: () => answer.end(),
+    // The run settles after its last byte and before `onFinished`; the record needs what was settled.
+    end: () => undefined,
   };
 }
 
@@ -115,6 +116,7 @@ function finish(exchange: Exchange, request: ChatRequest, facts: ChatFacts, atte
     attempts: attempts.facts,
   };
   exchange.span?.set(semconv.genAiRequestModel, request.model);
+  exchange.answer.end();
 }
 
 function costText(cost: PicoUsd | undefined): string | null {
