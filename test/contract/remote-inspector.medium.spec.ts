@@ -1,0 +1,102 @@
+import { wafV1 } from '@sallyport/contracts';
+import {
+  describeInspector,
+  headUnderTest,
+  type Inspection,
+  type InspectionAnswer,
+  type Inspector,
+} from '@sallyport/waf';
+import { isSilence, type Silence } from '../../apps/ingress/src/consult/consult';
+import { RemoteInspector } from '../../apps/ingress/src/consult/remote-inspector';
+import { DecideModule } from '../../apps/waf/src/decide/decide.module';
+import { OpenStreams } from '../../apps/waf/src/decide/open-streams';
+import { answered, connected, consultRuntime, PATIENT_MS, serve } from './over-grpc';
+
+const services = { 'sallyport.waf.v1.InspectionService': wafV1.InspectionServiceService };
+const patient = { baseMs: PATIENT_MS, perKibMs: 0, capMs: PATIENT_MS };
+
+async function reach(engine: Inspector, budget = patient) {
+  const server = await serve(DecideModule.over(engine, new OpenStreams()), services);
+  const remote = new RemoteInspector({ target: server.target, runtime: consultRuntime(), budget });
+  await connected(remote);
+  const inspector: Inspector = {
+    open: (head, answer) => remote.open(head, (outcome) => answer(answered(outcome))),
+  };
+  const close = async (): Promise<void> => {
+    await remote.close();
+    await server.close();
+  };
+  return { inspector, remote, close };
+}
+
+describeInspector('over a Decide stream', reach);
+
+describe('an exchange on a Decide stream', () => {
+  const withBody = {
+    head: headUnderTest({ method: 'POST', hasBody: true }),
+    plan: 'structural:block',
+    tenant: 'default',
+    requestId: 'req_1',
+  };
+  const passed: InspectionAnswer = { point: 'request-head', verdict: 'pass', hits: [], enough: false };
+
+  /** An engine that notes what reaches it and answers the head only. */
+  class Notes implements Inspector {
+    readonly chunks: Buffer[] = [];
+    readonly outcomes: string[] = [];
+    open(_: unknown, answer: (answer: InspectionAnswer) => void): Inspection {
+      answer(passed);
+      return {
+        body: (chunk) => this.chunks.push(Buffer.from(chunk)) > 0,
+        bodyEnd: () => {},
+        close: (outcome) => void this.outcomes.push(outcome),
+      };
+    }
+  }
+
+  const until = async (condition: () => boolean): Promise<void> => {
+    for (const end = Date.now() + 5_000; !condition();) {
+      if (Date.now() > end) throw new Error('the condition did not come true within 5 s');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+
+  it('carries a body byte for byte in parts of at most 64 KiB, and the outcome at its end', async () => {
+    const notes = new Notes();
+    const { inspector, close } = await reach(notes);
+    const inspection = inspector.open(withBody, () => {});
+    const body = Buffer.alloc(200_001, 'käse');
+    expect(inspection.body(body)).toBe(true);
+    inspection.close('client_aborted');
+    await until(() => notes.outcomes.length === 1);
+    expect(Buffer.concat(notes.chunks).equals(body)).toBe(true);
+    expect(notes.chunks.map(({ length }) => length)).toEqual([65_536, 65_536, 65_536, 3_393]);
+    expect(notes.outcomes).toEqual(['client_aborted']);
+    await close();
+  });
+
+  it('waits for a slow client as long as it takes, and for the service only its budget', async () => {
+    const { remote, close } = await reach(new Notes(), { baseMs: 150, perKibMs: 0, capMs: 150 });
+    const heard: (InspectionAnswer | Silence)[] = [];
+    const inspection = remote.open(withBody, (outcome) => heard.push(outcome));
+    await until(() => heard.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(heard).toEqual([passed]);
+    inspection.bodyEnd();
+    await until(() => heard.length === 2);
+    expect(heard[1]).toBe('slow');
+    expect(inspection.body(Buffer.from('more'))).toBe(false);
+    await close();
+  });
+
+  it('breaks with its stream, and says so once', async () => {
+    const { remote, close } = await reach(new Notes());
+    const heard: (InspectionAnswer | Silence)[] = [];
+    const inspection = remote.open(withBody, (outcome) => heard.push(outcome));
+    await until(() => heard.length === 1);
+    await close();
+    inspection.bodyEnd();
+    inspection.close('forwarded');
+    expect(heard.filter(isSilence)).toEqual(['down']);
+  });
+});
