@@ -1,4 +1,10 @@
-import { declarative, snapshot, type DeclarativeInput, type DeclaredService } from '@sallyport/contracts';
+import {
+  declarative,
+  snapshot,
+  type DeclarativeInput,
+  type DeclaredService,
+  type PolicyAttachment,
+} from '@sallyport/contracts';
 import { policyConfigSchemas } from '@sallyport/pipeline';
 import { compile, contentDigest } from './compile';
 import type { Configuration, VersionEntry } from './configuration';
@@ -239,7 +245,11 @@ describe('preflight', () => {
   });
 
   it('points at the member of a policy that is wrong, and names the nearest policy', () => {
-    const policies = [{ 'rate-limit': { limit: 0, window: '60s' } }, { 'rate-limt': {} }, 'unknown'];
+    const policies: PolicyAttachment[] = [
+      { 'rate-limit': { limit: 0, window: '60s' } },
+      { 'rate-limt': {} },
+      'unknown',
+    ];
     expect(findingsOf({ services: [{ name: 'a', upstream, policies }] })).toEqual([
       'POLICY_INVALID services/a/versions/v1/policies/0/rate-limit/limit',
       'POLICY_UNKNOWN services/a/versions/v1/policies/1/rate-limt',

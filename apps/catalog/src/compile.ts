@@ -121,6 +121,12 @@ function upstreamId({ entry, id, upstream, ownUpstream }: EffectiveRoute): strin
   return ownUpstream ? id : `${entry.service}/${entry.version}`;
 }
 
+/** Names of upstreams are unique; one that belongs to a version has a name nobody would give to a shared one. */
+function ownName(id: string): string {
+  const digest = createHash('sha256').update(id).digest('hex').slice(0, 8);
+  return `${id.replaceAll('/', '-').slice(0, 54)}-${digest}`;
+}
+
 function compileUpstreams(routes: readonly EffectiveRoute[], configuration: Configuration): SnapshotUpstream[] {
   const compiled = new Map<string, SnapshotUpstream>();
   for (const { tenant, declared } of configuration.upstreams) {
@@ -129,7 +135,7 @@ function compileUpstreams(routes: readonly EffectiveRoute[], configuration: Conf
   for (const route of routes) {
     const id = upstreamId(route);
     if (typeof route.upstream === 'object' && !compiled.has(id)) {
-      compiled.set(id, compileUpstream(id, route.entry.tenant, route.entry.service, route.upstream));
+      compiled.set(id, compileUpstream(id, route.entry.tenant, ownName(id), route.upstream));
     }
   }
   return [...compiled.values()].sort((left, right) => (left.id < right.id ? -1 : 1));

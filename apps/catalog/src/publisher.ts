@@ -1,15 +1,12 @@
-import { createHash } from 'node:crypto';
 import {
   buckets,
-  canonicalJson,
   snapshot as snapshotSchema,
   snapshotHead,
   uuidv7,
-  type Json,
   type Snapshot,
   type SnapshotHead,
 } from '@sallyport/contracts';
-import { publishSnapshot, type Runtime } from '@sallyport/platform';
+import { encodeSnapshot, publishSnapshot, type Runtime } from '@sallyport/platform';
 import type { DataSource, EntityManager } from 'typeorm';
 import { compile, contentDigest } from './compile';
 import { loadConfiguration } from './load';
@@ -127,16 +124,17 @@ export class Publisher {
     revision: number,
     author: { name: string; now: number },
   ): Promise<void> {
-    const document = canonicalJson(compiled as unknown as Json);
+    // What any reader would refuse is refused here, before it is committed.
+    const { document, sha256 } = encodeSnapshot(compiled);
     await snapshots.insert(
       manager,
       {
         id: uuidv7(author.now, this.runtime.random),
         tenant: 'default',
         revision,
-        sha256: createHash('sha256').update(document).digest('hex'),
+        sha256,
         contentSha256: contentDigest(compiled),
-        document,
+        document: Buffer.from(document).toString('utf8'),
       },
       author,
     );

@@ -71,6 +71,7 @@ export async function startCatalog(
     const status = new ConfigurationStatus(publisher, runtime.clock);
     await status.follow(runtime.bus);
     ends.push(status);
+    await catalog.endDueVersions();
     await catalog.publishNow();
     ends.push(
       startTimetable(
