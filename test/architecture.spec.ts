@@ -99,7 +99,7 @@ describe('the walls of the house', () => {
   });
 
   it('start no process from what the network can reach', () => {
-    const launchers = /^libs\/platform\/src\/database\//;
+    const launchers = /^libs\/(platform\/src\/database|testkit)\//;
     const found = sources.filter(
       ({ path, imports }) =>
         imports.some((specifier) => /^(node:)?child_process$/.test(specifier)) &&

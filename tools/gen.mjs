@@ -3,14 +3,19 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Failure, bin, root, run, say, whenMain } from './process.mjs';
+import { writeReference } from './reference.mjs';
 
-/** Each writes its files below a folder that stands for the clone, and says which folder of the clone they belong to. */
+/**
+ * Each writes its files below a folder that stands for the clone, and says which folder of the clone they belong to, and
+ * which files there are written by hand.
+ */
 const generators = [
   {
     name: 'wire types of proto/',
     folder: 'libs/contracts/src/gen',
     make: (out) => command(bin('buf'), ['generate', '-o', out]),
   },
+  { name: 'reference pages', folder: 'docs/reference', keep: ['subjects.md', 'availability.md'], make: writeReference },
 ];
 
 whenMain(import.meta, async (args) => {
@@ -18,19 +23,21 @@ whenMain(import.meta, async (args) => {
   for (const generator of generators) await (check ? compare(generator) : replace(generator));
 });
 
-async function replace({ name, folder, make }) {
+async function replace({ name, folder, make, keep = [] }) {
   await inScratch(make, (scratch) => {
-    rmSync(join(root, folder), { recursive: true, force: true });
+    for (const file of filesOf(join(root, folder)).keys()) {
+      if (!keep.includes(file)) rmSync(join(root, folder, file));
+    }
     cpSync(join(scratch, folder), join(root, folder), { recursive: true });
     say(`Generated the ${name}: ${folder}`);
   });
 }
 
-async function compare({ name, folder, make }) {
+async function compare({ name, folder, make, keep = [] }) {
   await inScratch(make, (scratch) => {
     const [fresh, present] = [filesOf(join(scratch, folder)), filesOf(join(root, folder))];
     const differing = [...new Set([...fresh.keys(), ...present.keys()])].filter(
-      (file) => fresh.get(file) !== present.get(file),
+      (file) => fresh.get(file) !== present.get(file) && !keep.includes(file),
     );
     if (differing.length > 0) {
       throw new Failure(`The ${name} are not fresh (${folder}: ${differing.sort().join(', ')}). Run: npm run gen`);
