@@ -1,6 +1,6 @@
 import type { ModelRouter } from '@sallyport/ai';
 import type { Verifier } from '@sallyport/identity';
-import { LocalLimiter, MemorySource, type Limiter } from '@sallyport/limits';
+import { MemorySource, ShareLimiter, type Limiter } from '@sallyport/limits';
 import type { Closable, Runtime } from '@sallyport/platform';
 import type { RouteClass } from '@sallyport/contracts';
 import { LocalRouter, type ModelTable } from '@sallyport/ai';
@@ -60,7 +60,7 @@ export function openRemoteConsults(
     runtime,
     models: (tenant, principal) => standIn.models(tenant, principal),
   });
-  const share = new LocalLimiter(new MemorySource(runtime.clock), () => limiter.liveNodes);
+  const share = new ShareLimiter(new MemorySource(runtime.clock), () => limiter.liveNodes);
   return {
     verifier: verifierWithFallback(verifier, local, windowOf('auth')),
     limiter: limiterWithFallback(limiter, share, windowOf('rate-limit')),

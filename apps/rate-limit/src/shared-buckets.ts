@@ -1,5 +1,5 @@
 import { uuidv7 } from '@sallyport/contracts';
-import { LocalLimiter, MemorySource, type Limiter } from '@sallyport/limits';
+import { LocalLimiter, MemorySource, ShareLimiter, type Limiter } from '@sallyport/limits';
 import { connectValkey, Unreachable, type Closable, type Runtime } from '@sallyport/platform';
 import { ReplicaCount } from './store/replica-count';
 import { ValkeySource } from './store/valkey-source';
@@ -60,7 +60,7 @@ export async function sharedBuckets(url: string, runtime: Runtime, startMs: numb
   metrics
     .gauge('sallyport_limits_shared_source_up', '1 while limits are counted in Redis or Valkey.')
     .observe(() => (shared.up ? 1 : 0));
-  const ownShare = new LocalLimiter(memory, () => replicas.count);
+  const ownShare = new ShareLimiter(memory, () => replicas.count);
   return {
     limiter: new LocalLimiter(shared, () => 1, ownShare),
     source: 'valkey',

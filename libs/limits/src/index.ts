@@ -1,6 +1,7 @@
 export * from './limiter';
-export { LocalLimiter } from './local-limiter';
+export { LocalLimiter, type StandIn } from './local-limiter';
 export { MemorySource } from './memory-source';
+export { ShareLimiter } from './share-limiter';
 export { rateLimitField, rateLimitPolicyField, retryAfterMs } from './rate-limit-fields';
 export { describeLimiter, type LimiterUnderTest } from './limiter.suite';
 export { describeLimitSource, type SourceUnderTest } from './source.suite';

@@ -2,7 +2,13 @@ import { emptyAfter, NEVER_MS, rateOf, roomLeft, waitFor, type Rate } from './gc
 import type { Charge, Limiter, Spending, Standing } from './limiter';
 import type { Draw, Drawn, LimitSource } from './source';
 
-/** The engine of the rate-limit service, also run by the ingress for its share while the service is away. */
+/** Decides where the one who should cannot. */
+export interface StandIn extends Limiter {
+  /** Hears every decision it was not needed for, so that it can go on from there. */
+  follow?(tenant: string, charges: readonly Charge[], spending: Spending): void;
+}
+
+/** The engine of the rate-limit service: says what there is room for in the buckets of a source. */
 export class LocalLimiter implements Limiter {
   /**
    * @param source where the buckets live.
@@ -14,7 +20,7 @@ export class LocalLimiter implements Limiter {
   constructor(
     private readonly source: LimitSource,
     private readonly divisor: () => number = alone,
-    private readonly standIn: Limiter = refuseAll,
+    private readonly standIn: StandIn = refuseAll,
   ) {}
 
   spend(tenant: string, charges: readonly Charge[], done: (spending: Spending) => void): void {
@@ -22,19 +28,22 @@ export class LocalLimiter implements Limiter {
     const draws = charges.map((charge) => drawFor(charge, divisor));
     this.source.draw(tenant, draws, (drawn) => {
       if (drawn === undefined) return this.standIn.spend(tenant, charges, done);
-      done(spendingOf(charges, draws, drawn));
+      const spending = spendingOf(charges, draws, drawn);
+      this.standIn.follow?.(tenant, charges, spending);
+      done(spending);
     });
   }
 }
 
 const alone = (): number => 1;
 
-const refuseAll: Limiter = {
+const refuseAll: StandIn = {
   spend: (_tenant, charges, done) =>
     done({ allowed: false, standings: charges.map((charge) => standing(charge, 0, 0, windowMs(charge))) }),
 };
 
-function drawFor(charge: Charge, divisor: number): Draw {
+/** The bucket a charge is counted in. */
+export function drawFor(charge: Charge, divisor: number): Draw {
   const { key, limit, windowSeconds, burst, cost } = charge;
   // A changed limit starts a fresh bucket: a debt counted in other ticks would mean something else.
   return { key: `${key}:${limit}/${windowSeconds}`, rate: rateOf(limit, windowSeconds, burst, divisor), cost };

@@ -50,6 +50,14 @@ export class MemorySource implements LimitSource {
     done({ taken, debts: taken ? entries.map(({ debt }) => debt) : met });
   }
 
+  /** Takes over what a bucket owes elsewhere, where it owes less here. @param debt in ticks of the draw's rate. */
+  owe(tenant: string, { key, rate }: Draw, debt: number): void {
+    const now = Math.floor(this.clock.monotonic());
+    const entry = this.drained(`${tenant}:${key}`, rate, now);
+    entry.debt = Math.max(entry.debt, debt);
+    while (this.buckets.size > this.maxBuckets) this.evict(now);
+  }
+
   private drained(key: string, rate: Rate, now: number): Entry {
     const known = this.buckets.get(key);
     if (!known) {

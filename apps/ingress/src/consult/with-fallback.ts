@@ -9,7 +9,7 @@ import {
 } from '@sallyport/contracts';
 import type { ModelRouter, Planned, PlanQuestion } from '@sallyport/ai';
 import type { Presented, Verifier, VerifierOutcome } from '@sallyport/identity';
-import type { Charge, Limiter, Spending } from '@sallyport/limits';
+import type { Charge, Limiter, Spending, StandIn } from '@sallyport/limits';
 import type { Metrics } from '@sallyport/platform';
 import type { Inspection, InspectionAnswer, InspectionHead, Inspector } from '@sallyport/waf';
 import { isSilence, type Silence } from './consult';
@@ -73,10 +73,13 @@ export function verifierWithFallback(
   };
 }
 
-/** rate-limit: a local bucket of the limit divided by the live ingresses. @param local already has that share. */
+/**
+ * rate-limit: a local bucket of the limit divided by the live ingresses, which goes on where the service ended.
+ * @param local already has that share, and follows what the service decides.
+ */
 export function limiterWithFallback(
   remote: Pick<RemoteLimiter, 'spend'>,
-  local: Limiter,
+  local: StandIn,
   window: FallbackWindow,
 ): ConsultedLimiter {
   return {
@@ -84,6 +87,7 @@ export function limiterWithFallback(
       remote.spend(tenant, charges, (outcome) => {
         if (!isSilence(outcome)) {
           window.answered();
+          local.follow?.(tenant, charges, outcome);
           return done(outcome, 'service');
         }
         window.stoodIn('local');
