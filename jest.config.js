@@ -1,5 +1,7 @@
 // Under Jest `require()` does not load ESM packages, so those that ship only ESM are transformed with the rest.
 const esmPackages = ['jose', 'openid-client', 'oauth4webapi', 'nanoid', 'p-retry', 'is-network-error', 'canonicalize'];
+// CommonJS, but it loads node:http by import(), which Jest refuses as well.
+const importingPackages = ['@opentelemetry/otlp-exporter-base'];
 
 /** Shared by every project; the transform reads .swcrc. */
 const base = {
@@ -7,7 +9,7 @@ const base = {
   testEnvironment: 'node',
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json'],
   transform: { '^.+\\.(m?js|ts)$': ['@swc/jest'] },
-  transformIgnorePatterns: [`/node_modules/(?!(${esmPackages.join('|')})/)`],
+  transformIgnorePatterns: [`/node_modules/(?!(${[...esmPackages, ...importingPackages].join('|')})/)`],
   moduleNameMapper: {
     '^@sallyport/([a-z]+)$': '<rootDir>/libs/$1/src/index.ts',
     // Its exports name only an import condition, which require() does not look at.

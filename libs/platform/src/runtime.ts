@@ -49,7 +49,7 @@ export async function openRuntime(config: BaseConfig, shared: SharedParts = {}):
     const dropped = metrics.counter('sallyport_trace_dropped_total', 'Spans the collector did not get.');
     const tracer = createTracer({ ...config, node: config.nodeName, version, ratio: config.traceRatio, dropped });
     ends.push(() => tracer.close());
-    const bus = shared.bus ?? (await joinBus(config));
+    const bus = shared.bus ?? (await joinBus(config, logger, ends));
     const trail = await openShippedTrail({ config, version, logger, metrics, bus }, ends);
     const { app } = config;
     return {
@@ -71,14 +71,18 @@ export async function openRuntime(config: BaseConfig, shared: SharedParts = {}):
   }
 }
 
-async function joinBus(config: BaseConfig): Promise<Bus> {
+async function joinBus(config: BaseConfig, logger: Logger, ends: Array<() => Promise<void>>): Promise<Bus> {
   if (config.natsUrl === undefined) {
     throw new ConfigError(
       'SALLYPORT_NATS_URL',
       'is not set: a service that runs by itself needs the bus of its cluster',
     );
   }
-  throw new ConfigError('SALLYPORT_NATS_URL', 'cannot be used by this build yet');
+  // The client is loaded where there is a server: the all-in-one process has none.
+  const { connectNatsBus } = require('./nats-bus') as typeof import('./nats-bus');
+  const bus = await connectNatsBus({ url: config.natsUrl, name: `${config.app} ${config.nodeName}`, logger });
+  ends.push(() => bus.drain());
+  return bus;
 }
 
 interface TrailParts {
