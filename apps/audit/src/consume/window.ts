@@ -1,0 +1,55 @@
+import { auditV1 } from '@sallyport/contracts';
+import { retry, type BusMessage, type Verdict } from '@sallyport/platform';
+
+/** Messages taken into one transaction. */
+const WINDOW = 16;
+const RETRY_MS = 1_000;
+
+/** One message of the bus that waits for its verdict. */
+export interface Delivery {
+  readonly batch: auditV1.Batch;
+  answer(verdict: Verdict): void;
+}
+
+/**
+ * Gathers messages for one transaction: what has come while the last one was committed goes into the next. Without
+ * waiting, then, a single record is committed at once, and under load transactions grow.
+ */
+export class Window {
+  #gathered: Delivery[] = [];
+  #working = false;
+
+  /** @param commit answers every delivery; when it fails, those it left are retried. */
+  constructor(private readonly commit: (deliveries: readonly Delivery[]) => Promise<void>) {}
+
+  /** The handler of the consumer. */
+  readonly take = (message: BusMessage): Promise<Verdict> => {
+    const batch = decode(message.data);
+    if (!batch) return Promise.resolve({ verdict: 'dead', reason: 'no sallyport.audit.v1.Batch' });
+    return new Promise((resolve) => {
+      this.#gathered.push({ batch, answer: resolve });
+      // One turn later, so that messages delivered together are committed together.
+      if (!this.#working) setImmediate(() => void this.#work());
+    });
+  };
+
+  async #work(): Promise<void> {
+    if (this.#working) return;
+    this.#working = true;
+    while (this.#gathered.length > 0) {
+      const deliveries = this.#gathered.splice(0, WINDOW);
+      await this.commit(deliveries).catch(() => undefined);
+      for (const { answer } of deliveries) answer(retry(RETRY_MS));
+    }
+    this.#working = false;
+  }
+}
+
+function decode(data: Uint8Array): auditV1.Batch | undefined {
+  try {
+    const batch = auditV1.Batch.decode(data);
+    return batch.chain !== '' && batch.chain.length <= 200 && batch.firstSeq >= 1n ? batch : undefined;
+  } catch {
+    return undefined;
+  }
+}

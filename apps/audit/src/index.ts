@@ -1,0 +1,2 @@
+export { startAudit, type RunningAudit } from './audit';
+export { readAuditConfig, type AuditConfig } from './config';
