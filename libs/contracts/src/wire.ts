@@ -16,7 +16,7 @@ import type { Field, RequestHead } from './request-head';
 
 /** A parameter becomes text; `reason` stays behind: it is not meant for whoever asked. */
 export function refusalToWire({ code, params, retryAfterMs }: Refusal): WireRefusal {
-  const text = Object.entries(params).map(([name, value]) => [name, String(value)]);
+  const text = Object.entries(params).map(([name, value]): [string, string] => [name, String(value)]);
   return { code, params: Object.fromEntries(text), retryAfterMs: retryAfterMs ?? 0 };
 }
 
