@@ -125,7 +125,11 @@ export class CatalogUnderTest {
   }
 
   private runtime(config: CatalogConfig): Runtime {
-    const logger = createLogger({ app: 'catalog', node: 'test', level: 'silent' });
+    const logger = createLogger({
+      app: 'catalog',
+      node: 'test',
+      level: 'silent',
+    });
     const metrics = createMetrics('catalog');
     return {
       app: 'catalog',

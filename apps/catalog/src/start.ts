@@ -127,6 +127,7 @@ async function startDoor(
     areas: config.areas,
     hosts: config.adminHosts,
     logger: runtime.logger,
+    publicUrl: config.publicUrl,
     openApi: () => ownOpenApi(),
   });
   const end = endInReverse([adminToken, door]);

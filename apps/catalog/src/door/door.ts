@@ -6,6 +6,7 @@ import { areaNames, type AreaName } from './areas';
 import { forwardAreas } from './forward';
 import { isMeantForUs } from './host-check';
 import { mergedOpenApi, type OpenApi } from './open-api';
+import { problemRenderer } from './problem';
 
 export interface DoorOptions {
   /** Where each area is: `http://host:port` or `unix:/path`. */
@@ -13,6 +14,8 @@ export interface DoorOptions {
   /** Host names beside loopback and the door's own address. */
   readonly hosts: readonly string[];
   readonly logger: Logger;
+  /** Base of problem types. */
+  readonly publicUrl: string;
   /** The catalog's own document; asked for when somebody reads it. */
   readonly openApi: () => object;
 }
@@ -31,16 +34,21 @@ export class AdminDoor implements Closable {
 
   /** Adds the door's hook and routes. To be called before the instance listens. */
   addTo(instance: FastifyInstance): void {
-    const { hosts, logger, openApi } = this.options;
+    const { hosts, logger, openApi, publicUrl } = this.options;
     instance.addHook('onRequest', async (request) => {
       const { host, origin } = request.headers;
       if (isMeantForUs({ host, origin, localAddress: request.socket.localAddress }, hosts)) return;
       throw new RefusalError(refuse('ADMIN_HOST_REFUSED'));
     });
-    instance.get('/api/openapi.json', (request) =>
-      mergedOpenApi(openApi() as OpenApi, this.clients, request.headers.authorization!),
-    );
-    forwardAreas(instance, this.clients, logger);
+    // A context of its own: Nest renders failures of its own routes only, and these bodies are handed on unread.
+    instance.register((scope, _, done) => {
+      scope.setErrorHandler(problemRenderer(publicUrl, logger));
+      scope.get('/api/openapi.json', (request) =>
+        mergedOpenApi(openApi() as OpenApi, this.clients, request.headers.authorization!),
+      );
+      forwardAreas(scope, this.clients, logger);
+      done();
+    });
   }
 
   async close(): Promise<void> {

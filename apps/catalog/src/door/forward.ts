@@ -10,22 +10,17 @@ const methods: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 /**
  * Hands everything below the prefix of an area to the service that owns it, as it is: bodies are streams in both
  * directions, the admin token travels along and is asked for again at the other end.
+ *
+ * @param scope a context of its own: its bodies are not read
  */
-export function forwardAreas(
-  instance: FastifyInstance,
-  clients: ReadonlyMap<AreaName, AreaClient>,
-  logger: Logger,
-): void {
-  instance.register((scope, _, done) => {
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', (_request, payload, parsed) => parsed(null, payload));
-    for (const [area, client] of clients) {
-      const handler = (request: FastifyRequest, reply: FastifyReply) => forward(area, client, logger, request, reply);
-      scope.route({ method: methods, url: areaPrefix(area), handler });
-      scope.route({ method: methods, url: `${areaPrefix(area)}/*`, handler });
-    }
-    done();
-  });
+export function forwardAreas(scope: FastifyInstance, clients: ReadonlyMap<AreaName, AreaClient>, logger: Logger): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', (_request, payload, parsed) => parsed(null, payload));
+  for (const [area, client] of clients) {
+    const handler = (request: FastifyRequest, reply: FastifyReply) => forward(area, client, logger, request, reply);
+    scope.route({ method: methods, url: areaPrefix(area), handler });
+    scope.route({ method: methods, url: `${areaPrefix(area)}/*`, handler });
+  }
 }
 
 async function forward(

@@ -74,18 +74,20 @@ const DRIVER =
   /timeout exceeded when trying to connect|Connection terminated|Query read timeout|not established|Client has encountered a connection error/i;
 
 function isUnavailable(error: unknown): boolean {
-  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 4; depth++) {
+  // Told by shape: an error of Node's own is no instance of the Error of another realm, such as a test runner's.
+  for (let cause: unknown = error, depth = 0; typeof cause === 'object' && cause !== null && depth < 4; depth++) {
     const code = codeOf(cause);
     if (code !== undefined && (TRANSPORT.has(code) || SQLSTATE.test(code))) return true;
-    if (DRIVER.test(cause.message)) return true;
-    cause = (cause as { driverError?: unknown }).driverError ?? firstOf(cause) ?? cause.cause;
+    if (DRIVER.test(String((cause as { message?: unknown }).message))) return true;
+    cause = (cause as { driverError?: unknown }).driverError ?? firstOf(cause) ?? (cause as { cause?: unknown }).cause;
   }
   return false;
 }
 
 /** Node joins the failures of every address of a host into one AggregateError. */
-function firstOf(error: Error): unknown {
-  return error instanceof AggregateError ? error.errors[0] : undefined;
+function firstOf(error: object): unknown {
+  const { errors } = error as { errors?: unknown };
+  return Array.isArray(errors) ? (errors as unknown[])[0] : undefined;
 }
 
 function codeOf(error: unknown): string | undefined {
