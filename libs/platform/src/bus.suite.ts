@@ -24,11 +24,12 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (data: Uint8Array) => new TextDecoder().decode(data);
 
 /** Waits until the claim holds; fails with its last state after five seconds. */
-export async function eventually(claim: () => void | Promise<void>, limitMs = 5_000): Promise<void> {
+export async function eventually(claim: () => unknown, limitMs = 5_000): Promise<void> {
   const end = performance.now() + limitMs;
   for (;;) {
     try {
-      return await claim();
+      await claim();
+      return;
     } catch (error) {
       if (performance.now() > end) throw error;
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -14,6 +14,7 @@ export { Unreachable } from './keep-trying';
 export { exitCodes, runMain } from './lifecycle';
 export * from './logger';
 export * from './metrics';
+export * from './nats-bus';
 export * from './rpc/decide';
 export * from './rpc/rpc-server';
 export * from './runtime';

@@ -1,0 +1,182 @@
+import { buckets, subjects } from '@sallyport/contracts';
+import { ack, type Bus, type KvEntry } from './bus';
+import { describeBus, eventually } from './bus.suite';
+import { Unreachable } from './keep-trying';
+import { connectNatsBus } from './nats-bus';
+import { hasNatsServer, startNatsServer, type NatsServer } from './nats-server.suite';
+
+jest.setTimeout(60_000);
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (data: Uint8Array) => new TextDecoder().decode(data);
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+if (!hasNatsServer) {
+  console.warn('skipped: the bus over NATS, because nats-server is not installed');
+  describe.skip('the bus over NATS (skipped: nats-server is not installed)', () => it('', () => undefined));
+} else {
+  describeBus('the bus over NATS', async () => {
+    const server = await startNatsServer();
+    const bus = await connectNatsBus({ url: server.url, name: 'one', logger: quiet });
+    const peer = await connectNatsBus({ url: server.url, name: 'two', logger: quiet });
+    return {
+      bus,
+      peer,
+      close: async () => {
+        await bus.drain();
+        await peer.drain();
+        await server.close();
+      },
+    };
+  });
+
+  describe('the bus over NATS by itself', () => {
+    const logger = { info: jest.fn(), warn: jest.fn(), error: jest.fn() };
+    let server: NatsServer;
+    let bus: Bus;
+
+    beforeEach(async () => {
+      jest.clearAllMocks();
+      server = await startNatsServer();
+      bus = await connectNatsBus({ url: server.url, name: 'test', logger });
+    });
+    afterEach(async () => {
+      await bus.drain();
+      await server.close();
+    });
+
+    const restart = async (signal?: NodeJS.Signals) => {
+      await server.stop(signal);
+      await eventually(() => expect(bus.health().connected).toBe(false));
+      await server.start();
+    };
+    const connected = () => eventually(() => expect(bus.health().connected).toBe(true), 10_000);
+
+    it('connects twice to the same streams and buckets', async () => {
+      const again = await connectNatsBus({ url: server.url, name: 'again', logger });
+      await (await bus.kv('sallyport_test')).put('a', bytes('1'));
+      expect(text((await (await again.kv('sallyport_test')).get('a'))!.value)).toBe('1');
+      await again.drain();
+    });
+
+    it('loses nothing of a watch over restarts of the server, orderly and by kill', async () => {
+      const seen: KvEntry[] = [];
+      const kv = await bus.kv(buckets.apiKeys);
+      await kv.watch((entry) => seen.push(entry));
+      let written = 0;
+      for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+        for (let index = 0; index < 20; index++) await kv.put(`k${++written}`, bytes('x'));
+        await restart(signal);
+        const other = await connectNatsBus({ url: server.url, name: 'other', logger: quiet });
+        const theirs = await other.kv(buckets.apiKeys);
+        for (let index = 0; index < 20; index++) await theirs.put(`k${++written}`, bytes('x'));
+        await theirs.delete('k1');
+        await other.drain();
+        await connected();
+      }
+      await kv.put('last', bytes('x'));
+      await eventually(() => expect(seen.at(-1)?.key).toBe('last'), 20_000);
+      expect(new Set(seen.filter(({ key }) => key.startsWith('k')).map(({ key }) => key)).size).toBe(written);
+      expect(seen.filter(({ operation }) => operation === 'delete').map(({ key }) => key)).toContain('k1');
+      const revisions = seen.map(({ revision }) => revision);
+      expect(revisions).toEqual([...new Set(revisions)].sort((one, other) => one - other));
+    });
+
+    it('watches a bucket from its beginning when the server lost it, and makes it anew', async () => {
+      const seen: string[] = [];
+      const kv = await bus.kv(buckets.apiKeys);
+      for (const key of ['a', 'b', 'c']) await kv.put(key, bytes('1'));
+      await kv.watch((entry) => seen.push(`${entry.key}=${text(entry.value)}`));
+      await eventually(() => expect(seen).toEqual(['a=1', 'b=1', 'c=1']));
+      await server.stop();
+      await server.wipe();
+      await eventually(() => expect(bus.health().connected).toBe(false));
+      await server.start();
+      await connected();
+      await eventually(() => kv.put('a', bytes('2')), 10_000);
+      await eventually(() => expect(seen.at(-1)).toBe('a=2'), 10_000);
+    });
+
+    it('goes on consuming after a restart of the server, and after it lost its streams', async () => {
+      const got: string[] = [];
+      await bus.consume('SALLYPORT_AUDIT', 'reader', async (message) => {
+        got.push(text(message.data));
+        return ack;
+      });
+      await bus.publish(subjects.auditBatch, bytes('1'), { id: '1' });
+      await eventually(() => expect(got).toEqual(['1']));
+      await restart('SIGKILL');
+      await connected();
+      await eventually(() => bus.publish(subjects.auditBatch, bytes('2'), { id: '2' }), 10_000);
+      await eventually(() => expect(got).toContain('2'), 20_000);
+      await server.stop();
+      await server.wipe();
+      await eventually(() => expect(bus.health().connected).toBe(false));
+      await server.start();
+      await connected();
+      await eventually(() => bus.publish(subjects.auditBatch, bytes('3'), { id: '3' }), 10_000);
+      await eventually(() => expect(got).toContain('3'), 20_000);
+    });
+
+    it('goes on listening after a restart of the server', async () => {
+      const heard: string[] = [];
+      await bus.subscribe('sallyport.test.>', (message) => heard.push(text(message.data)));
+      await restart();
+      await connected();
+      await bus.publish('sallyport.test.one', bytes('1'));
+      await eventually(() => expect(heard).toEqual(['1']));
+    });
+
+    it('refuses to publish while there is no connection, and says so in its health', async () => {
+      await server.stop();
+      await eventually(() => expect(bus.health().connected).toBe(false));
+      expect(bus.health().detail).toContain('reconnecting');
+      await expect(bus.publish('sallyport.test.one', bytes('1'))).rejects.toThrow('no connection');
+      await expect(bus.publish(subjects.auditBatch, bytes('1'))).rejects.toThrow('no connection');
+      expect(logger.warn).toHaveBeenCalledWith(expect.anything(), expect.stringContaining('lost'));
+      await server.start();
+      await connected();
+    });
+
+    it('drains without a server', async () => {
+      await bus.consume('SALLYPORT_AUDIT', 'reader', async () => ack);
+      await (await bus.kv('sallyport_test')).watch(() => undefined);
+      await server.stop();
+      await eventually(() => expect(bus.health().connected).toBe(false));
+      await bus.drain();
+      expect(bus.health()).toEqual({ connected: false, detail: 'closed' });
+    });
+  });
+
+  describe('connecting to NATS', () => {
+    const logger = { info: jest.fn(), warn: jest.fn(), error: jest.fn() };
+    beforeEach(() => jest.clearAllMocks());
+
+    it('logs why each try failed, fails when the time is over, and never tells the password', async () => {
+      const server = await startNatsServer('--user', 'sally', '--pass', 'right');
+      const url = server.url.replace('//', '//sally:wrong-hunter2@');
+      const connecting = connectNatsBus({ url, name: 'test', logger, connectLimitMs: 1_500 });
+      await expect(connecting).rejects.toBeInstanceOf(Unreachable);
+      await expect(connecting).rejects.toThrow(/NATS at 127\.0\.0\.1:\d+ could not be reached within 1\.5 s/);
+      expect(logger.warn.mock.calls.length).toBeGreaterThanOrEqual(2);
+      const told = JSON.stringify(logger.warn.mock.calls);
+      expect(told).toMatch(/authorization/i);
+      expect(told).not.toContain('hunter2');
+      const bus = await connectNatsBus({ url: server.url.replace('//', '//sally:right@'), name: 'test', logger });
+      expect(bus.health().detail).not.toContain('right');
+      await bus.drain();
+      await server.close();
+    });
+
+    it('waits for a server that comes late', async () => {
+      const server = await startNatsServer();
+      await server.stop();
+      const connecting = connectNatsBus({ url: server.url, name: 'test', logger });
+      await eventually(() => expect(logger.warn).toHaveBeenCalled());
+      expect(JSON.stringify(logger.warn.mock.calls)).toContain('CONNECTION_REFUSED');
+      await server.start();
+      await (await connecting).drain();
+      await server.close();
+    });
+  });
+}
