@@ -463,7 +463,7 @@ class Consumer implements Subscription {
     this.stopped = true;
     this.forgetReconnects();
     this.backoff.stop();
-    await this.pulling?.close();
+    void this.pulling?.close();
     await this.loop;
     // A handler without a verdict after the ack wait has lost its message anyway.
     const limit = pause(this.limits.ackWaitMs, undefined, { ref: false });
@@ -504,7 +504,8 @@ class Consumer implements Subscription {
     }
     const consumer = await this.jetstream.consumers.get(this.stream, this.durable);
     this.pulling = await consumer.fetch({ max_messages: free, expires: PULL_MS });
-    if (this.stopped) await this.pulling.close();
+    // It closes only while it is iterated: never wait for that before.
+    if (this.stopped) void this.pulling.close();
     for await (const message of this.pulling) this.deliver(message);
   }
 
