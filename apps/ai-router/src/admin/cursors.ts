@@ -18,7 +18,7 @@ export class Cursors {
 
   /** Reads the key that all replicas share. */
   static async open(manager: EntityManager): Promise<Cursors> {
-    const [row] = (await manager.query(`SELECT key FROM ${SCHEMA}.cursor_key`)) as [{ key: string }];
+    const [row] = await manager.query<[{ key: string }]>(`SELECT key FROM ${SCHEMA}.cursor_key`);
     return new Cursors(row.key);
   }
 

@@ -20,10 +20,10 @@ export async function advanceChain(
   now: number,
 ): Promise<Step> {
   await manager.query(`INSERT INTO ${SCHEMA}.usage_chain VALUES ($1, 0, NULL) ON CONFLICT DO NOTHING`, [chain]);
-  const [{ committed_seq, gap_since }] = (await manager.query(
+  const [{ committed_seq, gap_since }] = await manager.query<[{ committed_seq: string; gap_since: Date | null }]>(
     `SELECT committed_seq, gap_since FROM ${SCHEMA}.usage_chain WHERE chain = $1 FOR UPDATE`,
     [chain],
-  )) as [{ committed_seq: string; gap_since: Date | null }];
+  );
   const committed = Number(committed_seq);
   const gap = range.first > committed + 1;
   if (gap && (gap_since === null || now - gap_since.getTime() < GAP_MS)) {

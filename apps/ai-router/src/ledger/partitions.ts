@@ -21,11 +21,11 @@ export async function makePartitions(manager: EntityManager, now: number): Promi
 
 async function makeMonth(manager: EntityManager, from: Date, until: Date): Promise<boolean> {
   const name = nameOf(from);
-  const [{ exists, taken }] = (await manager.query(
+  const [{ exists, taken }] = await manager.query<[{ exists: boolean; taken: boolean }]>(
     `SELECT to_regclass($1) IS NOT NULL AS exists,
             EXISTS (SELECT FROM ${SCHEMA}.ai_receipt_rest WHERE at >= $2 AND at < $3) AS taken`,
     [`${SCHEMA}.${name}`, from, until],
-  )) as [{ exists: boolean; taken: boolean }];
+  );
   if (exists || taken) return false;
   await manager.query(
     `CREATE TABLE IF NOT EXISTS ${SCHEMA}.${name} PARTITION OF ${SCHEMA}.ai_receipt

@@ -1,4 +1,4 @@
-import { uuidv7Time, type aiV1 } from '@sallyport/contracts';
+import { commonV1, uuidv7Time, type aiV1 } from '@sallyport/contracts';
 import { outcomeName, sourceName, type OutcomeName, type SourceName } from '@sallyport/ai';
 import type { EntityManager } from 'typeorm';
 import { SCHEMA } from './ledger-tables';
@@ -131,7 +131,7 @@ export const receipts = {
 
 /** Numbers go as text: JSON would lose digits of the large ones. */
 function rowOf(settlement: aiV1.Settlement): Readonly<Record<string, string | number | boolean | null>> {
-  const { usage } = settlement;
+  const usage = settlement.usage ?? commonV1.Usage.create();
   return {
     at: new Date(uuidv7Time(settlement.eventId)).toISOString(),
     id: settlement.eventId,
@@ -146,16 +146,16 @@ function rowOf(settlement: aiV1.Settlement): Readonly<Record<string, string | nu
     outcome: outcomeName(settlement.outcome),
     status: settlement.status,
     source: sourceName(settlement.source),
-    input: String(usage?.input ?? 0),
-    cache_read: String(usage?.cacheRead ?? 0),
-    cache_write_5m: String(usage?.cacheWrite5m ?? 0),
-    cache_write_1h: String(usage?.cacheWrite1h ?? 0),
-    input_audio: String(usage?.inputAudio ?? 0),
-    input_image: String(usage?.inputImage ?? 0),
-    output: String(usage?.output ?? 0),
-    reasoning: String(usage?.reasoning ?? 0),
-    output_audio: String(usage?.outputAudio ?? 0),
-    output_image: String(usage?.outputImage ?? 0),
+    input: String(usage.input),
+    cache_read: String(usage.cacheRead),
+    cache_write_5m: String(usage.cacheWrite5m),
+    cache_write_1h: String(usage.cacheWrite1h),
+    input_audio: String(usage.inputAudio),
+    input_image: String(usage.inputImage),
+    output: String(usage.output),
+    reasoning: String(usage.reasoning),
+    output_audio: String(usage.outputAudio),
+    output_image: String(usage.outputImage),
     cost_pico_usd: settlement.unpriced ? null : String(settlement.costPicoUsd),
     unpriced: settlement.unpriced,
     price_version: settlement.priceVersion,

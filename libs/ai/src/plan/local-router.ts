@@ -1,4 +1,4 @@
-import { aiV1, refuse, type Principal, type Refusal } from '@sallyport/contracts';
+import { refuse, type aiV1, type Principal, type Refusal } from '@sallyport/contracts';
 import type { Lease, ModelRouter, Planned, PlanQuestion } from '../router';
 import { builtInModels, type CompiledModel, type ModelTable } from './compile';
 

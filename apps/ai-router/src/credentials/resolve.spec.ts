@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { resolveCredential } from './resolve';
+
+describe('resolveCredential', () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'sp-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  function file(content: string | Buffer): string {
+    const path = join(folder, 'key');
+    writeFileSync(path, content);
+    return path;
+  }
+
+  const resolve = (reference: string, environment: Record<string, string> = {}) =>
+    resolveCredential(reference, (name) => environment[name]);
+
+  it('reads a variable, and the file named for it where the variable is not set', async () => {
+    expect(await resolve('${env:KEY}', { KEY: 'sk-1', KEY_FILE: '/nowhere' })).toBe('sk-1');
+    expect(await resolve('${env:KEY}', { KEY_FILE: file('sk-2\n') })).toBe('sk-2');
+  });
+
+  it('reads a file', async () => {
+    expect(await resolve(`\${file:${file('  sk-3\n')}}`)).toBe('sk-3');
+  });
+
+  it.each([
+    ['${env:KEY}', {}, '${env:KEY} is not set'],
+    ['${env:SALLYPORT_PEPPER}', { SALLYPORT_PEPPER: 'x' }, 'names a variable of Sallyport itself'],
+    ['${env:KEY}', { KEY: 'two words' }, 'holds nothing, or more than one line of plain text'],
+    ['${env:KEY}', { KEY: 'a\nb' }, 'holds nothing, or more than one line of plain text'],
+    ['${file:/nowhere/at/all}', {}, 'cannot be read (ENOENT)'],
+    ['sk-plain', {}, 'is not a reference'],
+  ])('refuses %s of %j', async (reference, environment, problem) => {
+    await expect(resolve(reference, environment)).rejects.toThrow(problem);
+  });
+
+  it('refuses a file that holds more than a key', async () => {
+    await expect(resolve(`\${file:${file('root:x:0:0\ndaemon:x:1:1')}}`)).rejects.toThrow('more than one line');
+    await expect(resolve(`\${file:${file(Buffer.alloc(20_000, 0x61))}}`)).rejects.toThrow('too large');
+  });
+});

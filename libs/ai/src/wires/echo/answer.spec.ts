@@ -1,0 +1,53 @@
+import fc from 'fast-check';
+import { echoAnswer, wordPieces } from './answer';
+
+const answer = (request: object) => echoAnswer(Buffer.from(JSON.stringify(request)));
+
+describe('echoAnswer', () => {
+  it('says back the last thing the user said, and counts the words of everybody', () => {
+    const messages = [
+      { role: 'system', content: 'be brief' },
+      { role: 'user', content: 'first' },
+      { role: 'assistant', content: 'yes' },
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'second one' },
+          { type: 'image_url', image_url: {} },
+        ],
+      },
+    ];
+    expect(answer({ messages })).toEqual({
+      pieces: ['second', ' one'],
+      finishReason: 'stop',
+      promptTokens: 6,
+      includeUsage: false,
+    });
+  });
+
+  it('stops at the limit the caller set, and says so', () => {
+    const messages = [{ role: 'user', content: 'one two three' }];
+    expect(answer({ messages, max_tokens: 2 })).toMatchObject({ pieces: ['one', ' two'], finishReason: 'length' });
+  });
+
+  it('has something to say to somebody who says nothing', () => {
+    expect(answer({ messages: [null, 5, { role: 'user', content: '   ' }] }).pieces.length).toBeGreaterThan(0);
+  });
+});
+
+describe('wordPieces', () => {
+  it('loses nothing but the space at the end', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom('a', 'bc', ' ', '\n', '\t', 'é')), (parts) => {
+        const text = parts.join('');
+        expect(wordPieces(text).join('')).toBe(text.trimEnd());
+      }),
+    );
+  });
+
+  it('reads a million spaces in no time', () => {
+    const started = performance.now();
+    expect(wordPieces(' '.repeat(1_000_000))).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+});
