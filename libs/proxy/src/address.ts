@@ -36,16 +36,3 @@ export function unwrapAddress(address: string): string {
   const bytes = addressBytes(address);
   return bytes?.length === 4 ? bytes.join('.') : address;
 }
-
-/**
- * The network an address is counted by: itself for IPv4, its /64 for IPv6, since one subscriber owns a whole /64.
- * @returns the text itself when it is no address.
- */
-export function countedNetwork(address: string): string {
-  const bytes = addressBytes(address);
-  if (!bytes) return address;
-  if (bytes.length === 4) return bytes.join('.');
-  return `${Buffer.from(bytes.subarray(0, 8))
-    .toString('hex')
-    .replace(/(.{4})(?!$)/g, '$1:')}::/64`;
-}

@@ -1,5 +1,4 @@
-export { countedNetwork } from './address';
-export { AddressNotAllowed, guardedLookup, isAddressAllowed, type Lookup } from './address-guard';
+export { isAddressAllowed, type Lookup } from './address-guard';
 export { Balancer, type Weighted } from './balance';
 export { BodyCap } from './body-cap';
 export { canonicalPath, type CanonicalPath } from './canonical-path';

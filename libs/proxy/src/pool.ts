@@ -130,7 +130,10 @@ class PooledClient implements UpstreamClient {
 }
 
 /** Connects to checked addresses only; a literal address is checked here since nobody looks it up. */
-export function guardedConnector({ allowPrivate, connectMs }: UpstreamOrigin, lookup: Lookup): buildConnector.connector {
+export function guardedConnector(
+  { allowPrivate, connectMs }: UpstreamOrigin,
+  lookup: Lookup,
+): buildConnector.connector {
   const connect = buildConnector({
     timeout: connectMs,
     allowH2: false,

@@ -125,11 +125,15 @@ describe('RouteTable', () => {
 
   it('finds one of ten thousand routes about as fast as one of ten', () => {
     const routes = Array.from({ length: 10_000 }, (_, at) => route(String(at), `/team-${at % 100}/api-${at}`));
-    const table = RouteTable.compile(routes, (one) => one);
-    const started = performance.now();
-    for (let at = 0; at < 100_000; at++) table.match({ host: 'a', method: 'GET', path: '/team-77/api-4277/x/y' });
-    expect(performance.now() - started).toBeLessThan(1_000);
-    expect(ask(table, '/team-77/api-4277/x')).toBe('4277');
+    const spentOn = (some: Named[]) => {
+      const table = RouteTable.compile(some, (one) => one);
+      const before = process.cpuUsage();
+      for (let at = 0; at < 50_000; at++) table.match({ host: 'a', method: 'GET', path: '/team-7/api-7/x/y' });
+      return process.cpuUsage(before).user;
+    };
+    spentOn(routes);
+    expect(spentOn(routes)).toBeLessThan(5 * spentOn(routes.slice(0, 10)) + 50_000);
+    expect(ask(compile(...routes), '/team-77/api-4277/x')).toBe('4277');
   });
 });
 

@@ -27,29 +27,64 @@ const COLON = 0x3a;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 
-type State =
-  | 'value'
-  | 'value-or-close'
-  | 'name'
-  | 'name-or-close'
-  | 'colon'
-  | 'comma-or-close'
-  | 'string'
-  | 'escape'
-  | 'hex'
-  | 'literal'
-  | 'minus'
-  | 'zero'
-  | 'integer'
-  | 'point'
-  | 'fraction'
-  | 'exponent'
-  | 'exponent-sign'
-  | 'exponent-digits'
-  | 'done';
+/** Numbers, since they are compared for every byte; those up to `done` stand between tokens, where white space may be. */
+const State = {
+  value: 0,
+  valueOrClose: 1,
+  name: 2,
+  nameOrClose: 3,
+  colon: 4,
+  commaOrClose: 5,
+  done: 6,
+  string: 7,
+  escape: 8,
+  hex: 9,
+  literal: 10,
+  minus: 11,
+  zero: 12,
+  integer: 13,
+  point: 14,
+  fraction: 15,
+  exponent: 16,
+  exponentSign: 17,
+  exponentDigits: 18,
+} as const;
+type State = (typeof State)[keyof typeof State];
 
-/** States in which a number could end. */
-const COMPLETE_NUMBER: ReadonlySet<State> = new Set(['zero', 'integer', 'fraction', 'exponent-digits']);
+interface NumberStep {
+  readonly zero?: State;
+  readonly digit?: State;
+  readonly point?: State;
+  readonly mark?: State;
+  readonly sign?: State;
+  /** Whether the number may end here. */
+  readonly complete?: true;
+}
+
+const fractionDigits = { zero: State.fraction, digit: State.fraction } as const;
+const exponentDigits = { zero: State.exponentDigits, digit: State.exponentDigits } as const;
+const exponentMark = { mark: State.exponent } as const;
+
+/** RFC 8259 §6: what may follow within a number, and where that leads; the first row is that of `minus`. */
+const NUMBER: readonly NumberStep[] = [
+  { zero: State.zero, digit: State.integer },
+  { point: State.point, ...exponentMark, complete: true },
+  { zero: State.integer, digit: State.integer, point: State.point, ...exponentMark, complete: true },
+  fractionDigits,
+  { ...fractionDigits, ...exponentMark, complete: true },
+  { ...exponentDigits, sign: State.exponentSign },
+  exponentDigits,
+  { ...exponentDigits, complete: true },
+];
+
+function follow(step: NumberStep, byte: number): State | undefined {
+  if (byte === ZERO) return step.zero;
+  if (isDigit(byte)) return step.digit;
+  if (byte === 0x2e) return step.point;
+  if ((byte | 0x20) === 0x65) return step.mark;
+  return byte === MINUS || byte === 0x2b ? step.sign : undefined;
+}
+
 const LITERALS: ReadonlyMap<number, string> = new Map([
   [0x74, 'true'],
   [0x66, 'false'],
@@ -58,9 +93,8 @@ const LITERALS: ReadonlyMap<number, string> = new Map([
 
 const isWhitespace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
-const isExponentMark = (byte: number): boolean => (byte | 0x20) === 0x65;
 const isHexDigit = (byte: number): boolean => isDigit(byte) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66);
-const SIMPLE_ESCAPES: ReadonlySet<number> = new Set(Buffer.from('"\\\\/bfnrt'));
+const SIMPLE_ESCAPES: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'));
 
 /**
  * Judges a JSON document (RFC 8259) as its bytes arrive, in time linear in them and in memory that does not grow with
@@ -68,7 +102,7 @@ const SIMPLE_ESCAPES: ReadonlySet<number> = new Set(Buffer.from('"\\\\/bfnrt'));
  * UTF-8 without a byte order mark, and nothing may follow the document.
  */
 export class JsonScanner {
-  private state: State = 'value';
+  private state: State = State.value;
   /** One entry a container: true for an object. The limit bounds it. */
   private readonly containers: boolean[] = [];
   private readonly utf8 = new Utf8Watch();
@@ -86,7 +120,7 @@ export class JsonScanner {
   /** @returns the fault, as soon as there is one; it stays. */
   push(chunk: Uint8Array): JsonFault | undefined {
     for (let at = 0; at < chunk.length && !this.fault;) {
-      at = this.state === 'string' ? this.scanString(chunk, at) : this.step(chunk[at]!, at);
+      at = this.state === State.string ? this.scanString(chunk, at) : this.step(chunk[at]!, at);
     }
     this.offset += chunk.length;
     return this.fault;
@@ -95,7 +129,8 @@ export class JsonScanner {
   /** @returns the fault of the whole; a body without a byte is no document and no fault. */
   end(): JsonFault | undefined {
     if (this.fault || this.offset === 0) return this.fault;
-    const complete = this.state === 'done' || (this.containers.length === 0 && COMPLETE_NUMBER.has(this.state));
+    const endsHere = this.state === State.done || NUMBER[this.state - State.minus]?.complete === true;
+    const complete = this.containers.length === 0 && endsHere;
     if (!complete) this.fault = { kind: 'syntax', at: this.offset };
     return this.fault;
   }
@@ -117,43 +152,36 @@ export class JsonScanner {
     if (this.stringBytes > this.limits.stringBytes) return this.fail('string', at);
     if (at === chunk.length) return at;
     if (!this.utf8.complete || chunk[at]! < 0x20) return this.fail('syntax', at);
-    if (chunk[at] === BACKSLASH) this.state = 'escape';
-    else this.state = this.isName ? 'colon' : this.afterValue();
+    if (chunk[at] === BACKSLASH) this.state = State.escape;
+    else this.state = this.isName ? State.colon : this.afterValue();
     return at + 1;
   }
 
   /** @returns where to go on: the same byte again when it ended a number. */
   private step(byte: number, at: number): number {
+    if (this.state <= State.done) return isWhitespace(byte) ? at + 1 : this.stepBetween(byte, at);
+    if (this.state === State.escape) return this.escape(byte, at);
+    if (this.state === State.hex) return this.stepHex(byte, at);
+    if (this.state === State.literal) return this.stepLiteral(byte, at);
+    return this.stepNumber(byte, at, NUMBER[this.state - State.minus]!);
+  }
+
+  private stepBetween(byte: number, at: number): number {
     switch (this.state) {
-      case 'value':
-        return isWhitespace(byte) ? at + 1 : this.beginValue(byte, at);
-      case 'value-or-close':
-        if (byte === CLOSE_BRACKET) return this.close(at);
-        return isWhitespace(byte) ? at + 1 : this.beginValue(byte, at);
-      case 'name':
-      case 'name-or-close':
-        if (byte === CLOSE_BRACE && this.state === 'name-or-close') return this.close(at);
-        if (isWhitespace(byte)) return at + 1;
-        return byte === QUOTE ? this.beginName(at) : this.fail('syntax', at);
-      case 'colon':
-        return isWhitespace(byte) ? at + 1 : this.expect(byte === COLON, 'value', at);
-      case 'comma-or-close':
-        return isWhitespace(byte) ? at + 1 : this.separate(byte, at);
-      case 'done':
-        return isWhitespace(byte) ? at + 1 : this.fail('syntax', at);
-      case 'escape':
-        return this.escape(byte, at);
-      case 'hex':
-        if (!isHexDigit(byte)) return this.fail('syntax', at);
-        this.stringBytes += 1;
-        if (++this.hexDigits === 4) this.state = 'string';
-        return at + 1;
-      case 'literal':
-        if (byte !== this.literal.charCodeAt(this.literalAt)) return this.fail('syntax', at);
-        if (++this.literalAt === this.literal.length) this.state = this.afterValue();
-        return at + 1;
+      case State.value:
+        return this.beginValue(byte, at);
+      case State.valueOrClose:
+        return byte === CLOSE_BRACKET ? this.close(at) : this.beginValue(byte, at);
+      case State.name:
+        return this.beginName(byte, at);
+      case State.nameOrClose:
+        return byte === CLOSE_BRACE ? this.close(at) : this.beginName(byte, at);
+      case State.colon:
+        return this.expect(byte === COLON, State.value, at);
+      case State.commaOrClose:
+        return this.separate(byte, at);
       default:
-        return this.stepNumber(byte, at);
+        return this.fail('syntax', at);
     }
   }
 
@@ -166,15 +194,16 @@ export class JsonScanner {
   private beginValue(byte: number, at: number): number {
     if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return this.open(byte === OPEN_BRACE, at);
     if (byte === QUOTE) return this.beginString(false, at);
-    if (byte === MINUS) return this.expect(true, 'minus', at);
-    if (byte === ZERO) return this.expect(true, 'zero', at);
-    if (isDigit(byte)) return this.expect(true, 'integer', at);
+    if (byte === MINUS) return this.expect(true, State.minus, at);
+    if (byte === ZERO) return this.expect(true, State.zero, at);
+    if (isDigit(byte)) return this.expect(true, State.integer, at);
     this.literal = LITERALS.get(byte) ?? '';
     this.literalAt = 1;
-    return this.expect(this.literal !== '', 'literal', at);
+    return this.expect(this.literal !== '', State.literal, at);
   }
 
-  private beginName(at: number): number {
+  private beginName(byte: number, at: number): number {
+    if (byte !== QUOTE) return this.fail('syntax', at);
     this.keys += 1;
     return this.keys > this.limits.keys ? this.fail('keys', at) : this.beginString(true, at);
   }
@@ -182,13 +211,13 @@ export class JsonScanner {
   private beginString(isName: boolean, at: number): number {
     this.isName = isName;
     this.stringBytes = 0;
-    return this.expect(true, 'string', at);
+    return this.expect(true, State.string, at);
   }
 
   private open(isObject: boolean, at: number): number {
     this.containers.push(isObject);
     if (this.containers.length > this.limits.depth) return this.fail('depth', at);
-    return this.expect(true, isObject ? 'name-or-close' : 'value-or-close', at);
+    return this.expect(true, isObject ? State.nameOrClose : State.valueOrClose, at);
   }
 
   private close(at: number): number {
@@ -197,50 +226,40 @@ export class JsonScanner {
   }
 
   private afterValue(): State {
-    return this.containers.length === 0 ? 'done' : 'comma-or-close';
+    return this.containers.length === 0 ? State.done : State.commaOrClose;
   }
 
   private separate(byte: number, at: number): number {
     const inObject = this.containers.at(-1)!;
-    if (byte === COMMA) return this.expect(true, inObject ? 'name' : 'value', at);
+    if (byte === COMMA) return this.expect(true, inObject ? State.name : State.value, at);
     return byte === (inObject ? CLOSE_BRACE : CLOSE_BRACKET) ? this.close(at) : this.fail('syntax', at);
   }
 
   private escape(byte: number, at: number): number {
     this.stringBytes += 2;
     this.hexDigits = 0;
-    if (byte === 0x75) return this.expect(true, 'hex', at);
-    return this.expect(SIMPLE_ESCAPES.has(byte), 'string', at);
+    if (byte === 0x75) return this.expect(true, State.hex, at);
+    return this.expect(SIMPLE_ESCAPES.has(byte), State.string, at);
   }
 
-  private stepNumber(byte: number, at: number): number {
-    const next = nextInNumber(this.state, byte);
-    if (next) return this.expect(true, next, at);
-    if (!COMPLETE_NUMBER.has(this.state)) return this.fail('syntax', at);
+  private stepHex(byte: number, at: number): number {
+    if (!isHexDigit(byte)) return this.fail('syntax', at);
+    this.stringBytes += 1;
+    this.hexDigits += 1;
+    return this.expect(true, this.hexDigits === 4 ? State.string : State.hex, at);
+  }
+
+  private stepLiteral(byte: number, at: number): number {
+    if (byte !== this.literal.charCodeAt(this.literalAt)) return this.fail('syntax', at);
+    this.literalAt += 1;
+    return this.expect(true, this.literalAt === this.literal.length ? this.afterValue() : State.literal, at);
+  }
+
+  private stepNumber(byte: number, at: number, step: NumberStep): number {
+    const next = follow(step, byte);
+    if (next !== undefined) return this.expect(true, next, at);
+    if (!step.complete) return this.fail('syntax', at);
     this.state = this.afterValue();
     return at;
-  }
-}
-
-/** RFC 8259 §6. @returns undefined when the byte does not go on with the number. */
-function nextInNumber(state: State, byte: number): State | undefined {
-  const digit = isDigit(byte);
-  switch (state) {
-    case 'minus':
-      return byte === ZERO ? 'zero' : digit ? 'integer' : undefined;
-    case 'zero':
-    case 'integer':
-      if (byte === 0x2e) return 'point';
-      if (isExponentMark(byte)) return 'exponent';
-      return digit && state === 'integer' ? 'integer' : undefined;
-    case 'point':
-      return digit ? 'fraction' : undefined;
-    case 'fraction':
-      return digit ? 'fraction' : isExponentMark(byte) ? 'exponent' : undefined;
-    case 'exponent':
-      if (byte === 0x2b || byte === MINUS) return 'exponent-sign';
-      return digit ? 'exponent-digits' : undefined;
-    default:
-      return digit ? 'exponent-digits' : undefined;
   }
 }
