@@ -7,7 +7,7 @@ import {
   type Json,
   type VersionSpec,
 } from '@sallyport/contracts';
-import type { Editing } from './editing';
+import { unconditional, type Editing } from './editing';
 import { kinds } from './kinds';
 import { isStepRefused, newborn, stepsTo } from './lifecycle';
 import { versions, type VersionRow } from './store/services';
@@ -29,7 +29,7 @@ export async function applyDocument(document: Declarative, editing: Editing): Pr
       await at(`/${kind.list}/${index}`, async () => {
         if (!row) await editing.createNamed(kind, declared);
         else if (!same(declaredOf(row), declared)) {
-          await editing.replaceNamed(kind, declared.name, () => declared, 'optional');
+          await editing.replaceNamed(kind, declared.name, () => declared, unconditional);
         }
       });
     }
@@ -50,7 +50,7 @@ async function applyVersion(declared: DeclaredService, row: VersionRow | undefin
   await editing.ensureService(declared);
   if (!row) await editing.createVersion(name, version, spec);
   else if (!same(withPath(row.spec, name), withPath(spec, name))) {
-    await editing.editVersion(name, version, () => spec, 'optional');
+    await editing.editVersion(name, version, () => spec, unconditional);
   }
   await at('/lifecycle', async () => {
     const steps = stepsTo(row?.life ?? newborn, lifecycle, editing.now);

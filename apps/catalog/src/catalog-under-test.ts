@@ -90,7 +90,7 @@ export class CatalogUnderTest {
 
   async ask(method: string, path: string, { body, headers }: Asking = {}): Promise<Answer> {
     const answer = await this.pool!.request({
-      method: method as 'GET',
+      method,
       path,
       headers: {
         authorization: `Bearer ${TOKEN}`,
@@ -100,7 +100,11 @@ export class CatalogUnderTest {
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const text = await answer.body.text();
-    return { status: answer.statusCode, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) };
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      body: text === '' ? undefined : (JSON.parse(text) as unknown),
+    };
   }
 
   /** Reads the configuration as a node does. */

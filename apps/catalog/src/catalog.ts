@@ -13,7 +13,7 @@ import { changeCommitted } from '@sallyport/trail';
 import type { DataSource, EntityManager } from 'typeorm';
 import { applyDocument } from './apply';
 import { versionAddress } from './configuration';
-import { Editing, type Change, type Editor, type Precondition } from './editing';
+import { Editing, unconditional, type Change, type Editor, type Precondition } from './editing';
 import { kinds, type Kind } from './kinds';
 import type { LifecycleRules, LifecycleStep } from './lifecycle';
 import type { Finding } from './preflight';
@@ -132,7 +132,7 @@ export class Catalog {
     request: EditRequest,
   ): Promise<Edited<VersionView>> {
     return this.edit(request, nowhere, async (editing) =>
-      versionView(await editing.stepVersion(service, version, step, request.ifMatch ?? 'optional')),
+      versionView(await editing.stepVersion(service, version, step, request.ifMatch ?? unconditional)),
     );
   }
 

@@ -48,8 +48,11 @@ export interface EditingOptions {
   readonly rules: LifecycleRules;
 }
 
-/** `If-Match` of a request; `optional` where a step is named and cannot overwrite anything unseen. */
-export type Precondition = string | undefined | 'optional';
+/** Stands for `If-Match` where a step or a document is named, which cannot overwrite anything unseen. */
+export const unconditional = Symbol('unconditional');
+
+/** `If-Match` of a request; undefined: the request has none, and needs one. */
+export type Precondition = string | undefined | typeof unconditional;
 
 /**
  * The edits of one transaction. Every method writes rows and notes one change; nobody else writes them. What the notes
@@ -181,7 +184,7 @@ export class Editing {
     service: string,
     version: string,
     taken: LifecycleStep,
-    precondition: Precondition = 'optional',
+    precondition: Precondition = unconditional,
   ): Promise<VersionRow> {
     const before = await this.versionRow(service, version);
     requireMatch(before.rev, precondition);
@@ -276,7 +279,7 @@ export function entityTag(rev: number): string {
 
 /** RFC 9110 §13.1.1; `*` is no answer to "which state have you seen?". */
 function requireMatch(rev: number, precondition: Precondition): void {
-  if (precondition === 'optional') return;
+  if (precondition === unconditional) return;
   if (precondition === undefined || precondition.trim() === '*') {
     throw new RefusalError(refuse('CATALOG_PRECONDITION_REQUIRED'));
   }

@@ -15,7 +15,6 @@ import {
   versionAddress,
   type Configuration,
   type EffectiveRoute,
-  type Entry,
   type VersionEntry,
 } from './configuration';
 import { targetAddress } from './target-address';
@@ -402,9 +401,7 @@ export function accountsOf(entries: Configuration['accounts'], tenant: string, p
 const providersWithAddress: ReadonlySet<string> = new Set(['echo', 'openai']);
 
 function* accounts({ configuration }: View): Iterable<Finding> {
-  for (const { declared } of configuration.accounts as readonly Entry<
-    (typeof configuration.accounts)[number]['declared']
-  >[]) {
+  for (const { declared } of configuration.accounts) {
     const object = `accounts/${declared.name}`;
     if (declared.baseUrl === undefined) {
       if (providersWithAddress.has(declared.provider)) continue;

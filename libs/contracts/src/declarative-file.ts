@@ -190,18 +190,22 @@ function placeOf(parsed: Document.Parsed, lines: LineCounter, pointer: string): 
 }
 
 /** A member is found at its key, an element at itself. */
-function childOf(node: ParsedNode | null, key: string): { node: unknown; offset: number } | undefined {
-  const items: unknown = node && 'items' in node ? node.items : undefined;
+function childOf(parent: ParsedNode | null, key: string): { node: unknown; offset: number } | undefined {
+  const items: unknown = parent && 'items' in parent ? parent.items : undefined;
   if (!Array.isArray(items)) return undefined;
-  for (const [index, item] of items.entries()) {
-    const pair = item as { key?: (Node & { value?: unknown }) | null; value?: unknown };
-    if (pair !== null && typeof pair === 'object' && 'key' in pair) {
-      if (String(pair.key?.value) === key) return { node: pair.value, offset: pair.key?.range?.[0] ?? 0 };
-    } else if (String(index) === key) {
-      return { node: item, offset: (item as Node | null)?.range?.[0] ?? 0 };
-    }
-  }
-  return undefined;
+  const pair = (items as MapItem[]).find((item) => isPair(item) && String(item.key?.value) === key);
+  if (pair) return { node: pair.value, offset: pair.key?.range?.[0] ?? 0 };
+  const element = /^\d+$/.test(key) ? (items as (Node | null)[])[Number(key)] : undefined;
+  return element && !isPair(element) ? { node: element, offset: element.range?.[0] ?? 0 } : undefined;
+}
+
+interface MapItem {
+  readonly key?: (Node & { readonly value?: unknown }) | null;
+  readonly value?: unknown;
+}
+
+function isPair(item: unknown): item is MapItem {
+  return typeof item === 'object' && item !== null && 'key' in item;
 }
 
 function refused(faults: readonly FileFault[]): ParsedDeclarative {

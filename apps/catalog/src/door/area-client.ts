@@ -38,7 +38,7 @@ export class AreaClient {
 
   /** @throws what the transport throws when the service does not answer. */
   request({ method, path, headers, body, signal }: AreaRequest): Promise<Dispatcher.ResponseData> {
-    return this.pool.request({ method: method as Dispatcher.HttpMethod, path, headers, body, signal });
+    return this.pool.request({ method, path, headers, body, signal });
   }
 
   async close(): Promise<void> {

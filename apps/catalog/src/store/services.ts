@@ -162,14 +162,14 @@ function selectServices(manager: EntityManager, tail: string, values: unknown[])
 }
 
 async function selectVersions(manager: EntityManager, tail: string, values: unknown[]): Promise<VersionRow[]> {
-  const rows = (await manager.query(
+  const rows = await manager.query<StoredVersion[]>(
     `SELECT ${rowColumns('v')}, s.name AS service, s.kind, v.label AS version, v.state,
        v.published_at AS "publishedAt", v.deprecated_at AS "deprecatedAt", v.sunset_at AS "sunsetAt",
        v.decommissioned_at AS "decommissionedAt", v.successor, v.reason, v.spec,
        (SELECT json_agg(r.spec ORDER BY r.position) FROM ${SCHEMA}.route r WHERE r.version_id = v.id) AS routes
      FROM ${SCHEMA}.service_version v JOIN ${SCHEMA}.service s ON s.id = v.service_id ${tail}`,
     values,
-  )) as StoredVersion[];
+  );
   return rows.map(versionOf);
 }
 

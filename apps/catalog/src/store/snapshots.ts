@@ -14,18 +14,19 @@ export interface SnapshotRow {
 /** Compiled revisions. Every statement runs in the transaction of its manager. */
 export const snapshots = {
   async latest(manager: EntityManager): Promise<SnapshotRow | undefined> {
-    const rows = (await manager.query(
+    const rows = await manager.query<SnapshotRow[]>(
       `SELECT revision::float8 AS revision, sha256, content_sha256 AS "contentSha256", created_at AS "createdAt"
        FROM ${SCHEMA}.snapshot ORDER BY revision DESC LIMIT 1`,
-    )) as SnapshotRow[];
+    );
     return rows[0];
   },
 
   /** @returns the canonical JSON that was stored. */
   async document(manager: EntityManager, revision: number): Promise<string | undefined> {
-    const rows = (await manager.query(`SELECT document FROM ${SCHEMA}.snapshot WHERE revision = $1`, [revision])) as {
-      document: string;
-    }[];
+    const rows = await manager.query<{ document: string }[]>(
+      `SELECT document FROM ${SCHEMA}.snapshot WHERE revision = $1`,
+      [revision],
+    );
     return rows[0]?.document;
   },
 
