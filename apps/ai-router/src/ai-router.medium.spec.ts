@@ -39,6 +39,7 @@ import {
   type Subscription,
 } from '@sallyport/platform';
 import { testDatabase, type TestDatabase } from '@sallyport/testkit';
+import { openSpool, startShipper } from '@sallyport/trail';
 import { Client } from 'pg';
 import { Client as HttpClient } from 'undici';
 import { readAiRouterConfig, startAiRouter, type AiRouterConfig, type RunningAiRouter } from '.';
@@ -360,6 +361,32 @@ describe('the ai-router', () => {
       await ship(2, [writeSettlement(settlement({ requestId: 'req_3' }))]);
       await until(async () => heard.length === 2);
       expect(heard).toEqual([1n, 2n]);
+    });
+
+    it('takes what the usage lane of an ingress ships, and lets it trim', async () => {
+      const place = { directory: join(bench.config.spoolDir, 'usage'), app: 'ingress', cluster: 'test', maxBytes: 1e8 };
+      const spool = await openSpool({ ...place, random });
+      const shipper = startShipper({
+        spool,
+        clock: systemClock,
+        publish: (batch, id) => bench.bus.publish(subjects.usageBatch, batch, id === undefined ? {} : { id }),
+      });
+      const committed = await bench.bus.subscribe(subjects.usageCommitted, ({ data }) => {
+        const { chain: name, seq } = auditV1.SpoolCommitted.decode(data);
+        shipper.committed(name, Number(seq));
+      });
+      const settled = Array.from({ length: 600 }, (_, index) => settlement({ costPicoUsd: BigInt(index) }));
+      for (const one of settled) {
+        const body = writeSettlement(one);
+        spool.append({ uid: one.eventId, label: 'usage', control: false, body: () => body });
+      }
+      await hasRows(600);
+      await until(async () => shipper.waiting() === 0);
+      const { rows: sums } = await sql.query('SELECT sum(cost_pico_usd)::text AS cost FROM ai_router.ai_receipt');
+      expect(sums).toEqual([{ cost: String((599 * 600) / 2) }]);
+      await shipper.close();
+      await committed.stop();
+      await spool.close();
     });
 
     it('sets aside what is no settlement, with the reason, and keeps the rest of its batch', async () => {
