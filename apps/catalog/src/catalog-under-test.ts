@@ -72,7 +72,7 @@ export class CatalogUnderTest {
     const client = new Client({ connectionString: this.databaseUrl });
     await client.connect();
     const tables =
-      'service, upstream, policy, consumer, virtual_model, provider_account, trust_entry, change, snapshot, audit_outbox';
+      'service, upstream, policy, consumer, virtual_model, provider_account, trust_entry, change, snapshot, outbox';
     await client.query(`TRUNCATE ${tables.replaceAll(/(\w+)/g, 'catalog.$1')} CASCADE`);
     await client.end();
     this.events.length = 0;

@@ -93,7 +93,7 @@ export class CatalogTables1764000000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const tables = ['audit_outbox', 'change', 'snapshot', ...named, 'route', 'service_version', 'service'];
+    const tables = ['outbox', 'change', 'snapshot', ...named, 'route', 'service_version', 'service'];
     for (const table of tables) await runner.query(`DROP TABLE IF EXISTS ${SCHEMA}.${table}`);
     await runner.query(`DROP FUNCTION IF EXISTS ${SCHEMA}.refuse_rewriting()`);
   }
