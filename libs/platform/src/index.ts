@@ -15,6 +15,7 @@ export { exitCodes, runMain } from './lifecycle';
 export * from './logger';
 export * from './metrics';
 export * from './nats-bus';
+export * from './outbox';
 export * from './rpc/decide';
 export * from './rpc/rpc-server';
 export * from './runtime';

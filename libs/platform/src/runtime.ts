@@ -1,13 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { auditV1, subjects, systemClock, type AppName, type Clock, type RandomBytes } from '@sallyport/contracts';
-import { openTrail, startShipper, type Shipper, type SpoolNote, type Trail } from '@sallyport/trail';
+import {
+  adoptOrphans,
+  openTrail,
+  startShipper,
+  type Shipper,
+  type SpoolNote,
+  type Trail,
+  type TrailOptions,
+} from '@sallyport/trail';
 import type { Closable } from './address';
 import type { Bus } from './bus';
 import { ConfigError, type BaseConfig } from './config';
 import { once } from './listening';
 import { createLogger, type Logger } from './logger';
 import { createMetrics, type Metrics } from './metrics';
+import { connectNatsBus } from './nats-bus';
 import { createTracer, type Tracer } from './tracing';
 import { readVersion } from './version';
 
@@ -78,8 +87,6 @@ async function joinBus(config: BaseConfig, logger: Logger, ends: Array<() => Pro
       'is not set: a service that runs by itself needs the bus of its cluster',
     );
   }
-  // The client is loaded where there is a server: the all-in-one process has none.
-  const { connectNatsBus } = require('./nats-bus') as typeof import('./nats-bus');
   const bus = await connectNatsBus({ url: config.natsUrl, name: `${config.app} ${config.nodeName}`, logger });
   ends.push(() => bus.drain());
   return bus;
@@ -97,7 +104,8 @@ interface TrailParts {
 async function openShippedTrail(parts: TrailParts, ends: Array<() => Promise<void>>): Promise<Trail> {
   const { config, version, logger, metrics, bus } = parts;
   const gaps = metrics.counter('sallyport_audit_gap_total', 'Times records were lost because the spool was full.');
-  const trail = await openTrail({
+  const publish = (batch: Uint8Array, id: string | undefined) => bus.publish(subjects.auditBatch, batch, { id });
+  const options: TrailOptions = {
     directory: config.spoolDir,
     app: config.app,
     cluster: config.clusterName,
@@ -109,19 +117,26 @@ async function openShippedTrail(parts: TrailParts, ends: Array<() => Promise<voi
       if (note.what === 'gap') gaps.add();
       logNote(logger, note);
     },
-  });
+  };
+  const trail = await openTrail(options);
   ends.push(() => trail.close());
   const shipper = startShipper({
     spool: trail.spool,
     clock: systemClock,
-    publish: (batch, id) => bus.publish(subjects.auditBatch, batch, { id }),
+    publish,
     onBus: (error) => {
       if (error === undefined) logger.info('audit records go out again');
       else logger.warn({ err: error }, 'audit records wait in the spool: the bus does not take them');
     },
   });
   ends.push(() => shipper.close());
-  const commits = await bus.subscribe(subjects.auditCommitted, ({ data }) => trim(shipper, data, logger));
+  const orphans = adoptOrphans({
+    ...options,
+    publish,
+    onFailure: (error) => logger.warn({ err: error }, 'a spool that was left behind cannot be adopted'),
+  });
+  ends.push(() => orphans.close());
+  const commits = await bus.subscribe(subjects.auditCommitted, ({ data }) => trim([shipper, orphans], data, logger));
   ends.push(() => commits.stop());
   metrics
     .gauge('sallyport_audit_spool_events', 'Records on disk that the audit service has not committed yet.')
@@ -129,10 +144,10 @@ async function openShippedTrail(parts: TrailParts, ends: Array<() => Promise<voi
   return trail;
 }
 
-function trim(shipper: Shipper, data: Uint8Array, logger: Logger): void {
+function trim(shippers: ReadonlyArray<Pick<Shipper, 'committed'>>, data: Uint8Array, logger: Logger): void {
   try {
     const { chain, seq } = auditV1.SpoolCommitted.decode(data);
-    shipper.committed(chain, Number(seq));
+    for (const shipper of shippers) shipper.committed(chain, Number(seq));
   } catch (error) {
     logger.warn({ err: error }, 'a message about committed records cannot be read');
   }

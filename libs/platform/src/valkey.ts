@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Logger } from './logger';
 
 export interface ValkeyOptions {
@@ -16,7 +16,9 @@ const LONGEST_PAUSE_MS = 1_000;
  * is no connection fails at once instead of waiting in a queue, and none is repeated on the next connection.
  */
 export function connectValkey({ url, logger, commandTimeoutMs = 5 }: ValkeyOptions): Redis {
-  const redis = new Redis(url.replace(/^valkey/, 'redis'), {
+  // Loaded by the one application that counts there.
+  const ioredis = require('ioredis') as typeof import('ioredis');
+  const redis = new ioredis.Redis(url.replace(/^valkey/, 'redis'), {
     connectionName: 'sallyport',
     commandTimeout: commandTimeoutMs,
     connectTimeout: 2_000,

@@ -1,5 +1,5 @@
-import { Client } from 'pg';
-import { DataSource, type DataSourceOptions, type Logger as TypeOrmLogger } from 'typeorm';
+import type { Client } from 'pg';
+import type { DataSource, DataSourceOptions, Logger as TypeOrmLogger } from 'typeorm';
 import type { BusLogger } from '../bus';
 import { keepTrying } from '../keep-trying';
 
@@ -48,7 +48,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<DataSource
   const { schema, poolSize, statementTimeoutMs } = options;
   if (!SCHEMA.test(schema)) throw new TypeError(`${JSON.stringify(schema)} is not a schema name`);
   await migrate(options);
-  return dataSource(options, poolSize, statementTimeoutMs).initialize();
+  return openPool(options, poolSize, statementTimeoutMs);
 }
 
 async function migrate(options: DatabaseOptions): Promise<void> {
@@ -59,7 +59,7 @@ async function migrate(options: DatabaseOptions): Promise<void> {
     await lock.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`sallyport migrations of ${schema}`]);
     await lock.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
     // One connection, and no limit on a statement: an index on a large table takes its time.
-    const migrating = await dataSource(options, 1, 0).initialize();
+    const migrating = await openPool(options, 1, 0);
     try {
       const done = await migrating.runMigrations({ transaction: 'each' });
       for (const { name } of done) logger.info({ schema, migration: name }, 'migrated the database');
@@ -80,6 +80,7 @@ function connect({ url, schema, logger, connectLimitMs }: DatabaseOptions): Prom
     limitMs: connectLimitMs,
     reason: (error) => reasonOf(error),
     attempt: async () => {
+      const { Client } = await import('pg');
       const client = new Client({
         connectionString: url,
         connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -111,9 +112,11 @@ const silent: TypeOrmLogger = {
   log: nothing,
 };
 
-function dataSource(options: DatabaseOptions, poolSize: number, statementTimeoutMs: number): DataSource {
+async function openPool(options: DatabaseOptions, poolSize: number, statementTimeoutMs: number): Promise<DataSource> {
+  // TypeORM takes 30 MB: only applications with a database load it.
+  const { DataSource } = await import('typeorm');
   const { url, schema, entities, migrations, logger } = options;
-  return new DataSource({
+  const source = new DataSource({
     type: 'postgres',
     url,
     schema,
@@ -136,4 +139,5 @@ function dataSource(options: DatabaseOptions, poolSize: number, statementTimeout
       idle_in_transaction_session_timeout: IDLE_TRANSACTION_MS,
     },
   });
+  return source.initialize();
 }

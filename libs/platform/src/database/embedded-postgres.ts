@@ -19,7 +19,6 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client } from 'pg';
 import type { BusLogger } from '../bus';
 import { isAlive, lockDirectory } from './data-lock';
 import { preparePostgres, type Identity, type PostgresBinaries } from './postgres-binaries';
@@ -419,6 +418,7 @@ async function openLog(path: string) {
 }
 
 async function makeDatabase(url: string): Promise<void> {
+  const { Client } = await import('pg');
   const client = new Client({ connectionString: url });
   await client.connect();
   try {

@@ -1,0 +1,740 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { streams, type StreamName } from '@sallyport/contracts';
+import {
+  AckPolicy,
+  connect,
+  DeliverPolicy,
+  DiscardPolicy,
+  Events,
+  headers as natsHeaders,
+  nanos,
+  NatsError,
+  RetentionPolicy,
+  StorageType,
+  type ConnectionOptions,
+  type ConsumerMessages,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+  type KV,
+  type KvEntry as NatsKvEntry,
+  type MsgHdrs,
+  type NatsConnection,
+  type QueuedIterator,
+} from 'nats';
+import {
+  KvConflict,
+  retry,
+  TooLargeForBus,
+  type Bus,
+  type BusLogger,
+  type BusMessage,
+  type ConsumeOptions,
+  type Kv,
+  type KvEntry,
+  type PublishOptions,
+  type Subscription,
+  type Verdict,
+} from './bus';
+import {
+  consumerLimits,
+  deadLetter,
+  messageBytes,
+  requireFits,
+  requireKey,
+  requireName,
+  requirePattern,
+  requireSubject,
+  streamOf,
+} from './bus-rules';
+import { keepTrying } from './keep-trying';
+import type { NatsBusOptions } from './nats-bus';
+
+const CONNECT_TIMEOUT_MS = 3_000;
+const PUBLISH_TIMEOUT_MS = 5_000;
+/** How long one request for messages waits at the server. */
+const PULL_MS = 5_000;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+/** Servers in the URL from which on streams are kept on three of them. */
+const CLUSTER_SIZE = 3;
+
+/** NATS: "wrong last sequence", the answer to a failed compare-and-set. */
+const WRONG_LAST_SEQUENCE = 10071;
+const STREAM_NOT_FOUND = 10059;
+const CONSUMER_NOT_FOUND = 10014;
+
+type Handler = (message: BusMessage) => Promise<Verdict>;
+
+/** What `connectNatsBus` does once the client is loaded. */
+export async function openNatsBus({ url, name, logger, connectLimitMs }: NatsBusOptions): Promise<Bus> {
+  const target = parseServers(url);
+  return keepTrying({
+    target: `NATS at ${target.servers.join(', ')}`,
+    logger,
+    limitMs: connectLimitMs,
+    reason: reasonOf,
+    attempt: async () => {
+      const connection = await connect({ ...target, ...connectionOptions, name });
+      try {
+        const manager = await connection.jetstreamManager();
+        const bus = new NatsBus(connection, manager, target.servers.length >= CLUSTER_SIZE ? 3 : 1, logger);
+        await bus.ensureStreams();
+        bus.listenToConnection();
+        return bus;
+      } catch (error) {
+        await connection.close();
+        throw error;
+      }
+    },
+  });
+}
+
+const connectionOptions: ConnectionOptions = {
+  timeout: CONNECT_TIMEOUT_MS,
+  reconnect: true,
+  maxReconnectAttempts: -1,
+  reconnectTimeWait: 500,
+  reconnectJitter: 500,
+  // A password that is being replaced must not end what should come back by itself.
+  ignoreAuthErrorAbort: true,
+  pingInterval: 10_000,
+};
+
+/** The client takes no credentials in its addresses, and an address may stand in a log: they part here. */
+function parseServers(url: string): Pick<ConnectionOptions, 'user' | 'pass' | 'token' | 'tls'> & { servers: string[] } {
+  const parsed = url.split(',').map((part) => {
+    const text = part.trim();
+    return new URL(text.includes('://') ? text : `nats://${text}`);
+  });
+  const { username, password } = parsed[0]!;
+  const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
+  const credentials = pass ? { user, pass } : user ? { token: user } : {};
+  const tls = parsed.some(({ protocol }) => protocol === 'tls:') ? { tls: {} } : {};
+  return { servers: parsed.map(({ host }) => host), ...credentials, ...tls };
+}
+
+/** The client's messages are codes; what lies behind one says more. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error instanceof NatsError && error.chainedError ? ` (${error.chainedError.message})` : '';
+  return `${error.message}${cause}`;
+}
+
+function apiCode(error: unknown): number | undefined {
+  return error instanceof NatsError ? error.api_error?.err_code : undefined;
+}
+
+/** Nobody answers for the stream: it is gone, or the server has not loaded it yet. */
+function isMissing(error: unknown): boolean {
+  return (
+    apiCode(error) === STREAM_NOT_FOUND ||
+    apiCode(error) === CONSUMER_NOT_FOUND ||
+    (error instanceof NatsError && error.code === '503')
+  );
+}
+
+function toHeaders(fields: Readonly<Record<string, string>> | undefined): MsgHdrs | undefined {
+  if (!fields || Object.keys(fields).length === 0) return undefined;
+  const block = natsHeaders();
+  for (const [name, value] of Object.entries(fields)) block.set(name, value);
+  return block;
+}
+
+function fromHeaders(block: MsgHdrs | undefined): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (const name of block?.keys() ?? []) fields[name] = block!.get(name);
+  return fields;
+}
+
+class NatsBus implements Bus {
+  private readonly jetstream: JetStreamClient;
+  private readonly buckets = new Map<string, Promise<NatsKv>>();
+  private readonly running = new Set<Subscription>();
+  private readonly onReconnect = new Set<() => void>();
+  private connected = true;
+  private detail = '';
+  private draining: Promise<void> | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    readonly manager: JetStreamManager,
+    readonly replicas: number,
+    readonly logger: BusLogger,
+  ) {
+    this.jetstream = connection.jetstream();
+    this.detail = `connected to ${connection.getServer()}`;
+  }
+
+  /** Makes what is missing; streams that exist keep the operator's changes except for their subjects. */
+  async ensureStreams(): Promise<void> {
+    for (const name of Object.keys(streams) as StreamName[]) await this.ensureStream(name);
+  }
+
+  private async ensureStream(name: StreamName): Promise<void> {
+    const { maxAgeMs, maxBytes, ...row }: { subjects: readonly string[]; maxAgeMs: number; maxBytes?: number } =
+      streams[name];
+    const subjects = [...row.subjects];
+    try {
+      const { config } = await this.manager.streams.info(name);
+      if (config.subjects?.join() !== subjects.join()) await this.manager.streams.update(name, { subjects });
+    } catch (error) {
+      if (apiCode(error) !== STREAM_NOT_FOUND) throw error;
+      await this.manager.streams.add({
+        name,
+        subjects,
+        retention: RetentionPolicy.Limits,
+        storage: StorageType.File,
+        discard: DiscardPolicy.Old,
+        num_replicas: this.replicas,
+        max_age: nanos(maxAgeMs),
+        max_bytes: maxBytes ?? -1,
+      });
+    }
+  }
+
+  /** Follows the state of the connection until it is closed. */
+  listenToConnection(): void {
+    void (async () => {
+      for await (const { type, data } of this.connection.status()) {
+        if (type === Events.Disconnect) {
+          this.connected = false;
+          this.detail = `no connection to ${String(data)}; reconnecting`;
+          this.logger.warn({ server: String(data) }, 'the connection to NATS is lost; reconnecting');
+        } else if (type === Events.Reconnect) {
+          this.connected = true;
+          this.detail = `connected to ${String(data)}`;
+          this.logger.info({ server: String(data) }, 'connected to NATS again');
+          for (const run of this.onReconnect) run();
+        } else if (type === Events.Error) {
+          this.logger.warn({ reason: String(data) }, 'NATS reports an error');
+        }
+      }
+    })();
+    void this.connection.closed().then((error) => {
+      this.connected = false;
+      this.detail = 'closed';
+      if (error) this.logger.error({ reason: reasonOf(error) }, 'the connection to NATS ended for good');
+    });
+  }
+
+  /** Runs on every reconnect. @returns stops that. */
+  reconnected(run: () => void): () => void {
+    this.onReconnect.add(run);
+    return () => this.onReconnect.delete(run);
+  }
+
+  async publish(subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<void> {
+    requireSubject(subject);
+    requireFits(subject, data, options);
+    this.requireConnection();
+    const name = streamOf(subject);
+    const fields = toHeaders(options.headers);
+    try {
+      if (!name) this.connection.publish(subject, data, { headers: fields });
+      else {
+        const send = () =>
+          this.jetstream.publish(subject, data, { msgID: options.id, headers: fields, timeout: PUBLISH_TIMEOUT_MS });
+        await withRepair(send, () => this.ensureStream(name));
+      }
+    } catch (error) {
+      // A server may be set to less than our limit.
+      if (!(error instanceof NatsError) || error.code !== 'MAX_PAYLOAD_EXCEEDED') throw error;
+      throw new TooLargeForBus(subject, messageBytes(data, options), this.connection.info?.max_payload);
+    }
+  }
+
+  async consume(
+    stream: StreamName,
+    durable: string,
+    handler: Handler,
+    options?: ConsumeOptions,
+  ): Promise<Subscription> {
+    requireName(durable);
+    this.requireConnection();
+    const consumer = new Consumer(this, this.jetstream, stream, durable, handler, options);
+    await withRepair(
+      () => consumer.ensure(),
+      () => this.ensureStream(stream),
+    );
+    consumer.start();
+    return this.track(consumer);
+  }
+
+  async subscribe(subject: string, handler: (message: BusMessage) => void): Promise<Subscription> {
+    requirePattern(subject);
+    this.requireConnection();
+    const subscription = this.connection.subscribe(subject, {
+      callback: (error, { subject: from, data, headers }) => {
+        if (error) this.logger.error({ err: error }, `cannot listen to ${subject}`);
+        else {
+          const message = { subject: from, data, headers: fromHeaders(headers), deliveries: 1 };
+          this.guard(`listening to ${subject}`, () => handler(message));
+        }
+      },
+    });
+    // The server knows of it when it has answered what was sent after it.
+    await this.connection.flush();
+    return { stop: async () => subscription.unsubscribe() };
+  }
+
+  kv(bucket: string): Promise<Kv> {
+    const known = this.buckets.get(bucket);
+    if (known) return known;
+    const opening = this.openBucket(bucket);
+    this.buckets.set(bucket, opening);
+    opening.catch(() => this.buckets.delete(bucket));
+    return opening;
+  }
+
+  private async openBucket(bucket: string): Promise<NatsKv> {
+    requireName(bucket);
+    this.requireConnection();
+    const kv = new NatsKv(bucket, this);
+    await kv.open();
+    return kv;
+  }
+
+  /** Opens the bucket in the client's terms, making it when it is missing. */
+  view(bucket: string): Promise<KV> {
+    return this.jetstream.views.kv(bucket, { history: 1, storage: StorageType.File, replicas: this.replicas });
+  }
+
+  health(): { readonly connected: boolean; readonly detail: string } {
+    return { connected: this.connected && !this.closed, detail: this.detail };
+  }
+
+  drain(): Promise<void> {
+    this.draining ??= this.close();
+    return this.draining;
+  }
+
+  private async close(): Promise<void> {
+    await Promise.all([...this.running].map((subscription) => subscription.stop()));
+    this.closed = true;
+    // What was acknowledged last is still on its way out; without a connection it has no way out.
+    if (this.connected) await this.connection.drain();
+    else await this.connection.close();
+  }
+
+  async bury(
+    message: BusMessage,
+    stream: StreamName,
+    sequence: number,
+    durable: string,
+    reason: string,
+  ): Promise<void> {
+    const { subject, deliveries } = message;
+    // A dead letter that its own reader gives up is only logged: it would come back to that reader for ever.
+    if (stream !== 'SALLYPORT_DEAD') {
+      const letter = deadLetter(message, durable, reason, `${stream}:${durable}:${sequence}`);
+      await this.publish(letter.subject, letter.data, letter.options);
+    }
+    this.logger.error(
+      { stream, durable, subject, deliveries, reason },
+      'a message is dead; it is kept in SALLYPORT_DEAD',
+    );
+  }
+
+  /** A handler's bug is told and does not stop what others get. */
+  guard(doing: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.logger.error({ err: error }, `failed while ${doing}`);
+    }
+  }
+
+  /** Remembers what has to be stopped before the connection goes. */
+  track(subscription: Subscription): Subscription {
+    this.running.add(subscription);
+    return {
+      stop: async () => {
+        this.running.delete(subscription);
+        await subscription.stop();
+      },
+    };
+  }
+
+  requireConnection(): void {
+    if (this.closed) throw new Error('the bus is closed');
+    // The client would keep what is published meanwhile in memory, without bound.
+    if (!this.connected) throw new Error(`the bus has ${this.detail}`);
+  }
+}
+
+/** Runs, and runs once more after a repair when what it needs is missing. */
+async function withRepair<T>(run: () => Promise<T>, repair: () => Promise<unknown>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await repair();
+    return run();
+  }
+}
+
+/** Waits longer after each failure, and not at all any more when it is stopped. */
+class Backoff {
+  private next = FIRST_PAUSE_MS;
+  private readonly stopping = new AbortController();
+
+  reset(): void {
+    this.next = FIRST_PAUSE_MS;
+  }
+
+  async wait(): Promise<void> {
+    const delay = this.next * (0.5 + Math.random() / 2);
+    this.next = Math.min(this.next * 2, LONGEST_PAUSE_MS);
+    await pause(delay, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+}
+
+/** Our share of a durable pull consumer: asks for as many messages as it may still have without a verdict. */
+class Consumer implements Subscription {
+  private readonly limits: Required<ConsumeOptions>;
+  private readonly running = new Set<Promise<void>>();
+  private readonly backoff = new Backoff();
+  private pulling: ConsumerMessages | undefined;
+  private loop: Promise<void> = Promise.resolve();
+  private stopped = false;
+  private forgetReconnects: () => void = () => undefined;
+
+  constructor(
+    private readonly bus: NatsBus,
+    private readonly jetstream: JetStreamClient,
+    private readonly stream: StreamName,
+    private readonly durable: string,
+    private readonly handler: Handler,
+    options?: ConsumeOptions,
+  ) {
+    this.limits = consumerLimits(options);
+  }
+
+  /** Makes the durable, or brings an existing one to our limits. */
+  async ensure(): Promise<void> {
+    const { consumers } = this.bus.manager;
+    const wanted = { ack_wait: nanos(this.limits.ackWaitMs), max_ack_pending: this.limits.maxUnacknowledged };
+    try {
+      const { config } = await consumers.info(this.stream, this.durable);
+      if (config.ack_wait === wanted.ack_wait && config.max_ack_pending === wanted.max_ack_pending) return;
+      await consumers.update(this.stream, this.durable, wanted);
+    } catch (error) {
+      if (apiCode(error) !== CONSUMER_NOT_FOUND) throw error;
+      await consumers.add(this.stream, {
+        durable_name: this.durable,
+        ack_policy: AckPolicy.Explicit,
+        deliver_policy: DeliverPolicy.All,
+        // The server would give a message up in silence: counting to the limit is ours, so that it gets its letter.
+        max_deliver: -1,
+        ...wanted,
+      });
+    }
+  }
+
+  start(): void {
+    // A request that was waiting at the server is lost with the connection.
+    this.forgetReconnects = this.bus.reconnected(() => void this.pulling?.close());
+    this.loop = this.pullUntilStopped();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.forgetReconnects();
+    this.backoff.stop();
+    void this.pulling?.close();
+    await this.loop;
+    // A handler without a verdict after the ack wait has lost its message anyway.
+    const limit = pause(this.limits.ackWaitMs, undefined, { ref: false });
+    await Promise.race([Promise.allSettled(this.running), limit]);
+  }
+
+  private async pullUntilStopped(): Promise<void> {
+    while (!this.stopped) {
+      try {
+        await this.pull();
+        this.backoff.reset();
+      } catch (error) {
+        if (this.stopped) return;
+        this.bus.logger.warn(
+          { stream: this.stream, durable: this.durable, reason: reasonOf(error) },
+          'consuming is interrupted',
+        );
+        await this.backoff.wait();
+        if (isMissing(error)) await this.repair();
+      }
+    }
+  }
+
+  private async repair(): Promise<void> {
+    try {
+      await this.bus.ensureStreams();
+      await this.ensure();
+    } catch {
+      // The next pull fails and says so.
+    }
+  }
+
+  private async pull(): Promise<void> {
+    const free = this.limits.maxUnacknowledged - this.running.size;
+    if (free <= 0) {
+      await Promise.race(this.running);
+      return;
+    }
+    const consumer = await this.jetstream.consumers.get(this.stream, this.durable);
+    this.pulling = await consumer.fetch({ max_messages: free, expires: PULL_MS });
+    // It closes only while it is iterated: never wait for that before.
+    if (this.stopped) void this.pulling.close();
+    for await (const message of this.pulling) this.deliver(message);
+  }
+
+  private deliver(message: JsMsg): void {
+    const run = this.judge(message).catch((error: unknown) => {
+      // Without a verdict the server delivers it again.
+      this.bus.logger.error({ err: error }, `failed while burying a message of ${this.durable}`);
+    });
+    this.running.add(run);
+    void run.finally(() => this.running.delete(run));
+  }
+
+  private async judge(given: JsMsg): Promise<void> {
+    const deliveries = given.info.redeliveryCount;
+    const { subject, data } = given;
+    const message: BusMessage = { subject, data, headers: withoutOwn(fromHeaders(given.headers)), deliveries };
+    const { maxDeliveries } = this.limits;
+    if (deliveries > maxDeliveries) {
+      await this.bury(given, message, `no verdict after ${maxDeliveries} deliveries`);
+      return;
+    }
+    const verdict = await this.run(message);
+    if (verdict.verdict === 'ack') given.ack();
+    else if (verdict.verdict === 'dead') await this.bury(given, message, verdict.reason);
+    else if (deliveries >= maxDeliveries) await this.bury(given, message, `given up after ${deliveries} deliveries`);
+    else given.nak(Math.max(1, verdict.afterMs));
+  }
+
+  private async run(message: BusMessage): Promise<Verdict> {
+    try {
+      return await this.handler(message);
+    } catch (error) {
+      this.bus.logger.error({ err: error }, `failed while handling ${message.subject} for ${this.durable}`);
+      return retry(1000);
+    }
+  }
+
+  private async bury(given: JsMsg, message: BusMessage, reason: string): Promise<void> {
+    await this.bus.bury(message, this.stream, given.seq, this.durable, reason);
+    given.ack();
+  }
+}
+
+/** Fields that the server reads are no part of the message. */
+function withoutOwn(fields: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith('Nats-')));
+}
+
+class NatsKv implements Kv {
+  private view: KV | undefined;
+
+  constructor(
+    readonly name: string,
+    private readonly bus: NatsBus,
+  ) {}
+
+  async open(): Promise<KV> {
+    this.view = await this.bus.view(this.name);
+    return this.view;
+  }
+
+  /** Name of the stream behind the bucket. */
+  get stream(): string {
+    return `KV_${this.name}`;
+  }
+
+  async get(key: string): Promise<KvEntry | undefined> {
+    requireKey(key);
+    const entry = await this.use((view) => view.get(key));
+    return entry && entry.operation === 'PUT' ? toEntry(entry) : undefined;
+  }
+
+  create(key: string, value: Uint8Array): Promise<number> {
+    return this.write(key, value, (view) => view.create(key, value));
+  }
+
+  update(key: string, value: Uint8Array, revision: number): Promise<number> {
+    return this.write(key, value, (view) => view.put(key, value, { previousSeq: revision }));
+  }
+
+  put(key: string, value: Uint8Array): Promise<number> {
+    return this.write(key, value, (view) => view.put(key, value));
+  }
+
+  async delete(key: string): Promise<void> {
+    requireKey(key);
+    await this.use((view) => view.delete(key));
+  }
+
+  async purge(key: string): Promise<void> {
+    requireKey(key);
+    await this.use(() => this.bus.manager.streams.purge(this.stream, { filter: `$KV.${this.name}.${key}` }));
+  }
+
+  async keys(): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const key of await this.use((view) => view.keys())) keys.push(key);
+    return keys;
+  }
+
+  async watch(handler: (entry: KvEntry) => void, onCurrent?: () => void, key?: string): Promise<Subscription> {
+    if (key !== undefined) requireKey(key);
+    this.bus.requireConnection();
+    const watch = new Watch(this, this.bus, handler, onCurrent, key);
+    await watch.start();
+    return this.bus.track(watch);
+  }
+
+  private async write(key: string, value: Uint8Array, run: (view: KV) => Promise<number>): Promise<number> {
+    requireKey(key);
+    requireFits(`${this.name}.${key}`, value);
+    try {
+      return await this.use(run);
+    } catch (error) {
+      if (apiCode(error) === WRONG_LAST_SEQUENCE) throw new KvConflict(key);
+      throw error;
+    }
+  }
+
+  private async use<T>(run: (view: KV) => Promise<T>): Promise<T> {
+    this.bus.requireConnection();
+    return withRepair(
+      async () => run(this.view ?? (await this.open())),
+      () => this.open(),
+    );
+  }
+}
+
+function toEntry(entry: NatsKvEntry): KvEntry {
+  const operation = entry.operation === 'PUT' ? 'put' : 'delete';
+  return { key: entry.key, value: entry.value, revision: entry.revision, operation };
+}
+
+/** Follows a bucket; what breaks is taken up again behind the last revision that was told. */
+class Watch implements Subscription {
+  private readonly backoff = new Backoff();
+  private entries: QueuedIterator<NatsKvEntry> | undefined;
+  private loop: Promise<void> = Promise.resolve();
+  private stopped = false;
+  private last = 0;
+  /** Of the stream; another one means that revisions count from the beginning again. */
+  private createdAt: string | undefined;
+  private current = false;
+  /** Until current: keys that were told, so that the deletion of no other is. */
+  private readonly told = new Set<string>();
+  private forgetReconnects: () => void = () => undefined;
+
+  constructor(
+    private readonly kv: NatsKv,
+    private readonly bus: NatsBus,
+    private readonly handler: (entry: KvEntry) => void,
+    private readonly onCurrent: (() => void) | undefined,
+    private readonly key: string | undefined,
+  ) {}
+
+  async start(): Promise<void> {
+    const first = await this.open();
+    // The server's side of it does not outlive the connection.
+    this.forgetReconnects = this.bus.reconnected(() => this.entries?.stop());
+    this.loop = this.follow(first);
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.forgetReconnects();
+    this.backoff.stop();
+    this.entries?.stop();
+    await this.loop;
+  }
+
+  private async follow(first: () => Promise<void>): Promise<void> {
+    let listen: (() => Promise<void>) | undefined = first;
+    while (!this.stopped) {
+      try {
+        listen ??= await this.open();
+        this.backoff.reset();
+        await listen();
+      } catch (error) {
+        if (this.stopped) return;
+        this.bus.logger.warn({ bucket: this.kv.name, reason: reasonOf(error) }, 'watching is interrupted');
+        await this.backoff.wait();
+      }
+      listen = undefined;
+    }
+  }
+
+  /** @returns listens until the iterator ends. */
+  private async open(): Promise<() => Promise<void>> {
+    const view = await this.kv.open();
+    await this.noticeNewStream();
+    let handled = 0;
+    let listed: number | undefined;
+    const becomeCurrent = () => {
+      if (listed === undefined || handled < listed || this.current) return;
+      this.current = true;
+      this.told.clear();
+      if (this.onCurrent) this.bus.guard(`watching ${this.kv.name}`, this.onCurrent);
+    };
+    let entries: QueuedIterator<NatsKvEntry> | undefined;
+    let early = false;
+    // The client may say "listed" while what it lists still waits in its queue: count up to what had come by then.
+    const initializedFn = () => {
+      early = true;
+      if (!entries) return;
+      listed = entries.getReceived();
+      becomeCurrent();
+    };
+    entries = await view.watch({
+      ...(this.key === undefined ? {} : { key: this.key }),
+      ...(this.last > 0 ? { resumeFromRevision: this.last + 1 } : {}),
+      initializedFn,
+    });
+    this.entries = entries;
+    if (this.stopped) entries.stop();
+    const opened = entries;
+    return async () => {
+      if (early) {
+        listed = opened.getReceived();
+        becomeCurrent();
+      }
+      for await (const entry of opened) {
+        this.tell(toEntry(entry));
+        handled++;
+        becomeCurrent();
+      }
+    };
+  }
+
+  private tell(entry: KvEntry): void {
+    if (entry.revision <= this.last || this.stopped) return;
+    this.last = entry.revision;
+    // Before it is current a watch lists what is there, and a deleted key is not.
+    if (!this.current) {
+      if (entry.operation === 'delete' && !this.told.has(entry.key)) return;
+      this.told.add(entry.key);
+    }
+    this.bus.guard(`watching ${this.kv.name}`, () => this.handler(entry));
+  }
+
+  private async noticeNewStream(): Promise<void> {
+    const { created } = await this.bus.manager.streams.info(this.kv.stream);
+    if (this.createdAt !== undefined && this.createdAt !== created) {
+      this.bus.logger.warn({ bucket: this.kv.name }, 'the bucket was made anew; watching it from its beginning');
+      this.last = 0;
+    }
+    this.createdAt = created;
+  }
+}
