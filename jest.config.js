@@ -26,7 +26,7 @@ module.exports = {
       testMatch: ['<rootDir>/{libs,apps,examples,bench}/**/*.spec.ts'],
       testPathIgnorePatterns: ['\\.(medium|e2e)\\.spec\\.ts$'],
     },
-    { ...base, displayName: 'medium', testMatch: ['<rootDir>/{libs,apps}/**/*.medium.spec.ts'] },
+    { ...base, displayName: 'medium', testMatch: ['<rootDir>/{libs,apps,test/contract}/**/*.medium.spec.ts'] },
     { ...base, displayName: 'walls', testMatch: ['<rootDir>/test/*.spec.ts'] },
     { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/{e2e,cluster}/**/*.spec.ts'] },
   ],

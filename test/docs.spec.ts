@@ -80,7 +80,11 @@ describe('the sources', () => {
   it('read no environment variable that the table does not know', () => {
     const known = new Set(variables.flatMap(({ name }) => [name, `${name}_FILE`]));
     const unknown = sourceFiles().flatMap((path) =>
-      [...readFileSync(join(root, path), 'utf8').matchAll(/(?:variable\(|env\[|environment\[)\s*'(SALLYPORT_[A-Z0-9_]+)'/g)]
+      [
+        ...readFileSync(join(root, path), 'utf8').matchAll(
+          /(?:variable\(|env\[|environment\[)\s*'(SALLYPORT_[A-Z0-9_]+)'/g,
+        ),
+      ]
         .map((match) => match[1]!)
         .filter((name) => !known.has(name) && !(name in streams))
         .map((name) => `${path}: ${name}`),

@@ -1,11 +1,6 @@
 import { wafV1 } from '@sallyport/contracts';
-import {
-  describeInspector,
-  headUnderTest,
-  type Inspection,
-  type InspectionAnswer,
-  type Inspector,
-} from '@sallyport/waf';
+import type { Inspection, InspectionAnswer, Inspector } from '@sallyport/waf';
+import { describeInspector, headUnderTest } from '../../libs/waf/src/inspector.suite';
 import { isSilence, type Silence } from '../../apps/ingress/src/consult/consult';
 import { RemoteInspector } from '../../apps/ingress/src/consult/remote-inspector';
 import { DecideModule } from '../../apps/waf/src/decide/decide.module';

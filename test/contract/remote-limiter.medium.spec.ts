@@ -1,5 +1,6 @@
 import { limitsV1, type Clock } from '@sallyport/contracts';
-import { describeLimiter, LocalLimiter, MemorySource, type Limiter } from '@sallyport/limits';
+import { LocalLimiter, MemorySource, type Limiter } from '@sallyport/limits';
+import { describeLimiter } from '../../libs/limits/src/limiter.suite';
 import { DecideModule } from '../../apps/rate-limit/src/decide/decide.module';
 import { LIMIT_SERVICE } from '../../apps/rate-limit/src/decide/limits.controller';
 import { LiveNodes } from '../../apps/rate-limit/src/decide/live-nodes';

@@ -1,13 +1,6 @@
 import { aiV1, systemClock, type Clock, type Principal } from '@sallyport/contracts';
-import {
-  compileModels,
-  describeModelRouter,
-  LocalRouter,
-  routerSuiteConfiguration,
-  routerSuiteSecret,
-  type ModelRouter,
-  type Planned,
-} from '@sallyport/ai';
+import { compileModels, LocalRouter, type ModelRouter, type Planned } from '@sallyport/ai';
+import { describeModelRouter, routerSuiteConfiguration, routerSuiteSecret } from '../../libs/ai/src/router.suite';
 import { createLogger } from '@sallyport/platform';
 import { Credentials } from '../../apps/ai-router/src/credentials/credentials';
 import { Leases } from '../../apps/ai-router/src/credentials/leases';

@@ -1,12 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import {
-  describeVerifier,
-  LocalVerifier,
-  Pepper,
-  type Presented,
-  type Verifier,
-  type VerifierOutcome,
-} from '@sallyport/identity';
+import { LocalVerifier, Pepper, type Presented, type Verifier, type VerifierOutcome } from '@sallyport/identity';
+import { describeVerifier } from '../../libs/identity/src/verifier.suite';
 import { systemClock } from '@sallyport/contracts';
 import { VerificationModule, verificationServices } from '../../apps/auth/src/decide/verification.controller';
 import { RemoteVerifier } from '../../apps/ingress/src/consult/remote-verifier';

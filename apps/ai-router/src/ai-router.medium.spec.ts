@@ -18,16 +18,8 @@ import {
   type Principal,
   type Snapshot,
 } from '@sallyport/contracts';
-import {
-  describeModelRouter,
-  routerSuiteConfiguration,
-  routerSuiteSecret,
-  writeSettlement,
-  type Lease,
-  type ModelRouter,
-  type Planned,
-  type PlanQuestion,
-} from '@sallyport/ai';
+import { writeSettlement, type Lease, type ModelRouter, type Planned, type PlanQuestion } from '@sallyport/ai';
+import { describeModelRouter, routerSuiteConfiguration, routerSuiteSecret } from '../../../libs/ai/src/router.suite';
 import {
   ack,
   createEmbeddedBus,

@@ -41,10 +41,3 @@ export {
   type OutcomeName,
   type SourceName,
 } from './ledger/settlement-record';
-export {
-  describeModelRouter,
-  routerSuiteConfiguration,
-  routerSuiteSecret,
-  type RouterConfiguration,
-  type RouterUnderTest,
-} from './router.suite';

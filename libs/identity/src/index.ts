@@ -12,5 +12,4 @@ export { takeCredential, type Credential } from './credential';
 export type { FetchJwks } from './jwks';
 export { KeyDirectory, stalenessBound } from './key-directory';
 export { digestOf, LocalVerifier, type LocalVerifierPorts, type PresentedContext } from './local-verifier';
-export { describeVerifier } from './verifier.suite';
 export * from './verifier';

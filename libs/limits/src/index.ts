@@ -3,7 +3,5 @@ export { LocalLimiter, type StandIn } from './local-limiter';
 export { MemorySource } from './memory-source';
 export { ShareLimiter } from './share-limiter';
 export { rateLimitField, rateLimitPolicyField, retryAfterMs } from './rate-limit-fields';
-export { describeLimiter, type LimiterUnderTest } from './limiter.suite';
-export { describeLimitSource, type SourceUnderTest } from './source.suite';
 export type { Rate } from './gcra';
 export type { Draw, Drawn, LimitSource } from './source';

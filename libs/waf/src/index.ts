@@ -3,4 +3,3 @@ export * from './inspector';
 export { planIds } from './plan';
 export { rules } from './rules/registry';
 export type { RuleCard } from './rule';
-export { describeInspector, headUnderTest, type RequestUnderTest } from './inspector.suite';

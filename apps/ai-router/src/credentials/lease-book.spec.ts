@@ -1,4 +1,5 @@
-import { compileModels, routerSuiteConfiguration, routerSuiteSecret } from '@sallyport/ai';
+import { compileModels } from '@sallyport/ai';
+import { routerSuiteConfiguration, routerSuiteSecret } from '../../../../libs/ai/src/router.suite';
 import { Credentials, LEASE_MS } from './credentials';
 import { LeaseBook } from './lease-book';
 

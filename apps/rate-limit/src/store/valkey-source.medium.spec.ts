@@ -1,7 +1,8 @@
 import { setTimeout as pass } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { systemClock } from '@sallyport/contracts';
-import { describeLimitSource, type Draw, type Drawn } from '@sallyport/limits';
+import type { Draw, Drawn } from '@sallyport/limits';
+import { describeLimitSource } from '../../../../libs/limits/src/source.suite';
 import { redisBinary, startTestRedis, type TestRedis } from '@sallyport/testkit';
 import { ReplicaCount } from './replica-count';
 import { ValkeySource } from './valkey-source';

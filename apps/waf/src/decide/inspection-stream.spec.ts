@@ -1,5 +1,6 @@
 import { requestHeadToWire, wafV1 } from '@sallyport/contracts';
-import { Engine, headUnderTest, type Inspector } from '@sallyport/waf';
+import { Engine, type Inspector } from '@sallyport/waf';
+import { headUnderTest } from '../../../../libs/waf/src/inspector.suite';
 import { InspectionStream } from './inspection-stream';
 import { inspectWhole } from './whole-request';
 
