@@ -1,6 +1,11 @@
-import { formatDeclarative, parseDeclarative, type DeclarativeInput } from '@sallyport/contracts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { credentials } from '@grpc/grpc-js';
+import { catalogV1, formatDeclarative, parseDeclarative, type DeclarativeInput } from '@sallyport/contracts';
 import { testDatabase, type TestDatabase } from '@sallyport/testkit';
 import { Client } from 'pg';
+import { Agent, request } from 'undici';
 import { CatalogUnderTest, type Answer } from './catalog-under-test';
 
 const DAY = 86_400_000;
@@ -423,6 +428,54 @@ describe('a revision', () => {
       expect(await reborn.served()).toEqual(before);
     } finally {
       await reborn.stop();
+    }
+  }, 30_000);
+
+  it('that the bus does not take is committed all the same, and delivered when the bus is back', async () => {
+    const kv = catalog.bus.kv.bind(catalog.bus);
+    catalog.bus.kv = () => Promise.reject(new Error('the bus is away'));
+    try {
+      expect((await catalog.ask('POST', '/api/v1/consumers', { body: { name: 'shop' } })).status).toBe(201);
+    } finally {
+      catalog.bus.kv = kv;
+    }
+    expect((await catalog.served())?.consumers).toEqual([]);
+    await catalog.running!.publishNow();
+    expect((await catalog.served())?.consumers).toMatchObject([{ name: 'shop' }]);
+  });
+
+  it('is handed to a node without the bus, once', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'sp-'));
+    const grpc = { path: join(directory, 'grpc') };
+    const health = { path: join(directory, 'health') };
+    const other = new CatalogUnderTest(database.url);
+    await publishOrders();
+    await other.start((config) => ({ ...config, listen: { ...config.listen, grpc, health } }));
+    const client = new catalogV1.SnapshotServiceClient(`unix:${grpc.path}`, credentials.createInsecure());
+    const read = (knownRevision: string): Promise<catalogV1.ReadReply[]> =>
+      new Promise((resolve, reject) => {
+        const replies: catalogV1.ReadReply[] = [];
+        client
+          .read({ knownRevision }, { deadline: Date.now() + 5_000 })
+          .on('data', (reply: catalogV1.ReadReply) => replies.push(reply))
+          .on('end', () => resolve(replies))
+          .on('error', reject);
+      });
+    try {
+      const served = (await other.served())!;
+      const [reply] = await read('');
+      expect(reply).toMatchObject({ revision: served.revision, unchanged: false });
+      expect(JSON.parse(reply!.chunk.toString())).toEqual(served);
+      expect(await read(served.revision)).toMatchObject([{ unchanged: true, chunk: Buffer.alloc(0) }]);
+      const { statusCode, body } = await request('http://localhost/readyz', {
+        dispatcher: new Agent({ connect: { socketPath: health.path } }),
+      });
+      await body.dump();
+      expect(statusCode).toBe(200);
+    } finally {
+      client.close();
+      await other.stop();
+      await rm(directory, { recursive: true, force: true });
     }
   }, 30_000);
 
