@@ -8,6 +8,7 @@ import {
   startHealth,
   watchAdminToken,
   type Closable,
+  type Readiness,
   type Runtime,
 } from '@sallyport/platform';
 import type { DataSource } from 'typeorm';
@@ -54,25 +55,24 @@ export async function startAiRouter(
     const router = new LocalRouter({ leases: credentials, onSettled: attemptMetrics(metrics) });
     const leases = new Leases(credentials, clock);
     opened.push(leases);
-    opened.push(
-      await openSnapshotReader({
-        bus,
-        dataDir: config.dataDir,
-        runtime,
-        apply: async (snapshot) => {
-          const table = compileModels(snapshot);
-          await credentials.use(table.credentials);
-          router.use(table);
-          // Who was leased a credential of the configuration before has to hear what became of it.
-          await leases.renew();
-        },
-      }),
-    );
+    const reader = await openSnapshotReader({
+      bus,
+      dataDir: config.dataDir,
+      runtime,
+      apply: async (snapshot) => {
+        const table = compileModels(snapshot);
+        await credentials.use(table.credentials);
+        router.use(table);
+        // Who was leased a credential of the configuration before has to hear what became of it.
+        await leases.renew();
+      },
+    });
+    opened.push(reader);
     opened.push(await new Ledger(dataSource, runtime).follow());
     await openAdmin(config, runtime, { dataSource, router, credentials }, opened);
     await openRpc(config, runtime, router, leases, opened);
     if (config.listen.health) {
-      const ready = () => ({ ready: !ending, reasons: ending ? ['draining'] : [] });
+      const ready = () => readiness(reader.revision() !== undefined, ending);
       opened.push(await startHealth({ address: config.listen.health, metrics, ready }));
     }
     return { router, close };
@@ -80,6 +80,11 @@ export async function startAiRouter(
     await close();
     throw error;
   }
+}
+
+function readiness(configured: boolean, ending: boolean): Readiness {
+  const reasons = [...(configured ? [] : ['no configuration yet']), ...(ending ? ['draining'] : [])];
+  return { ready: reasons.length === 0, reasons };
 }
 
 async function openLedgerDatabase(url: string, runtime: Runtime, opened: Closable[]): Promise<DataSource> {

@@ -15,6 +15,8 @@ export interface CompiledModel {
 /** The models of one revision, by tenant and name; the built-in ones are every tenant's. */
 export interface ModelTable {
   readonly revision: string;
+  /** False before any configuration has come: then a model that is not here may exist all the same. */
+  readonly complete: boolean;
   find(tenant: string, name: string): CompiledModel | undefined;
   /** In the order of their names. */
   list(tenant: string): readonly CompiledModel[];
@@ -75,6 +77,7 @@ export function compileModels(snapshot: Pick<Snapshot, 'revision' | 'models' | '
   }
   return new Table(
     revision,
+    true,
     tenants,
     builtIn(revision),
     credentialsOf(snapshot.accounts),
@@ -84,12 +87,13 @@ export function compileModels(snapshot: Pick<Snapshot, 'revision' | 'models' | '
 
 /** What can be served before any configuration has come. */
 export function builtInModels(): ModelTable {
-  return compileModels({ revision: 'c_0', models: [], accounts: [] });
+  return new Table('c_0', false, new Map(), builtIn('c_0'), [], []);
 }
 
 class Table implements ModelTable {
   constructor(
     readonly revision: string,
+    readonly complete: boolean,
     private readonly tenants: ReadonlyMap<string, ReadonlyMap<string, CompiledModel>>,
     private readonly everywhere: ReadonlyMap<string, CompiledModel>,
     readonly credentials: readonly CredentialReference[],

@@ -15,6 +15,15 @@ describeModelRouter('the engine', async () => {
   return { router, close: async () => undefined };
 });
 
+describe('LocalRouter', () => {
+  it('does not call a model unknown before it has a configuration, and answers for echo all the same', () => {
+    const router = new LocalRouter({ leases });
+    const question = { tenant: 'default', principal: { models: ['*'] }, stream: false };
+    expect(router.explain({ ...question, model: 'gpt-4o' })).toMatchObject({ code: 'AI_ROUTER_UNAVAILABLE' });
+    expect(router.explain({ ...question, model: 'echo' })).toMatchObject({ virtualModel: 'echo' });
+  });
+});
+
 describe('compileModels', () => {
   it('shares one frozen plan between all requests for a model', () => {
     const model = compileModels(routerSuiteConfiguration).find('default', 'plain')!;

@@ -69,9 +69,15 @@ export class LocalRouter implements ModelRouter {
     return { plan, lease: (id) => leases.lease(id) };
   }
 
+  /** Whether a model exists is known only once there is a configuration. */
+  private unknown(model: string): Refusal {
+    if (this.table.complete) return refuse('AI_MODEL_UNKNOWN', { model });
+    return refuse('AI_ROUTER_UNAVAILABLE', {}, { reason: 'no configuration yet' });
+  }
+
   private find(question: ModelQuestion): CompiledModel | Refusal {
     const model = this.table.find(question.tenant, question.model);
-    if (!model) return refuse('AI_MODEL_UNKNOWN', { model: question.model });
+    if (!model) return this.unknown(question.model);
     if (!mayUse(question.principal, model.name)) return refuse('AI_MODEL_FORBIDDEN', { model: model.name });
     return model;
   }
