@@ -47,7 +47,7 @@ export async function startAllInOne({ environment, progress }: AllInOneOptions):
     const databaseUrl = config.databaseUrl ?? (await startDatabase(config, logger, opened));
     progress(config.databaseUrl === undefined ? 'postgres embedded' : 'postgres');
     const bus = await openBus(config, logger, opened);
-    const places = await makePlaces();
+    const places = await makePlaces(config.dataDir);
     opened.push(places);
     const pepper = config.pepper ?? (await readOrDrawPepper(config.dataDir, randomBytes));
     const services = await startServices({

@@ -4,9 +4,7 @@ import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buckets, type RandomBytes } from '@sallyport/contracts';
 import type { Bus, Closable } from '@sallyport/platform';
-
-/** Names the socket to whoever shares the data folder. */
-const PATH_FILE = 'admin.sock.path';
+import { HOST_SOCKET_FILE } from './places';
 
 export interface HostDoorOptions {
   readonly socket: string;
@@ -32,7 +30,7 @@ export async function openHostDoor({ socket, dataDir, admin, bus, random }: Host
     server.listen(socket, () => resolve());
   });
   await chmod(socket, 0o600);
-  const pathFile = join(dataDir, PATH_FILE);
+  const pathFile = join(dataDir, HOST_SOCKET_FILE);
   await writeFile(pathFile, `${socket}\n`, { mode: 0o600 });
   return {
     async close() {

@@ -1,7 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Address, Closable } from '@sallyport/platform';
+
+const PREFIX = 'sallyport-';
 
 /** Services that have listeners of their own in a cluster, and none that others can see here. */
 export type InnerService = 'auth' | 'rate-limit' | 'waf' | 'ai-router' | 'audit' | 'catalog';
@@ -19,9 +21,17 @@ export function targetOf(address: Extract<Address, { path: string }>): string {
   return `unix:${address.path}`;
 }
 
-/** Makes the folder. The temporary folder keeps paths short: a socket's path may have 103 bytes on some systems. */
-export async function makePlaces(): Promise<Places> {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-'));
+/** Names the host's socket to whoever shares the data folder. */
+export const HOST_SOCKET_FILE = 'admin.sock.path';
+
+/**
+ * Makes the folder, and removes that of an earlier start which had no time to do so.
+ * The temporary folder keeps paths short: a socket's path may have 103 bytes on some systems.
+ */
+export async function makePlaces(dataDir: string): Promise<Places> {
+  const before = await readFile(join(dataDir, HOST_SOCKET_FILE), 'utf8').catch(() => '');
+  if (dirname(before).startsWith(join(tmpdir(), PREFIX))) await rm(dirname(before), { recursive: true, force: true });
+  const folder = await mkdtemp(join(tmpdir(), PREFIX));
   return {
     admin: (service) => ({ path: join(folder, `${service}.admin`) }),
     grpc: (service) => ({ path: join(folder, `${service}.grpc`) }),

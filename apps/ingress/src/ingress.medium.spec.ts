@@ -7,7 +7,7 @@ import {
 } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { refuse, systemClock, type Snapshot, type SnapshotRoute } from '@sallyport/contracts';
-import { LocalRouter } from '@sallyport/ai';
+import { compileModels, LocalRouter } from '@sallyport/ai';
 import type { Presented, VerifierOutcome } from '@sallyport/identity';
 import { LocalLimiter, MemorySource } from '@sallyport/limits';
 import { publishSnapshot } from '@sallyport/platform';
@@ -26,6 +26,9 @@ const verifier = {
     );
   },
 };
+
+const router = new LocalRouter({ leases: { lease: () => undefined } });
+router.use(compileModels({ revision: 'c_1', models: [], accounts: [] }));
 
 let runtime: TestRuntime;
 let ingress: RunningIngress;
@@ -64,7 +67,7 @@ beforeAll(async () => {
     verifier,
     limiter: new LocalLimiter(new MemorySource(systemClock)),
     inspector: new Engine(),
-    router: new LocalRouter({ leases: { lease: () => undefined } }),
+    router,
   });
   url = ingress.address;
 });

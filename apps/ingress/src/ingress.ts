@@ -19,8 +19,8 @@ import { drainExchanges } from './drain';
 import { Gateway } from './gateway';
 import type { GatewayParts } from './gateway-parts';
 import { IngressModule } from './ingress.module';
-import { BrokenBytes } from './listeners/broken-bytes';
 import { listenHttp } from './listeners/http';
+import { SocketAnswers } from './listeners/socket-answers';
 import { Recorder } from './record';
 import { refuseExchange } from './refuse';
 import { showPage } from './render/page';
@@ -92,8 +92,8 @@ export async function startIngress(
     }),
   );
 
-  const broken = new BrokenBytes(runtime, parts.publicUrl);
-  const listener = await listenHttp({ address: config.listen.http, handle: gateway.handle, broken: broken.answer });
+  const { broken, tunnel } = new SocketAnswers(runtime, parts.publicUrl);
+  const listener = await listenHttp({ address: config.listen.http, handle: gateway.handle, broken, tunnel });
   let draining = false;
   metrics.gauge('sallyport_ingress_inflight', 'Exchanges under way').observe(() => gateway.open.size);
   const health =

@@ -13,6 +13,8 @@ export interface HttpListener extends Closable {
 export interface HttpListenerOptions {
   readonly address: Address;
   handle(incoming: IncomingMessage, response: ServerResponse): void;
+  /** CONNECT: there is no response object for it, only the socket. */
+  tunnel(incoming: IncomingMessage, socket: Socket): void;
   /** Bytes that are no request: the parser's complaint, and how to answer it. */
   broken(error: NodeJS.ErrnoException, socket: Socket): void;
 }
@@ -49,9 +51,8 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     if (draining) response.setHeader('connection', 'close');
     options.handle(incoming, response);
   });
-  // Neither is served; the canonical request refuses them with a code instead of a bare close.
-  server.on('upgrade', (_, socket) => refuseTunnel(socket as Socket));
-  server.on('connect', (_, socket) => refuseTunnel(socket as Socket));
+  // Without a listener for upgrades, such a request arrives like any other and is refused with a code.
+  server.on('connect', (incoming, socket) => options.tunnel(incoming, socket as Socket));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => options.broken(error, socket as Socket));
 
   await bind(server, options.address);
@@ -71,10 +72,6 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
       if (sockets.size > 0) await new Promise<void>((resolve) => server.once('close', resolve));
     },
   };
-}
-
-function refuseTunnel(socket: Socket): void {
-  socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
 }
 
 function bind(server: Server, address: Address): Promise<void> {

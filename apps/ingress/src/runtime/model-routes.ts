@@ -24,7 +24,7 @@ function modelRoute(endpoint: ModelEndpoint, method: 'GET' | 'POST', path: strin
     stripPrefix: false,
     upstream: '',
     auth: { anonymous: false, kinds: ['api-key', 'jwt'], trust: [], scopes: [] },
-    policies: [],
+    policies: [{ policy: 'waf', config: { profile: 'llm' } }],
     trustTrace: false,
   };
   return { endpoint, method, compiled: compileRoute(route) };

@@ -6,7 +6,8 @@ export const waf = definePolicy({
   summary: 'Says how requests of the route are inspected, and what happens when they cannot be.',
   phase: 'inspect',
   config: z.strictObject({
-    profile: z.enum(['structural']).default('structural'),
+    /** `llm` takes the long texts that prompts are. */
+    profile: z.enum(['structural', 'llm']).default('structural'),
     mode: z.enum(['block', 'detect', 'off']).default('block'),
     /** Without it: deny on public and regulated routes, allow_flagged on internal ones. */
     on_failure: z.enum(['deny', 'allow_flagged']).optional(),
