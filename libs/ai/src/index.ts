@@ -14,24 +14,21 @@
  */
 export type { ChatRequest } from './chat';
 export { readChatRequest } from './dialects/openai-chat/parse';
-export { renderOpenAiErrorEvent, renderOpenAiRefusal, type RenderedAnswer } from './dialects/openai-chat/refusal';
-export { renderModelList, type ListedModel } from './dialects/openai-chat/render';
+export { renderOpenAiRefusal } from './dialects/openai-chat/refusal';
+export { renderModelList } from './dialects/openai-chat/render';
 export { completeChat } from './execute/run-plan';
-export type { ChatCall, ChatClient, ChatFacts, ChatRun, Wires } from './execute/chat-call';
+export type { ChatClient, ChatFacts, Wires } from './execute/chat-call';
 export { systemTimers, type Timers } from './execute/timers';
 export type { Lease, ModelRouter, Planned, PlanQuestion } from './router';
 export {
   builtInModels,
   compileModels,
-  PlanCompileError,
   type CompiledModel,
   type CredentialReference,
   type ModelTable,
 } from './plan/compile';
-export { LocalRouter, mayUse, type LeaseSource, type LocalRouterPorts, type ModelQuestion } from './plan/local-router';
-export { costOf } from './prices/cost';
-export type { Usage } from './usage';
-export { openWires, type WirePorts } from './wires/registry';
+export { LocalRouter, type LeaseSource } from './plan/local-router';
+export { openWires } from './wires/registry';
 export {
   outcomeName,
   outcomeNames,

@@ -13,7 +13,3 @@ export function addUsage(one: Usage, other: Usage): Usage {
   for (const unit of Object.keys(sum) as (keyof Usage)[]) sum[unit] = one[unit] + other[unit];
   return sum;
 }
-
-export function isNothing(usage: Usage): boolean {
-  return Object.values(usage).every((count) => count === 0n);
-}

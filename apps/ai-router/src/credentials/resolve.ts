@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 
 /** A reference leads to nothing that could be sent as a key. The message names the reference, never a value. */
-export class CredentialMissing extends Error {
+class CredentialMissing extends Error {
   constructor(reference: string, problem: string) {
     super(`${reference} ${problem}`);
     this.name = 'CredentialMissing';

@@ -6,7 +6,7 @@ import { SCHEMA } from './ledger-tables';
  * is confirmed is trimmed on the producer's disk, and the forerunner is not here yet. When nobody has sent the missing part
  * for this long, while what follows came again, the producer has it no more.
  */
-export const GAP_MS = 60_000;
+const GAP_MS = 60_000;
 
 export type Step =
   /** Everything up to `seq` is in the table: the producer may trim. */

@@ -10,7 +10,7 @@ const MONTHS = 3;
  * is left where it is, since a partition cannot be made for rows that another one holds.
  * @returns the names of those that were made.
  */
-export async function makePartitions(manager: EntityManager, now: number): Promise<string[]> {
+async function makePartitions(manager: EntityManager, now: number): Promise<string[]> {
   const made: string[] = [];
   for (let ahead = 0; ahead < MONTHS; ahead++) {
     const from = monthAt(now, ahead);

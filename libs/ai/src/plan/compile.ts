@@ -61,7 +61,7 @@ const ECHO_ACCOUNT = 'echo';
 const NONE: ReadonlyMap<string, CompiledModel> = new Map();
 
 /** The id under which plans and leases know the credential of an account. */
-export function credentialId(tenant: string, account: string): string {
+function credentialId(tenant: string, account: string): string {
   return `${tenant}/${account}`;
 }
 

@@ -84,7 +84,7 @@ export class LocalRouter implements ModelRouter {
 }
 
 /** Grants are exact names, `family-*`, or `*`; nothing is granted by default. */
-export function mayUse(principal: Pick<Principal, 'models'>, model: string): boolean {
+function mayUse(principal: Pick<Principal, 'models'>, model: string): boolean {
   return principal.models.some((grant) =>
     grant.endsWith('*') ? model.startsWith(grant.slice(0, -1)) : grant === model,
   );
