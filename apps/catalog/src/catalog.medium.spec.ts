@@ -204,6 +204,18 @@ describe('two editors of one object', () => {
   });
 });
 
+describe('a merge patch', () => {
+  it('is taken under its own media type, and removes what it names null', async () => {
+    await catalog.ask('POST', '/api/v1/upstreams', { body: { name: 'shared', ...upstream, timeout: '5s' } });
+    const patched = await catalog.ask('PATCH', '/api/v1/upstreams/shared', {
+      body: { timeout: null, allowPrivate: true },
+      headers: { 'if-match': '"1"', 'content-type': 'application/merge-patch+json' },
+    });
+    expect(patched).toMatchObject({ status: 200, body: { allowPrivate: true, rev: 2 } });
+    expect(patched.body).not.toHaveProperty('timeout');
+  });
+});
+
 describe('an object that others name', () => {
   it('cannot be removed under them', async () => {
     await catalog.ask('POST', '/api/v1/upstreams', { body: { name: 'shared', ...upstream } });

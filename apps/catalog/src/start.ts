@@ -11,6 +11,7 @@ import {
   type Closable,
   type Runtime,
 } from '@sallyport/platform';
+import { readMergePatches } from './admin/merge-patch';
 import { Catalog, type Edited } from './catalog';
 import { catalogModule } from './catalog.module';
 import type { CatalogConfig } from './config';
@@ -139,7 +140,10 @@ async function startDoor(
       runtime,
       adminToken,
       title: 'Sallyport administration',
-      onFastify: (instance) => door.addTo(instance),
+      onFastify: (instance) => {
+        readMergePatches(instance);
+        door.addTo(instance);
+      },
     });
     ownOpenApi = () => app.openApi();
     return {

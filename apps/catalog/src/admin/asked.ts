@@ -1,9 +1,10 @@
 import { createParamDecorator, applyDecorators, type ExecutionContext } from '@nestjs/common';
-import { ApiHeader, ApiQuery } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiHeader, ApiQuery } from '@nestjs/swagger';
 import { refuse, RefusalError } from '@sallyport/contracts';
 import type { AdminActor } from '@sallyport/platform';
 import type { FastifyRequest } from 'fastify';
 import type { EditRequest } from '../catalog';
+import { MERGE_PATCH } from './merge-patch';
 
 /** Hands a controller who asks for an edit, and how: `If-Match`, `?dryRun=`, the request id. */
 export const Asked = createParamDecorator((_: unknown, context: ExecutionContext): EditRequest => {
@@ -38,4 +39,11 @@ export const EditsWhatWasRead = (): MethodDecorator =>
   applyDecorators(
     dryRun,
     ApiHeader({ name: 'If-Match', required: true, description: 'ETag of the object as it was read.' }),
+  );
+
+/** Documents a body of members to change. */
+export const AcceptsMergePatch = (): MethodDecorator =>
+  applyDecorators(
+    ApiConsumes(MERGE_PATCH, 'application/json'),
+    ApiBody({ schema: { type: 'object' }, description: 'Members to change; null removes one (RFC 7396).' }),
   );

@@ -1,3 +1,14 @@
+import type { FastifyInstance } from 'fastify';
+
+/** RFC 7396 §4. */
+export const MERGE_PATCH = 'application/merge-patch+json';
+
+/** Has merge patches read as the JSON they are. */
+export function readMergePatches(instance: FastifyInstance): void {
+  const parser = instance.getDefaultJsonParser('error', 'error');
+  instance.addContentTypeParser(MERGE_PATCH, { parseAs: 'string' }, parser);
+}
+
 type Members = Record<string, unknown>;
 
 function isObject(value: unknown): value is Members {

@@ -1,17 +1,22 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, type Type } from '@nestjs/common';
-import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { createZodDto, readAs } from '@sallyport/platform';
+import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { readAs } from '@sallyport/platform';
 import type { z } from 'zod';
 import { Catalog, type EditRequest } from '../catalog';
 import type { Kind } from '../kinds';
 import { CatalogReading } from '../reading';
-import { Asked, Edits, EditsWhatWasRead } from './asked';
+import { AcceptsMergePatch, Asked, Edits, EditsWhatWasRead } from './asked';
+import { documented, readable } from './documents';
 import { mergePatch } from './merge-patch';
 import { paged, PageQuery } from './paging';
 
 /** Makes the controller of one kind of named objects: they differ by schema and address only. */
 export function namedController(kind: Kind): Type {
-  const Document = documentOf(kind);
+  const noun = capital(kind.noun);
+  const plural = kind.path.replace('-', ' ');
+  const { shape } = kind.schema as unknown as z.ZodObject;
+  const Document = documented(noun, kind.schema as unknown as z.ZodObject);
+  const { one, page: many } = readable(`${noun}Read`, shape);
 
   @ApiTags(kind.path)
   @Controller(kind.path)
@@ -22,7 +27,8 @@ export function namedController(kind: Kind): Type {
     ) {}
 
     @Get()
-    @ApiOperation({ summary: `Lists each ${kind.noun}.` })
+    @ApiOkResponse({ type: many })
+    @ApiOperation({ summary: `Lists ${plural}.` })
     list(@Query() query: PageQuery) {
       return paged(kind.path, query, (page) => this.reading.listNamed(kind, page));
     }
@@ -30,13 +36,15 @@ export function namedController(kind: Kind): Type {
     @Post()
     @Edits()
     @ApiBody({ type: Document })
-    @ApiOperation({ summary: `Creates a ${kind.noun}.` })
+    @ApiCreatedResponse({ type: one })
+    @ApiOperation({ summary: `Creates one of the ${plural}.` })
     create(@Body() body: unknown, @Asked() asked: EditRequest) {
       return this.catalog.createNamed(kind, readAs(kind.schema, body), asked);
     }
 
     @Get(':name')
-    @ApiOperation({ summary: `Reads a ${kind.noun}.` })
+    @ApiOkResponse({ type: one })
+    @ApiOperation({ summary: `Reads one of the ${plural}.` })
     read(@Param('name') name: string) {
       return this.reading.named(kind, name);
     }
@@ -44,15 +52,17 @@ export function namedController(kind: Kind): Type {
     @Put(':name')
     @EditsWhatWasRead()
     @ApiBody({ type: Document })
-    @ApiOperation({ summary: `Replaces a ${kind.noun}.` })
+    @ApiOkResponse({ type: one })
+    @ApiOperation({ summary: `Replaces one of the ${plural}.` })
     replace(@Param('name') name: string, @Body() body: unknown, @Asked() asked: EditRequest) {
       return this.catalog.replaceNamed(kind, name, () => readAs(kind.schema, body), asked);
     }
 
     @Patch(':name')
     @EditsWhatWasRead()
-    @ApiBody({ type: Document, description: 'Members to change (RFC 7396).' })
-    @ApiOperation({ summary: `Changes members of a ${kind.noun}.` })
+    @AcceptsMergePatch()
+    @ApiOkResponse({ type: one })
+    @ApiOperation({ summary: `Changes members of one of the ${plural}.` })
     change(@Param('name') name: string, @Body() patch: unknown, @Asked() asked: EditRequest) {
       return this.catalog.replaceNamed(kind, name, (now) => readAs(kind.schema, mergePatch(now, patch)), asked);
     }
@@ -60,23 +70,13 @@ export function namedController(kind: Kind): Type {
     @Delete(':name')
     @HttpCode(204)
     @EditsWhatWasRead()
-    @ApiOperation({ summary: `Removes a ${kind.noun} that nothing uses.` })
+    @ApiOperation({ summary: `Removes one of the ${plural} that nothing uses.` })
     remove(@Param('name') name: string, @Asked() asked: EditRequest) {
       return this.catalog.removeNamed(kind, name, asked);
     }
   }
-  return nameClass(NamedController, `${capital(kind.path)}Controller`);
-}
-
-/** The class by which the OpenAPI document names the schema. */
-function documentOf(kind: Kind): Type {
-  class Document extends createZodDto(kind.schema as unknown as z.ZodObject) {}
-  return nameClass(Document, capital(kind.noun));
-}
-
-function nameClass<T extends Type>(type: T, name: string): T {
-  Object.defineProperty(type, 'name', { value: name });
-  return type;
+  Object.defineProperty(NamedController, 'name', { value: `${capital(kind.path)}Controller` });
+  return NamedController;
 }
 
 /** `trust-entries` → `TrustEntries` */

@@ -1,11 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query } from '@nestjs/common';
-import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { declaredLifecycle, declaredService, versionSpec } from '@sallyport/contracts';
 import { createZodDto, readAs } from '@sallyport/platform';
 import { z } from 'zod';
 import { Catalog, type EditRequest } from '../catalog';
 import { CatalogReading } from '../reading';
-import { Asked, Edits, EditsWhatWasRead } from './asked';
+import { AcceptsMergePatch, Asked, Edits, EditsWhatWasRead } from './asked';
+import { readableService, readableVersion } from './documents';
 import { mergePatch } from './merge-patch';
 import { paged, PageQuery } from './paging';
 
@@ -28,6 +29,7 @@ export class ServicesController {
   ) {}
 
   @Get()
+  @ApiOkResponse({ type: readableService.page })
   @ApiOperation({ summary: 'Lists the services.' })
   list(@Query() query: PageQuery) {
     return paged('services', query, (page) => this.reading.listServices(page));
@@ -35,12 +37,14 @@ export class ServicesController {
 
   @Post()
   @Edits()
+  @ApiCreatedResponse({ type: readableService.one })
   @ApiOperation({ summary: 'Creates a service without versions.' })
   create(@Body() body: Service, @Asked() asked: EditRequest) {
     return this.catalog.createService(body, asked);
   }
 
   @Get(':service')
+  @ApiOkResponse({ type: readableService.one })
   @ApiOperation({ summary: 'Reads a service.' })
   read(@Param('service') service: string) {
     return this.reading.service(service);
@@ -55,6 +59,7 @@ export class ServicesController {
   }
 
   @Get(':service/versions')
+  @ApiOkResponse({ type: readableVersion.page })
   @ApiOperation({ summary: 'Lists the versions of a service.' })
   listVersions(@Param('service') service: string, @Query() query: PageQuery) {
     return paged(`services/${service}`, query, (page) => this.reading.listVersions(service, page));
@@ -62,12 +67,14 @@ export class ServicesController {
 
   @Post(':service/versions')
   @Edits()
+  @ApiCreatedResponse({ type: readableVersion.one })
   @ApiOperation({ summary: 'Creates a version as a draft.' })
   createVersion(@Param('service') service: string, @Body() body: NewVersion, @Asked() asked: EditRequest) {
     return this.catalog.createVersion(service, body, asked);
   }
 
   @Get(':service/versions/:version')
+  @ApiOkResponse({ type: readableVersion.one })
   @ApiOperation({ summary: 'Reads a version with its routes.' })
   readVersion(@Param('service') service: string, @Param('version') label: string) {
     return this.reading.version(service, label);
@@ -75,6 +82,7 @@ export class ServicesController {
 
   @Put(':service/versions/:version')
   @EditsWhatWasRead()
+  @ApiOkResponse({ type: readableVersion.one })
   @ApiOperation({ summary: 'Replaces what a version says; a published one is served so at once.' })
   replaceVersion(
     @Param('service') service: string,
@@ -87,7 +95,8 @@ export class ServicesController {
 
   @Patch(':service/versions/:version')
   @EditsWhatWasRead()
-  @ApiBody({ type: Version, description: 'Members to change (RFC 7396).' })
+  @AcceptsMergePatch()
+  @ApiOkResponse({ type: readableVersion.one })
   @ApiOperation({ summary: 'Changes members of a version.' })
   changeVersion(
     @Param('service') service: string,
@@ -110,6 +119,7 @@ export class ServicesController {
   @HttpCode(200)
   @Edits()
   @ApiBody({ type: Nothing, required: false })
+  @ApiOkResponse({ type: readableVersion.one })
   @ApiOperation({ summary: 'Serves a draft; a dry run shows the preflight.' })
   publish(
     @Param('service') service: string,
@@ -124,6 +134,7 @@ export class ServicesController {
   @HttpCode(200)
   @Edits()
   @ApiBody({ type: Deprecation })
+  @ApiOkResponse({ type: readableVersion.one })
   @ApiOperation({ summary: 'Announces the end of a version, or moves it.' })
   deprecate(
     @Param('service') service: string,
@@ -138,6 +149,7 @@ export class ServicesController {
   @HttpCode(200)
   @Edits()
   @ApiBody({ type: Reason, required: false })
+  @ApiOkResponse({ type: readableVersion.one })
   @ApiOperation({ summary: 'Takes a deprecation back.' })
   reinstate(
     @Param('service') service: string,
@@ -152,6 +164,7 @@ export class ServicesController {
   @HttpCode(200)
   @Edits()
   @ApiBody({ type: Reason })
+  @ApiOkResponse({ type: readableVersion.one })
   @ApiOperation({ summary: 'Ends a deprecated version at once, for a reason.' })
   sunset(
     @Param('service') service: string,
@@ -166,6 +179,7 @@ export class ServicesController {
   @HttpCode(200)
   @Edits()
   @ApiBody({ type: Reason })
+  @ApiOkResponse({ type: readableVersion.one })
   @ApiOperation({ summary: 'Closes a version that has ended; it answers 410 for another twelve months.' })
   decommission(
     @Param('service') service: string,
