@@ -45,7 +45,7 @@ describe('the audit service', () => {
   const openOwnTrail = (app: string) =>
     openTrail({
       directory: join(folder, 'spool'),
-      app: app as 'ingress',
+      app: app,
       cluster: 'cluster-a',
       maxBytes: 64 * 1024 * 1024,
       random: randomBytes,

@@ -120,8 +120,12 @@ export class FakeDisk implements FileSystem {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    this.#files.set(to, this.#inode(from));
-    this.#files.delete(from);
+    const inside = [...this.#files.keys()].filter((path) => path === from || path.startsWith(`${from}/`));
+    if (inside.length === 0) throw new DiskError('ENOENT', from);
+    for (const path of inside) {
+      this.#files.set(`${to}${path.slice(from.length)}`, this.#inode(path));
+      this.#files.delete(path);
+    }
   }
 
   async remove(path: string): Promise<void> {

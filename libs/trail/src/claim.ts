@@ -34,12 +34,13 @@ export async function claimProducer(root: string, app: string, ports: ClaimPorts
   }
 }
 
-/** Claims folders of an app whose owners are gone, apart from those that living processes hold. */
+/** Claims every folder of an app that holds a chain and that no living process holds. */
 export async function claimOrphans(root: string, app: string, ports: ClaimPorts): Promise<Claim[]> {
   const claims: Claim[] = [];
   for (const producer of (await ports.files.list(root)).filter((name) => isProducerOf(app, name)).sort()) {
-    if ((await ports.files.list(`${root}/${producer}`)).length === 0) continue;
-    const claim = await claimFolder(`${root}/${producer}`, producer, ports);
+    const directory = `${root}/${producer}`;
+    if (!(await ports.files.list(directory)).includes('chain')) continue;
+    const claim = await claimFolder(directory, producer, ports);
     if (claim) claims.push(claim);
   }
   return claims;

@@ -88,14 +88,14 @@ function clean(value: unknown): Json {
       return value;
     case 'object':
       if (value === null) return null;
-      if (Array.isArray(value)) return value.map(clean);
+      if (Array.isArray(value)) return value.map((item: unknown) => clean(item));
       return Object.fromEntries(
         Object.entries(value)
           .filter(([, member]) => member !== undefined)
           .map(([name, member]) => [cleanText(name), clean(member)]),
       );
     default:
-      return value === undefined ? null : String(value);
+      return typeof value === 'bigint' ? value.toString() : null;
   }
 }
 
@@ -121,16 +121,17 @@ function cut(event: AuditEvent, document: Document): Buffer {
 type Bound = { readonly characters: number; readonly items: number; readonly members: number };
 
 function shorten(value: Json, bound: Bound): Json {
-  if (typeof value === 'string') {
-    return value.length <= bound.characters ? value : `${value.slice(0, bound.characters).toWellFormed()}…`;
-  }
+  if (typeof value === 'string') return cutText(value, bound);
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.slice(0, bound.items).map((item) => shorten(item, bound));
+  if (Array.isArray(value)) return (value as Json[]).slice(0, bound.items).map((item) => shorten(item, bound));
+  const members = Object.entries(value as Document).slice(0, bound.members);
   return Object.fromEntries(
-    Object.entries(value)
-      .slice(0, bound.members)
-      .map(([name, member]) => [shorten(name, bound), shorten(member!, bound)]),
+    members.map(([name, member]): [string, Json] => [cutText(name, bound), shorten(member!, bound)]),
   );
+}
+
+function cutText(text: string, { characters }: Bound): string {
+  return text.length <= characters ? text : `${text.slice(0, characters).toWellFormed()}…`;
 }
 
 /** Who, what and when: what must be left of an event whatever its size. */

@@ -1,6 +1,6 @@
 import type { FileSystem, SpoolFile } from './ports';
 
-export const GAP_PAGE_BYTES = 4096;
+const GAP_PAGE_BYTES = 4096;
 
 /** Records that the spool did not take. */
 export interface Gap {

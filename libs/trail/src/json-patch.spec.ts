@@ -6,7 +6,7 @@ type Open = Json | { [name: string]: Json } | undefined;
 
 /** RFC 6902 for what we emit: members of objects and the whole document. */
 function apply(document: Open, operations: readonly PatchOperation[]): Open {
-  let root = structuredClone(document) as Open;
+  let root = structuredClone<Open>(document);
   for (const operation of operations) {
     const tokens = operation.path
       .split('/')

@@ -13,6 +13,7 @@ import type {
   Pseudonym,
   RefusedSessionFacts,
   RequestFacts,
+  RouteFacts,
   TraceFacts,
   WafFacts,
 } from './facts';
@@ -52,9 +53,8 @@ function dispositionOf({ outcome, refusal, waf }: RequestFacts): readonly [actio
 
 /** The record of a request that is over: exactly one for each response a client received. */
 export function requestCompleted(facts: RequestFacts): AuditEvent {
-  const { model, waf, refusal, folded, limit } = facts;
+  const { model, refusal } = facts;
   const [action_id, disposition_id] = dispositionOf(facts);
-  const failed = facts.outcome !== 'ok' || facts.status >= 400;
   const shape = requestShape(facts);
   return event('request.completed', facts.tenant, facts, {
     action_id,
@@ -68,55 +68,68 @@ export function requestCompleted(facts: RequestFacts): AuditEvent {
     disposition_id,
     dst_endpoint: facts.upstream && { hostname: facts.upstream.host },
     http_request: { http_method: facts.method, length: facts.bytesIn, url: { path: facts.path } },
-    http_response:
-      facts.status === 0
-        ? undefined
-        : { code: facts.status, latency: facts.endedAt - facts.startedAt, length: facts.bytesOut },
+    http_response: responseOf(facts),
     message: `${shape.what} by ${callerOf(facts.principal)}`,
     message_context: model && messageContext(model),
     metadata: { profiles: shape.profiles },
     policy: refusal && policyOf(refusal, facts.configVersion),
     resources: shape.resources,
-    severity_id: waf?.verdict === 'refuse' ? 3 : 1,
+    severity_id: facts.waf?.verdict === 'refuse' ? 3 : 1,
     src_endpoint: sourceOf(facts),
     status_code: String(facts.status),
     status_detail: refusal && (refusal.reason ?? refusal.code),
-    status_id: failed ? 2 : 1,
+    status_id: facts.outcome === 'ok' && facts.status < 400 ? 1 : 2,
     time: facts.endedAt,
     trace: traceOf(facts.trace, facts.startedAt, facts.endedAt),
     type_uid: shape.class_uid * 100 + shape.activity_id,
-    unmapped: {
-      sallyport: {
-        attempts: model?.attempts.map(attemptOf),
-        code: refusal?.code,
-        config_version: facts.configVersion,
-        cost_usd: model?.costUsd,
-        count: folded?.count,
-        credential: credentialOf(facts.principal),
-        decided_by: facts.decidedBy && sorted(facts.decidedBy),
-        fallback_from: model && (model.fallbackFrom ?? null),
-        first_request_id: folded?.firstRequestId,
-        kind: 'request.completed',
-        last_request_id: folded?.lastRequestId,
-        limit: limit && { policy: limit.policy, remaining: limit.remaining },
-        model: model?.requested,
-        outcome: facts.outcome,
-        price_version: model?.priceVersion,
-        redaction: 'metadata',
-        request_id: facts.requestId,
-        route: facts.route?.id,
-        route_class: facts.route?.class,
-        service: facts.route?.service,
-        service_version: facts.route?.version,
-        skipped: facts.skipped?.map(({ control, reason }) => ({ control, reason })) ?? [],
-        stream: model?.stream,
-        subject_ref: subjectOf(facts),
-        unpriced: model && model.costUsd === null ? true : undefined,
-        usage: model?.usage && usageOf(model.usage),
-        waf: waf && wafOf(waf),
-      },
-    },
+    unmapped: { sallyport: requestDetail(facts) },
   });
+}
+
+const nothing = {} as const;
+
+/** What OCSF has no place for. */
+function requestDetail(facts: RequestFacts): Members {
+  const { decidedBy, limit, principal, refusal, skipped = [], waf } = facts;
+  const { attempts, costUsd, fallbackFrom, priceVersion, requested, stream, usage }: Partial<ModelFacts> =
+    facts.model ?? nothing;
+  const { count, firstRequestId, lastRequestId }: Partial<NonNullable<RequestFacts['folded']>> =
+    facts.folded ?? nothing;
+  const route: Partial<RouteFacts> = facts.route ?? nothing;
+  return {
+    attempts: attempts?.map(attemptOf),
+    code: refusal?.code,
+    config_version: facts.configVersion,
+    cost_usd: costUsd,
+    count,
+    credential: credentialOf(principal),
+    decided_by: decidedBy && sorted(decidedBy),
+    fallback_from: facts.model && (fallbackFrom ?? null),
+    first_request_id: firstRequestId,
+    kind: 'request.completed',
+    last_request_id: lastRequestId,
+    limit: limit && { policy: limit.policy, remaining: limit.remaining },
+    model: requested,
+    outcome: facts.outcome,
+    price_version: priceVersion,
+    redaction: 'metadata',
+    request_id: facts.requestId,
+    route: route.id,
+    route_class: route.class,
+    service: route.service,
+    service_version: route.version,
+    skipped: skipped.map(({ control, reason }) => ({ control, reason })),
+    stream,
+    subject_ref: subjectOf(facts),
+    unpriced: costUsd === null ? true : undefined,
+    usage: usage && usageOf(usage),
+    waf: waf && wafOf(waf),
+  };
+}
+
+/** A client that left early got no response. */
+function responseOf({ status, startedAt, endedAt, bytesOut }: RequestFacts): Members | undefined {
+  return status === 0 ? undefined : { code: status, latency: endedAt - startedAt, length: bytesOut };
 }
 
 /** The record that is durable before a `regulated` request is answered. */

@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat, utimes, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { kill, pid as ownPid } from 'node:process';
 import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
 
 const flags = { create: 'w+', exclusive: 'wx+', edit: 'r+', read: 'r' } as const;
@@ -119,7 +120,7 @@ function pidNamespace(): string {
 
 function signalReaches(pid: number): boolean {
   try {
-    process.kill(pid, 0);
+    kill(pid, 0);
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
@@ -129,8 +130,8 @@ function signalReaches(pid: number): boolean {
 /** Processes of the host; where there is no /proc, a process id alone has to do. */
 export function nodeProcesses(): Processes {
   return {
-    pid: process.pid,
-    started: startOf(process.pid) ?? '',
+    pid: ownPid,
+    started: startOf(ownPid) ?? '',
     space: `${hostname()} ${pidNamespace()}`,
     isAlive(pid, started) {
       const start = startOf(pid);

@@ -5,7 +5,7 @@ import { controlReported } from './kinds';
 import { nodeFileSystem, nodeProcesses, nodeScheduler } from './node-ports';
 import type { FileSystem, Processes, Scheduler } from './ports';
 import type { SpoolRecord } from './segment';
-import { Spool, type SpoolNote } from './spool';
+import { Spool, type SpoolNote, type SpoolOptions } from './spool';
 import type { AuditEvent, Receipt, Trail } from './trail';
 
 export interface SpoolPlace {
@@ -40,7 +40,17 @@ export interface OpenTrail extends Trail {
 
 /** Opens a lane that is no audit trail, such as `usage`: its user writes the bodies and watches the spool. */
 export function openSpool(place: SpoolPlace): Promise<Spool> {
-  return Spool.open({
+  return Spool.open(spoolOptions(place));
+}
+
+/** Opens the audit trail of one process. @throws when no folder can be claimed or written. */
+export async function openTrail(options: TrailOptions): Promise<OpenTrail> {
+  return trailOver(await openSpool(options), options);
+}
+
+/** A place with the ports of this host where none were handed in. */
+export function spoolOptions(place: SpoolPlace): SpoolOptions {
+  return {
     root: place.directory,
     app: place.app,
     cluster: place.cluster,
@@ -50,13 +60,12 @@ export function openSpool(place: SpoolPlace): Promise<Spool> {
     files: place.files ?? nodeFileSystem,
     scheduler: place.scheduler ?? nodeScheduler,
     processes: place.processes ?? nodeProcesses(),
-  });
+  };
 }
 
-/** Opens the audit trail of one process. @throws when no folder can be claimed or written. */
-export async function openTrail(options: TrailOptions): Promise<OpenTrail> {
+/** Writes events, and what happens to the spool itself, into a spool. */
+export function trailOver(spool: Spool, options: TrailOptions): OpenTrail {
   const { cluster, version, clock = systemClock } = options;
-  const spool = await openSpool(options);
   const { producer } = spool;
 
   function append(event: AuditEvent): Receipt {
@@ -104,7 +113,7 @@ function recordOf(note: SpoolNote, options: TrailOptions): AuditEvent {
     tenant: options.tenant,
     app: options.app,
     what,
-    detail: detail as { readonly [name: string]: Json },
+    detail: detail,
     state: failures.has(what) ? 'failed' : undefined,
   });
   // The gap's uid was fixed when the first record was lost: a second statement of it is recognised by that.

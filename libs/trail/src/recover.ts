@@ -126,7 +126,7 @@ function noteControls(records: readonly SpoolRecord[], controls: Map<string, num
 }
 
 /** The uid of an event's body, or undefined for a body of another kind. */
-export function uidOf(body: Uint8Array): string | undefined {
+function uidOf(body: Uint8Array): string | undefined {
   try {
     const document = JSON.parse(Buffer.from(body).toString()) as { metadata?: { uid?: unknown } };
     const uid = document.metadata?.uid;

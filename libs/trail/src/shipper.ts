@@ -23,9 +23,9 @@ export interface ShipperOptions {
    * Publishes a `sallyport.audit.v1.Batch` and resolves when the bus has it. Without an id the bus must take it even
    * when it took the same before.
    */
-  publish(batch: Uint8Array, id: string | undefined): Promise<void>;
+  readonly publish: (batch: Uint8Array, id: string | undefined) => Promise<void>;
   /** Told when the bus begins to fail, with the error, and once it works again, with undefined. */
-  onBus?(error: unknown): void;
+  readonly onBus?: (error: unknown) => void;
 }
 
 export interface Shipper {

@@ -3,7 +3,8 @@ import { ChainFiles } from './chain-files';
 import { claimProducer, type Claim } from './claim';
 import { GapPage, type Gap } from './gap';
 import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
-import { recover, type Damage, type Recovery, type Segment } from './recover';
+import { Pending, RESOLVED } from './pending';
+import { recover, type Recovery, type Segment } from './recover';
 import {
   encodeRecord,
   encodeSegmentEnd,
@@ -14,17 +15,25 @@ import {
   segmentName,
   type SpoolRecord,
 } from './segment';
-import { SpoolFull, type Receipt } from './trail';
+import {
+  endChain,
+  endedChains,
+  isDiskFull,
+  makeReserve,
+  newChain,
+  readChain,
+  RESERVE_BYTES,
+  writeWhole,
+} from './spool-folder';
+import type { Receipt } from './trail';
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
 const SEGMENT_MS = 60_000;
 const BATCH_BYTES = 1024 * 1024;
 /** Within this time of its write a record is durable, also when nobody waits for it. */
 const SYNC_DELAY_MS = 4;
-/** Space set aside on disk for control records and for what was accepted when the disk filled up. */
-const RESERVE_BYTES = 256 * 1024;
 /** Bytes that may wait in memory for a disk that does not answer. */
-const MEMORY_BYTES = 4 * 1024 * 1024;
+const MEMORY_BYTES = 16 * 1024 * 1024;
 const RETRY_MS = 250;
 /** Chains have no fingerprints yet; the field is there for them. */
 const NO_FINGERPRINT = new Uint8Array(32);
@@ -73,68 +82,6 @@ export interface SpoolWatcher {
 
 type Chained = Readonly<Pick<Recovery, 'controls' | 'nextSeq'>> & { readonly segments: readonly Segment[] };
 const EMPTY: Chained = { segments: [], controls: new Map(), nextSeq: 1 };
-
-type State = 'queued' | 'written' | 'durable' | 'refused';
-
-const RESOLVED = Promise.resolve();
-const NOTHING = Buffer.alloc(0);
-
-interface Deferred {
-  readonly promise: Promise<void>;
-  resolve(): void;
-  reject(error: Error): void;
-}
-
-function defer(): Deferred {
-  let resolve!: () => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<void>((good, bad) => {
-    resolve = good;
-    reject = bad;
-  });
-  return { promise, resolve, reject };
-}
-
-/** A record between `append` and the disk. */
-class Pending implements Receipt {
-  state: State = 'queued';
-  #written: Deferred | undefined;
-  #durable: Deferred | undefined;
-
-  constructor(
-    readonly uid: string,
-    readonly seq: number,
-    readonly label: string,
-    readonly bytes: Buffer,
-    private readonly hurry: (seq: number) => void,
-  ) {}
-
-  get written(): Promise<void> {
-    if (this.state === 'refused') return Promise.reject(new SpoolFull(this.uid));
-    if (this.state !== 'queued') return RESOLVED;
-    return (this.#written ??= defer()).promise;
-  }
-
-  get durable(): Promise<void> {
-    if (this.state === 'refused') return Promise.reject(new SpoolFull(this.uid));
-    if (this.state === 'durable') return RESOLVED;
-    this.hurry(this.seq);
-    return (this.#durable ??= defer()).promise;
-  }
-
-  advance(state: 'written' | 'durable'): void {
-    this.state = state;
-    this.#written?.resolve();
-    if (state === 'durable') this.#durable?.resolve();
-  }
-
-  refuse(): void {
-    this.state = 'refused';
-    const error = new SpoolFull(this.uid);
-    this.#written?.reject(error);
-    this.#durable?.reject(error);
-  }
-}
 
 /**
  * Keeps the records of one producer on disk until they are committed elsewhere. Everything of one turn of the event
@@ -188,24 +135,29 @@ export class Spool {
 
   /** Claims a producer's folder, repairs what its last owner left, and begins a new segment. */
   static async open(options: SpoolOptions): Promise<Spool> {
-    const claim = await claimProducer(options.root, options.app, options);
+    return Spool.openClaimed(options, await claimProducer(options.root, options.app, options));
+  }
+
+  /** Opens a folder that is claimed already. */
+  static async openClaimed(options: SpoolOptions, claim: Claim): Promise<Spool> {
     try {
-      return await Spool.#openClaimed(options, claim);
+      return await Spool.#repair(options, claim);
     } catch (error) {
       await claim.release();
       throw error;
     }
   }
 
-  static async #openClaimed(options: SpoolOptions, claim: Claim): Promise<Spool> {
+  static async #repair(options: SpoolOptions, claim: Claim): Promise<Spool> {
     const { files } = options;
     const { directory } = claim;
     const found = await recover(files, directory);
     const { damage } = found;
     const previous = await readChain(files, directory);
-    if (damage) await endChain(files, directory, previous ?? newChain(options, claim), damage, found.segments);
+    const begin = () => newChain(options.cluster, claim.producer, options.clock.now(), options.random);
+    if (damage) await endChain(files, directory, previous ?? begin(), damage, found.segments);
     const fresh = previous === undefined || damage !== undefined;
-    const chain = fresh ? newChain(options, claim) : previous;
+    const chain = fresh ? begin() : previous;
     if (fresh) await writeWhole(files, directory, 'chain', Buffer.from(chain));
     const { segments, controls, nextSeq }: Chained = damage ? EMPTY : found;
     const live = new ChainFiles(files, directory, chain, [...segments], new Map(controls));
@@ -315,6 +267,11 @@ export class Spool {
   /** Writes and syncs what was taken, then gives the folder up. What the disk cannot take by then is refused. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    await this.#end();
+    await this.claim.release();
+  }
+
+  async #end(): Promise<void> {
     await this.flush();
     this.#closed = true;
     this.#retryCancel?.();
@@ -327,7 +284,25 @@ export class Spool {
     for (const chain of this.chains) await chain.release();
     await this.#file?.close();
     await this.page.close();
+  }
+
+  /**
+   * Closes the spool and removes its folder, once all of it is committed elsewhere. The folder goes in one step, because
+   * a chain's name without its segments would begin to count anew. Files set aside as damaged are left.
+   */
+  async retire(): Promise<void> {
+    const { files, root } = this.options;
+    const { directory, producer } = this.claim;
+    await this.#end();
+    const retired = `${root}/${producer}.${this.chain.slice(this.chain.lastIndexOf('/') + 1)}.retired`;
+    // Still claimed: nobody can open the folder before it is gone.
+    await files.rename(directory, retired);
+    await files.syncFolder(root);
     await this.claim.release();
+    const names = await files.list(retired);
+    const kept = names.filter((name) => name.endsWith('.damaged'));
+    for (const name of names) if (!kept.includes(name)) await files.remove(`${retired}/${name}`);
+    if (kept.length === 0) await files.removeFolder(retired);
   }
 
   /** Writes and syncs what was appended, as far as the disk lets it. */
@@ -345,8 +320,8 @@ export class Spool {
   // ---- what is taken ------------------------------------------------------------------------------------------
 
   #admits({ control }: Entry): boolean {
-    if (control) return this.#queuedBytes < RESERVE_BYTES && this.#fits(0);
     if (this.room()) return true;
+    if (control) return this.#queuedBytes < RESERVE_BYTES && this.#fits(0);
     this.#refusing = true;
     return false;
   }
@@ -358,9 +333,7 @@ export class Spool {
 
   #refuse({ uid, label }: Entry): Receipt {
     this.#lose(label);
-    const refused = new Pending(uid, 0, label, NOTHING, () => {});
-    refused.refuse();
-    return refused;
+    return Pending.refused(uid, label);
   }
 
   #lose(label: string): void {
@@ -644,93 +617,6 @@ export class Spool {
   }
 }
 
-function isDiskFull(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOSPC' || code === 'EDQUOT';
-}
-
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/**
- * An epoch must never come twice, also when a folder is lost and made again, or made on two hosts at once: the ingest
- * would take the second for a repetition of the first. So it is the second it began in and 32 random bits.
- */
-function newChain({ cluster, clock, random }: SpoolOptions, { producer }: Claim): string {
-  const seconds = Math.floor(clock.now() / 1000).toString(16);
-  return `${cluster}/${producer}/${seconds}${Buffer.from(random(4)).toString('hex')}`;
-}
-
-async function readChain(files: FileSystem, directory: string): Promise<string | undefined> {
-  const bytes = await files.readAll(`${directory}/chain`);
-  return bytes?.length ? Buffer.from(bytes).toString() : undefined;
-}
-
-/** Makes a file that is there wholly or not at all. */
-async function writeWhole(files: FileSystem, directory: string, name: string, bytes: Uint8Array): Promise<void> {
-  const file = await files.open(`${directory}/next`, 'create');
-  try {
-    await file.write([bytes], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await files.rename(`${directory}/next`, `${directory}/${name}`);
-  await files.syncFolder(directory);
-}
-
-/** Fills the reserve. @returns false when there is no space for it. */
-async function makeReserve(files: FileSystem, directory: string): Promise<boolean> {
-  const path = `${directory}/reserve`;
-  try {
-    const file = await files.open(path, 'create');
-    try {
-      await file.write([Buffer.alloc(RESERVE_BYTES)], 0);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    return true;
-  } catch (error) {
-    await files.remove(path);
-    if (isDiskFull(error)) return false;
-    throw error;
-  }
-}
-
-/**
- * Ends a chain before its damage: sound segments move to a folder of their own, from where they are shipped; the
- * damaged file and those behind it keep their bytes under the name `.damaged`.
- */
-async function endChain(
-  files: FileSystem,
-  directory: string,
-  chain: string,
-  damage: Damage,
-  segments: readonly Segment[],
-): Promise<void> {
-  const epoch = chain.slice(chain.lastIndexOf('/') + 1);
-  const folder = `${directory}/${epoch}`;
-  await files.makeFolder(folder);
-  await writeWhole(files, folder, 'chain', Buffer.from(chain));
-  if (damage.soundPart.length > SEGMENT_HEADER_BYTES) {
-    await writeWhole(files, folder, damage.names[0]!, damage.soundPart);
-  }
-  for (const { path } of segments) await files.rename(path, `${folder}${path.slice(path.lastIndexOf('/'))}`);
-  for (const name of damage.names) await files.rename(`${directory}/${name}`, `${directory}/${epoch}-${name}.damaged`);
-  await files.remove(`${directory}/chain`);
-  await files.syncFolder(folder);
-  await files.syncFolder(directory);
-}
-
-async function endedChains(files: FileSystem, directory: string): Promise<ChainFiles[]> {
-  const chains: ChainFiles[] = [];
-  for (const name of (await files.list(directory)).filter((entry) => /^[0-9a-f]{16,}$/.test(entry)).sort()) {
-    const folder = `${directory}/${name}`;
-    const chain = await readChain(files, folder);
-    const { segments, controls } = await recover(files, folder);
-    if (chain && segments.length > 0) chains.push(new ChainFiles(files, folder, chain, segments, controls));
-  }
-  return chains;
 }

@@ -102,23 +102,22 @@ export class Ingester implements Closable {
 
   async #takeOver(): Promise<void> {
     const { databaseUrl, bus, logger } = this.#options;
-    let opened: IngestSession | undefined;
-    let gone = false;
-    opened = await IngestSession.open(databaseUrl, () => {
-      gone = true;
-      if (opened) this.#lose(opened);
+    let lost = false;
+    const session = await IngestSession.open(databaseUrl, () => {
+      lost = true;
+      this.#lose();
     });
-    if (!opened) return;
-    if (gone || this.#closed) return opened.close();
-    this.#session = opened;
+    if (!session) return;
+    if (lost || this.#closed) return session.close();
+    this.#session = session;
     this.#complained = false;
     logger.info('this process stores the audit records');
     this.#subscription ??= await bus.consume('SALLYPORT_AUDIT', durables.auditIngest, this.#window.take, CONSUME);
   }
 
   /** Another process may be the ingester from now on: no message may be taken that it should have. */
-  #lose(session: IngestSession): void {
-    if (this.#session !== session || this.#closed) return;
+  #lose(): void {
+    if (!this.#session || this.#closed) return;
     this.#session = undefined;
     this.#options.logger.warn('lost the database connection that stores audit records');
     const subscription = this.#subscription;
@@ -191,9 +190,9 @@ export class Ingester implements Closable {
   /** Producers may trim; listeners get the records. Neither is needed for anything to be right. */
   async #tell(arranged: readonly ArrangedChain[], committed: readonly Committed[]): Promise<void> {
     const { bus, logger } = this.#options;
-    const messages = [
+    const messages: { readonly subject: string; readonly data: Uint8Array }[] = [
       ...arranged.map(({ chain, nextSeq }) => ({
-        subject: subjects.auditCommitted as string,
+        subject: subjects.auditCommitted,
         data: auditV1.SpoolCommitted.encode({ chain, seq: BigInt(nextSeq - 1) }).finish(),
       })),
       ...committed.map(({ row, position, body }) => ({

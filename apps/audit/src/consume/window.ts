@@ -8,7 +8,7 @@ const RETRY_MS = 1_000;
 /** One message of the bus that waits for its verdict. */
 export interface Delivery {
   readonly batch: auditV1.Batch;
-  answer(verdict: Verdict): void;
+  readonly answer: (verdict: Verdict) => void;
 }
 
 /**

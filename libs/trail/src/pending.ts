@@ -1,0 +1,72 @@
+import { SpoolFull, type Receipt } from './trail';
+
+type State = 'queued' | 'written' | 'durable' | 'refused';
+
+/** Shared by everything that has happened already. */
+export const RESOLVED = Promise.resolve();
+const NOTHING = Buffer.alloc(0);
+
+interface Deferred {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+function defer(): Deferred {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((good, bad) => {
+    resolve = good;
+    reject = bad;
+  });
+  return { promise, resolve, reject };
+}
+
+/** A record between `append` and the disk. */
+export class Pending implements Receipt {
+  state: State = 'queued';
+  #written: Deferred | undefined;
+  #durable: Deferred | undefined;
+
+  constructor(
+    readonly uid: string,
+    readonly seq: number,
+    readonly label: string,
+    readonly bytes: Buffer,
+    /** Told that somebody waits for this record to be durable. */
+    private readonly hurry: (seq: number) => void,
+  ) {}
+
+  /** A record that was not taken. */
+  static refused(uid: string, label: string): Pending {
+    const refused = new Pending(uid, 0, label, NOTHING, () => {});
+    refused.refuse();
+    return refused;
+  }
+
+  get written(): Promise<void> {
+    if (this.state === 'refused') return Promise.reject(new SpoolFull(this.uid));
+    if (this.state !== 'queued') return RESOLVED;
+    return (this.#written ??= defer()).promise;
+  }
+
+  get durable(): Promise<void> {
+    if (this.state === 'refused') return Promise.reject(new SpoolFull(this.uid));
+    if (this.state === 'durable') return RESOLVED;
+    this.hurry(this.seq);
+    return (this.#durable ??= defer()).promise;
+  }
+
+  advance(state: 'written' | 'durable'): void {
+    this.state = state;
+    this.#written?.resolve();
+    if (state === 'durable') this.#durable?.resolve();
+  }
+
+  refuse(): void {
+    this.state = 'refused';
+    const error = new SpoolFull(this.uid);
+    this.#written?.reject(error);
+    this.#durable?.reject(error);
+  }
+}
