@@ -1,4 +1,3 @@
-export { canonical, eventBytes, MAX_EVENT_BYTES, type Stamp } from './event';
 export * from './facts';
 export type { Gap } from './gap';
 export {

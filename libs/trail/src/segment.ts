@@ -95,7 +95,7 @@ export function encodeSegmentEnd(count: number, lastSeq: number): Buffer {
 }
 
 /** Bytes from `offset` that a complete record there takes, or undefined when its header is not wholly there. */
-export function recordLength(bytes: Buffer, offset: number): number | undefined {
+function recordLength(bytes: Buffer, offset: number): number | undefined {
   return offset + RECORD_HEADER_BYTES > bytes.length ? undefined : RECORD_HEADER_BYTES + bytes.readUInt32BE(offset);
 }
 

@@ -9,7 +9,7 @@ import { Reader } from '../query/reader';
 import { searchRequest } from '../query/search-request';
 import type { TrailHealth } from '../query/trail-health';
 
-export const HEALTH = Symbol('TrailHealth');
+const HEALTH = Symbol('TrailHealth');
 
 const eventAnswer = z.looseObject({
   uid: z.string(),

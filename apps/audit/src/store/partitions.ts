@@ -19,7 +19,7 @@ export async function keepPartitions(dataSource: DataSource, clock: Clock, logge
 }
 
 /** Makes what is missing. Replicas take turns; a month whose rows already lie in the default partition stays there. */
-export async function makePartitions(dataSource: DataSource, now: number, logger: Logger): Promise<void> {
+async function makePartitions(dataSource: DataSource, now: number, logger: Logger): Promise<void> {
   for (const partition of partitionsAt(now)) {
     await makePartition(dataSource, partition).catch((error: unknown) => {
       // 23514: rows of this month were faster than us. They are found there all the same.
