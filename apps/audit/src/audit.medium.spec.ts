@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, Metadata } from '@grpc/grpc-js';
@@ -28,6 +29,40 @@ const pseudonym = createPseudonym(Buffer.alloc(32, 1));
 interface Answer {
   readonly status: number;
   readonly body: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- answers of many shapes
+}
+
+/** A way to the same Postgres that can be cut and mended. */
+async function openWay(url: string, folder: string) {
+  const target = new URL(url);
+  const socketDir = target.searchParams.get('host')!;
+  const name = `.s.PGSQL.${target.port || '5432'}`;
+  const open = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(join(socketDir, name));
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(from);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        open.delete(from);
+        to.destroy();
+      });
+      from.pipe(to);
+    }
+  });
+  const mend = () => new Promise<void>((resolve) => server.listen(join(folder, name), resolve));
+  await mend();
+  target.searchParams.set('host', folder);
+  return {
+    url: target.toString(),
+    mend,
+    cut: () => {
+      server.close();
+      for (const socket of open) socket.destroy();
+    },
+  };
 }
 
 describe('the audit service', () => {
@@ -142,7 +177,7 @@ describe('the audit service', () => {
     });
   }
 
-  const start = () =>
+  const start = (at: { readonly url: string } = database) =>
     startAudit(
       config,
       {
@@ -156,7 +191,7 @@ describe('the audit service', () => {
         bus,
         trail,
       } as unknown as Runtime,
-      database,
+      at,
     );
 
   let trail: OpenTrail;
@@ -632,6 +667,35 @@ describe('the audit service', () => {
       client.close();
     }
   });
+
+  it('answers 503 while Postgres is gone, keeps what is appended, and stores it when Postgres is back', async () => {
+    await running.close();
+    const way = await openWay(database.url, folder);
+    running = await start({ url: way.url });
+    try {
+      expect((await ask('/events?limit=1')).status).toBe(200);
+      way.cut();
+      expect(await ask('/events?limit=1')).toMatchObject({ status: 503, body: { code: 'ADMIN_UNAVAILABLE' } });
+      const events = Array.from({ length: 20 }, () => requestCompleted(facts()));
+      for (const event of events) trail.append(event);
+      await eventually(
+        () => Promise.resolve(running.ingesting()),
+        (ingesting) => !ingesting,
+      );
+      expect(trail.room()).toBe(true);
+      await way.mend();
+      await eventually(
+        () => count('uid = ANY($1)', [events.map(({ uid }) => uid)]),
+        (n) => n === 20,
+        20_000,
+      );
+      expect((await ask('/events?limit=1')).status).toBe(200);
+    } finally {
+      await running.close();
+      way.cut();
+      running = await start();
+    }
+  }, 40_000);
 
   it('shows the state of the trail: chains, gaps, quarantine and partitions, nothing in a default one', async () => {
     const { body } = await ask('/health');
