@@ -44,7 +44,7 @@ export interface EditRequest {
 type Place = (object: string) => string | undefined;
 
 /** A finding with the place in the request, or in the catalog, that it is about. */
-export interface PlacedFinding extends Omit<Finding, 'object' | 'pointer'> {
+interface PlacedFinding extends Omit<Finding, 'object' | 'pointer'> {
   readonly where: string;
 }
 

@@ -12,7 +12,7 @@ const applied = z.object({
   error: z.string().max(4096).optional(),
 });
 
-export interface NodeStatus extends z.infer<typeof applied> {
+interface NodeStatus extends z.infer<typeof applied> {
   /** When it said so, RFC 3339. */
   readonly at: string;
   /** Whether it runs the present revision. */

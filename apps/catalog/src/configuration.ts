@@ -37,7 +37,7 @@ export interface Configuration {
 }
 
 /** How long a decommissioned version still answers 410: twelve months. */
-export const TOMBSTONE_MS = 365 * 86_400_000;
+const TOMBSTONE_MS = 365 * 86_400_000;
 
 /** Address of a version among all objects, as in the admin API. */
 export function versionAddress({ service, version }: Pick<VersionEntry, 'service' | 'version'>): string {

@@ -21,7 +21,7 @@ export interface Kind<Schema extends z.ZodType<{ name: string }> = z.ZodType<{ n
   readonly table: NamedTable<Omit<z.output<Schema>, 'name'>>;
 }
 
-export type KindList = 'upstreams' | 'policies' | 'consumers' | 'models' | 'accounts' | 'trust';
+type KindList = 'upstreams' | 'policies' | 'consumers' | 'models' | 'accounts' | 'trust';
 
 function kind<Schema extends z.ZodType<{ name: string }>>(
   list: KindList,

@@ -23,7 +23,7 @@ export const newborn: Life = Object.freeze({
 });
 
 /** What can happen to a version, with what the one who wants it says. */
-export interface LifecycleInputs {
+interface LifecycleInputs {
   /** The spec changes, the state does not. */
   edit: object;
   publish: object;
@@ -156,7 +156,7 @@ const decommission: Transition<'decommission'> = {
 };
 
 /** The life of a version: what can happen in which state. Every state and event that is not here is refused. */
-export const lifecycle: LifecycleTable = {
+const lifecycle: LifecycleTable = {
   draft: { edit: unchanged, publish, remove: unchanged },
   published: { edit: unchanged, deprecate },
   deprecated: { edit: unchanged, deprecate, reinstate, sunset },

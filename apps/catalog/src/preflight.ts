@@ -32,7 +32,7 @@ export interface Finding {
   readonly fix: string;
 }
 
-export type FindingCode =
+type FindingCode =
   | 'ACCOUNT_URL_MISSING'
   | 'ANONYMOUS_UNLIMITED'
   | 'LIMIT_WINDOW'

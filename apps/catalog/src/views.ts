@@ -40,7 +40,7 @@ export function serviceView(row: ServiceRow): ServiceView {
   return { name: row.name, kind: row.kind, ...metaOf(row) };
 }
 
-export interface LifeView {
+interface LifeView {
   readonly state: Life['state'];
   readonly published: string | null;
   readonly deprecated: string | null;
@@ -84,7 +84,7 @@ function momentText(moment: number | null): string | null {
 }
 
 /** The entry of a version in the declarative document, without what is default. */
-export function declaredVersion(row: VersionRow): object {
+function declaredVersion(row: VersionRow): object {
   const { service, version, kind, spec, life } = row;
   const path = pathOf(row) === `/${service}` ? undefined : spec.path;
   return withoutDefaults(declaredService, {

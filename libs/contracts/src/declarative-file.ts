@@ -5,7 +5,7 @@ import { nearestName } from './nearest-name';
 import type { Violation } from './refusal';
 
 /** What a configuration file may weigh, in UTF-16 code units; the admin API takes no larger body either. */
-export const MAX_DECLARATIVE_LENGTH = 5 * 1024 * 1024;
+const MAX_DECLARATIVE_LENGTH = 5 * 1024 * 1024;
 
 /** One fault of a file: where a person finds it, and where a program does. */
 export interface FileFault extends Violation {
@@ -92,7 +92,7 @@ export function checkDeclarative(
  * @param error found with `reportInput`, else values get no hint
  * @param schema the schema that found them
  */
-export function violationsOf(error: z.ZodError, schema: z.ZodType): Violation[] {
+function violationsOf(error: z.ZodError, schema: z.ZodType): Violation[] {
   return error.issues.flatMap((issue) => violationsOfIssue(issue, [], schema));
 }
 
@@ -137,7 +137,7 @@ function suggestion(name: string, known: readonly string[]): string {
 }
 
 /** RFC 6901. */
-export function jsonPointer(path: readonly PropertyKey[]): string {
+function jsonPointer(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 

@@ -82,7 +82,7 @@ const upstreamUse = z.union([name, z.strictObject(upstreamMembers)]);
 export type UpstreamUse = z.infer<typeof upstreamUse>;
 
 /** One route of a version; what it leaves out it has from the version. */
-export const declaredRoute = z.strictObject({
+const declaredRoute = z.strictObject({
   name,
   /** Below the path of the version. */
   path: canonicalPath.default('/'),
@@ -140,7 +140,7 @@ export const declaredLifecycle = z.strictObject({
 });
 export type DeclaredLifecycle = z.infer<typeof declaredLifecycle>;
 
-export const serviceKind = z.enum(['rest']);
+const serviceKind = z.enum(['rest']);
 
 /** One version of one service. */
 export const declaredService = z.strictObject({

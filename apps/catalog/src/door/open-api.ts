@@ -12,7 +12,7 @@ export interface OpenApi {
 }
 
 /** An area that could not be described. */
-export interface MissingArea {
+interface MissingArea {
   readonly area: AreaName;
   readonly reason: string;
 }
