@@ -25,7 +25,7 @@ const REPLACEMENT = '\ufffd';
  */
 export function eventBytes(event: AuditEvent, stamp: Stamp): Buffer {
   const document = stamped(event, stamp);
-  const bytes = Buffer.from(canonical(document));
+  const bytes = Buffer.from(IN_ORDER in event ? writtenOrCleaned(document) : canonical(document));
   return bytes.length <= MAX_EVENT_BYTES ? bytes : cut(event, document);
 }
 
@@ -56,11 +56,29 @@ function metadata(event: AuditEvent, stamp: Stamp): Json {
 }
 
 /**
+ * Marks an event whose builder is proven to lay out sorted bodies, to spare the busiest records the check. A symbol,
+ * because it must not survive a round trip through JSON, after which the order is another.
+ */
+export const IN_ORDER = Symbol('members in order');
+
+/**
  * Canonical JSON of any value. A document that already lies in sorted order, as our builders make it, is written by
  * JSON.stringify, which then gives the bytes of RFC 8785 five times faster than a writer in JavaScript.
  */
 export function canonical(value: Json): string {
-  if (!isInOrder(value)) return canonicalJson(clean(value));
+  return isInOrder(value) ? written(value) : canonicalJson(clean(value));
+}
+
+/** A value that JSON refuses, such as a BigInt, must not keep a record from being written. */
+function writtenOrCleaned(value: Json): string {
+  try {
+    return written(value);
+  } catch {
+    return canonicalJson(clean(value));
+  }
+}
+
+function written(value: Json): string {
   const text = JSON.stringify(value);
   // JSON.stringify writes U+0000 and lone surrogates as escapes. Postgres takes no U+0000, RFC 8785 no surrogate.
   return text.includes('\\u') && /\\u(?:0000|d[89a-f])/.test(text) ? canonicalJson(clean(value)) : text;

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { uuidv7, type Json, type Principal, type Refusal } from '@sallyport/contracts';
-import { canonical } from './event';
+import { canonical, IN_ORDER } from './event';
 import type {
   AdmissionFacts,
   ChangeFacts,
@@ -32,6 +32,18 @@ function event(kind: string, tenant: string, { now, random }: Making, body: Memb
   return { uid: uuidv7(now, random), kind, tenant, body };
 }
 
+/** Of a kind that comes with every request; `ocsf.spec.ts` proves the order of its members. */
+function requestEvent(kind: string, facts: Making & { readonly tenant: string }, body: Members): AuditEvent {
+  const marked: AuditEvent & { readonly [IN_ORDER]: true } = {
+    uid: uuidv7(facts.now, facts.random),
+    kind,
+    tenant: facts.tenant,
+    body,
+    [IN_ORDER]: true,
+  };
+  return marked;
+}
+
 // ---- requests -----------------------------------------------------------------------------------------------------
 
 /** OCSF action and disposition of a finished request. */
@@ -56,7 +68,7 @@ export function requestCompleted(facts: RequestFacts): AuditEvent {
   const { model, refusal } = facts;
   const [action_id, disposition_id] = dispositionOf(facts);
   const shape = requestShape(facts);
-  return event('request.completed', facts.tenant, facts, {
+  return requestEvent('request.completed', facts, {
     action_id,
     activity_id: shape.activity_id,
     actor: actorOf(facts),
@@ -103,7 +115,7 @@ function requestDetail(facts: RequestFacts): Members {
     cost_usd: costUsd,
     count,
     credential: credentialOf(principal),
-    decided_by: decidedBy && sorted(decidedBy),
+    decided_by: decidedBy && decidersOf(decidedBy),
     fallback_from: facts.model && (fallbackFrom ?? null),
     first_request_id: firstRequestId,
     kind: 'request.completed',
@@ -135,7 +147,7 @@ function responseOf({ status, startedAt, endedAt, bytesOut }: RequestFacts): Mem
 /** The record that is durable before a `regulated` request is answered. */
 export function requestAdmitted(facts: AdmissionFacts): AuditEvent {
   const shape = requestShape(facts);
-  return event('request.admitted', facts.tenant, facts, {
+  return requestEvent('request.admitted', facts, {
     action_id: 1,
     activity_id: shape.activity_id,
     actor: actorOf(facts),
@@ -306,6 +318,16 @@ function wafOf({ verdict, score, hits }: WafFacts): Members {
     hits: hits.map(({ rule, severity, variable }) => ({ rule, severity, variable })),
     score: score ?? 0,
     verdict,
+  };
+}
+
+function decidersOf(by: NonNullable<RequestFacts['decidedBy']>): Members {
+  return {
+    'ai-router': by['ai-router'],
+    audit: by.audit,
+    auth: by.auth,
+    'rate-limit': by['rate-limit'],
+    waf: by.waf,
   };
 }
 
