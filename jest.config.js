@@ -26,7 +26,14 @@ module.exports = {
       testMatch: ['<rootDir>/{libs,apps,examples,bench}/**/*.spec.ts'],
       testPathIgnorePatterns: ['\\.(medium|e2e)\\.spec\\.ts$'],
     },
-    { ...base, displayName: 'medium', testMatch: ['<rootDir>/{libs,apps,test/contract}/**/*.medium.spec.ts'] },
+    {
+      ...base,
+      displayName: 'medium',
+      testMatch: ['<rootDir>/{libs,apps,test/contract}/**/*.medium.spec.ts'],
+      // One Postgres for all of them, each with databases of its own.
+      globalSetup: '<rootDir>/libs/testkit/src/postgres-setup.ts',
+      globalTeardown: '<rootDir>/libs/testkit/src/postgres-teardown.ts',
+    },
     { ...base, displayName: 'walls', testMatch: ['<rootDir>/test/*.spec.ts'] },
     { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/{e2e,cluster}/**/*.spec.ts'] },
   ],

@@ -22,7 +22,7 @@ import { startServices } from './services';
 export interface AllInOneOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** Told in a few words what has just been done. */
-  progress(done: string): void;
+  readonly progress: (done: string) => void;
 }
 
 export interface RunningAllInOne extends Closable {

@@ -22,7 +22,7 @@ export interface ServicesOptions {
   readonly databaseUrl: string;
   /** Join the services by gRPC, as a cluster does, instead of directly. */
   readonly remote: boolean;
-  onStarted(service: string): void;
+  readonly onStarted: (service: string) => void;
 }
 
 /**

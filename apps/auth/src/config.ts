@@ -1,4 +1,4 @@
-import { Pepper, readPepper } from '@sallyport/identity';
+import { type Pepper, readPepper } from '@sallyport/identity';
 import { defineConfig, port, text, variable, type Address, type BaseConfig } from '@sallyport/platform';
 import { z } from 'zod';
 import { adminTokenProblem } from './admin-token';

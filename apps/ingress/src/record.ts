@@ -111,7 +111,7 @@ export class Recorder {
   }
 
   private factsOf(exchange: Exchange, endedAt: number): RequestFacts {
-    const { request, answer, compiled, trace } = exchange;
+    const { answer, compiled, trace } = exchange;
     return {
       now: endedAt,
       random: this.parts.random,
@@ -120,24 +120,22 @@ export class Recorder {
       tenant: compiled?.route.tenant ?? 'default',
       startedAt: exchange.startedAt,
       endedAt,
-      method: request?.method ?? 'unknown',
-      path: request?.path ?? '/',
+      ...callFacts(exchange),
       status: answer.status,
       bytesIn: exchange.body.bytes,
       bytesOut: answer.bytes,
       outcome: exchange.outcome ?? 'client_aborted',
-      clientAddress: request?.clientAddress ?? exchange.incoming.socket.remoteAddress ?? 'unknown',
-      ...(exchange.refusal && { refusal: exchange.refusal }),
-      ...(compiled && { route: routeFacts(exchange) }),
-      ...(exchange.configuration && { configVersion: exchange.configuration.revision }),
-      ...(exchange.principal && { principal: exchange.principal }),
-      ...(exchange.upstreamHost !== undefined && { upstream: { host: exchange.upstreamHost } }),
+      refusal: exchange.refusal,
+      route: compiled && routeFacts(exchange),
+      configVersion: exchange.configuration?.revision,
+      principal: exchange.principal,
+      upstream: exchange.upstreamHost === undefined ? undefined : { host: exchange.upstreamHost },
       decidedBy: exchange.decidedBy,
       skipped: exchange.skipped,
-      ...(exchange.standings.length > 0 && { limit: nearestLimit(exchange.standings) }),
-      ...(exchange.verdict && { waf: wafFacts(exchange) }),
-      ...(exchange.model && { model: exchange.model }),
-      ...(trace && { trace: { traceId: trace.traceId, spanId: trace.spanId } }),
+      limit: exchange.standings.length > 0 ? nearestLimit(exchange.standings) : undefined,
+      waf: exchange.verdict && wafFacts(exchange),
+      model: exchange.model,
+      trace: trace && { traceId: trace.traceId, spanId: trace.spanId },
     };
   }
 
@@ -161,6 +159,12 @@ export class Recorder {
     });
     this.parts.trail.append(event).written.catch(() => this.unaudited.add());
   }
+}
+
+/** What was asked; of a request that could not be read, only where it came from is known. */
+function callFacts({ request, incoming }: Exchange): Pick<RequestFacts, 'method' | 'path' | 'clientAddress'> {
+  if (request) return { method: request.method, path: request.path, clientAddress: request.clientAddress };
+  return { method: 'unknown', path: '/', clientAddress: incoming.socket.remoteAddress ?? 'unknown' };
 }
 
 function routeFacts(exchange: Exchange): RouteFacts {

@@ -47,7 +47,7 @@ export class TestIssuer {
   }
 
   jwks(): NonNullable<TrustEntry['jwks']> {
-    return { keys: [this.publicJwk as Record<string, string>] };
+    return { keys: [this.publicJwk] };
   }
 
   trustEntry(changes: Partial<TrustEntry> = {}): TrustEntry {

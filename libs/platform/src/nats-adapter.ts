@@ -197,18 +197,19 @@ class NatsBus implements Bus {
   /** Follows the state of the connection until it is closed. */
   listenToConnection(): void {
     void (async () => {
-      for await (const { type, data } of this.connection.status()) {
+      for await (const { type, data: about } of this.connection.status()) {
+        const data = typeof about === 'string' ? about : JSON.stringify(about);
         if (type === Events.Disconnect) {
           this.connected = false;
-          this.detail = `no connection to ${String(data)}; reconnecting`;
-          this.logger.warn({ server: String(data) }, 'the connection to NATS is lost; reconnecting');
+          this.detail = `no connection to ${data}; reconnecting`;
+          this.logger.warn({ server: data }, 'the connection to NATS is lost; reconnecting');
         } else if (type === Events.Reconnect) {
           this.connected = true;
-          this.detail = `connected to ${String(data)}`;
-          this.logger.info({ server: String(data) }, 'connected to NATS again');
+          this.detail = `connected to ${data}`;
+          this.logger.info({ server: data }, 'connected to NATS again');
           for (const run of this.onReconnect) run();
         } else if (type === Events.Error) {
-          this.logger.warn({ reason: String(data) }, 'NATS reports an error');
+          this.logger.warn({ reason: data }, 'NATS reports an error');
         }
       }
     })();

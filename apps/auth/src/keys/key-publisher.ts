@@ -81,7 +81,7 @@ export class KeyPublisher implements Closable {
   private async reconcile(): Promise<void> {
     const { bucket, directory, presentable, clock } = this.ports;
     // Asked before the database: what a replica publishes in between is in the database by then, and is not removed.
-    const published = await this.publishedKeys().catch((error: unknown) => error);
+    const published: Set<string> | Error = await this.publishedKeys().catch((error: Error) => error);
     const askedAt = clock.now();
     const keys = await presentable();
     for (const key of keys) directory.put(recordOf(key));

@@ -45,7 +45,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<Closable
     requestIdHeader: false,
     logger: false,
   });
-  const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  const fastify = adapter.getInstance<FastifyInstance>();
   // Fastify reads JSON and text by itself; text would reach handlers that expect a document.
   fastify.removeContentTypeParser('text/plain');
   guard(fastify, options.adminToken);

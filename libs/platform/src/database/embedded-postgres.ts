@@ -205,7 +205,7 @@ class Server implements EmbeddedPostgres {
       await untilReady(child, cluster);
     } catch (error) {
       const said = (await readFile(logPath, 'utf8')).slice(begin).trim();
-      throw new Error(`${(error as Error).message}${said && `; its log says: ${said.slice(-2000)}`}`);
+      throw new Error(`${(error as Error).message}${said && `; its log says: ${said.slice(-2000)}`}`, { cause: error });
     }
     child.once('exit', (code, signal) => this.died(code, signal));
     // The server must not be what keeps a process alive that has nothing else to do.

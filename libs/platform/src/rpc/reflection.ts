@@ -26,9 +26,9 @@ export function addReflection(server: Server, services: readonly string[]): void
           requestStream: true,
           responseStream: true,
           requestSerialize: (value: unknown) => method(reflection()).requestSerialize(value),
-          requestDeserialize: (bytes: Buffer) => method(reflection()).requestDeserialize(bytes),
+          requestDeserialize: (bytes: Buffer): unknown => method(reflection()).requestDeserialize(bytes),
           responseSerialize: (value: unknown) => method(reflection()).responseSerialize(value),
-          responseDeserialize: (bytes: Buffer) => method(reflection()).responseDeserialize(bytes),
+          responseDeserialize: (bytes: Buffer): unknown => method(reflection()).responseDeserialize(bytes),
         },
       },
       {
@@ -52,8 +52,8 @@ function loadReflection(services: readonly string[]): Map<string, Reflection> {
   const found = new Map<string, Reflection>();
   new ReflectionService(definition, { services: [...services] }).addToServer({
     addService: (service, implementation) => {
-      found.set(Object.values(service as ServiceDefinition)[0]!.path, {
-        service: service as ServiceDefinition,
+      found.set(Object.values(service)[0]!.path, {
+        service: service,
         implementation,
       });
     },

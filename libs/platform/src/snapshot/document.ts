@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson, snapshot as snapshotSchema, type Json, type Snapshot } from '@sallyport/contracts';
+import { canonicalJson, snapshot as snapshotSchema, type Snapshot } from '@sallyport/contracts';
 
 /** Largest document anybody publishes or reads. */
 export const MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024;
@@ -36,7 +36,7 @@ export function sha256Of(bytes: Uint8Array): string {
  */
 export function encodeSnapshot(snapshot: Snapshot): EncodedSnapshot {
   const checked = checkContent(snapshot);
-  const document = new TextEncoder().encode(canonicalJson(checked as unknown as Json));
+  const document = new TextEncoder().encode(canonicalJson(checked));
   requireSize(document.length, undefined);
   return { revision: checked.revision, document, sha256: sha256Of(document) };
 }
