@@ -28,7 +28,7 @@ const pseudonym = createPseudonym(Buffer.alloc(32, 1));
 
 interface Answer {
   readonly status: number;
-  readonly body: any;  
+  readonly body: any;
 }
 
 /** A way to the same Postgres that can be cut and mended. */

@@ -67,7 +67,6 @@ function isNumericDate(value: unknown): value is number {
 
 /** Names end up in header fields, logs and limit keys. */
 function isName(value: unknown): value is string {
-   
   return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH && !/[\x00-\x1f\x7f]/.test(value);
 }
 

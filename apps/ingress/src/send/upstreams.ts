@@ -1,5 +1,11 @@
 import { refuse, type Refusal, type SnapshotUpstream } from '@sallyport/contracts';
-import { Balancer, canonicalPath, type UpstreamPools, type UpstreamClient, type UpstreamOrigin } from '@sallyport/proxy';
+import {
+  Balancer,
+  canonicalPath,
+  type UpstreamPools,
+  type UpstreamClient,
+  type UpstreamOrigin,
+} from '@sallyport/proxy';
 
 /** One target of an upstream, ready to be called. */
 export interface Target {
