@@ -6,7 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { auditV1, buckets, subjects, systemClock, uuidv7 } from '@sallyport/contracts';
-import { createEmbeddedBus, createLogger, createMetrics, type Bus, type Runtime } from '@sallyport/platform';
+import {
+  createEmbeddedBus,
+  createLogger,
+  createMetrics,
+  createTracer,
+  type Bus,
+  type Runtime,
+} from '@sallyport/platform';
 import { testDatabase, type TestDatabase } from '@sallyport/testkit';
 import {
   changeCommitted,
@@ -76,6 +83,7 @@ describe('the audit service', () => {
 
   const logger = createLogger({ app: 'audit', node: 'test', level: 'fatal' });
   const metrics = createMetrics('audit');
+  const tracer = createTracer({ app: 'audit', node: 'test', version: '0.0.0', ratio: 0 });
 
   const openOwnTrail = (app: string) =>
     openTrail({
@@ -333,7 +341,8 @@ describe('the audit service', () => {
   }, 20_000);
 
   it('has one ingester: a second stands by, and takes over when the first ends', async () => {
-    const second = new Ingester({ databaseUrl: database.url, bus, clock: systemClock, logger, metrics, standbyMs: 50 });
+    const shared = { databaseUrl: database.url, bus, clock: systemClock, logger, metrics, tracer };
+    const second = new Ingester({ ...shared, standbyMs: 50 });
     await second.start();
     expect([running.ingesting(), second.active]).toEqual([true, false]);
     await running.close();
@@ -387,6 +396,7 @@ describe('the audit service', () => {
         clock: systemClock,
         logger,
         metrics,
+        tracer,
         holePatienceMs: 100,
       });
       await ingester.start();

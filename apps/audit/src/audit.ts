@@ -47,10 +47,10 @@ export async function startAudit(
     for (let last = opened.pop(); last; last = opened.pop()) await last.close();
   };
   try {
-    const { bus, clock, random, logger, metrics, trail } = runtime;
+    const { bus, clock, random, logger, metrics, tracer, trail } = runtime;
     const dataSource = await openStore(database.url, runtime, opened);
     opened.push(await keepPartitions(dataSource, clock, logger));
-    const ingester = new Ingester({ databaseUrl: database.url, bus, clock, logger, metrics });
+    const ingester = new Ingester({ databaseUrl: database.url, bus, clock, logger, metrics, tracer });
     opened.push(ingester);
     await ingester.start();
 

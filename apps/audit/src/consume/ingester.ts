@@ -9,10 +9,12 @@ import {
   type Logger,
   type Metrics,
   type Subscription,
+  type Tracer,
 } from '@sallyport/platform';
 import { arrange, Holes, type Arrangement, type Arrived } from './order';
 import { IngestSession, isRefusedRow, type Addition, type ChainState, type Committed } from './session';
 import { Window, type Delivery } from './window';
+import { traceWork } from './work-trace';
 
 /** How often a process that is not the ingester asks whether it may be. */
 const STANDBY_MS = 2_000;
@@ -28,6 +30,7 @@ export interface IngesterOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   /** How long a hole is waited for; 60 s unless said. */
   readonly holePatienceMs?: number;
   readonly standbyMs?: number;
@@ -152,6 +155,7 @@ export class Ingester implements Closable {
     await this.#tell(arranged, committed);
     if (committed.length > 0) {
       this.#records.add(committed.length);
+      traceWork(this.#options.tracer, committed, now);
       this.#lagSeconds = Math.max(
         0,
         (this.#options.clock.now() - Math.min(...committed.map(({ row }) => row.at))) / 1000,

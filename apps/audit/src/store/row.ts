@@ -18,6 +18,8 @@ export interface EventRow {
   readonly status: number | null;
   readonly requestId: string | null;
   readonly traceId: string | null;
+  /** No column: work on the record links to its span. */
+  readonly spanId: string | null;
 }
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -44,6 +46,7 @@ export function rowOf(body: Uint8Array): EventRow {
   if (tenant === null || !TENANT.test(tenant)) throw new UnreadableRecord('metadata.tenant_uid is no tenant');
   if (kind === null || !KIND.test(kind)) throw new UnreadableRecord('unmapped.sallyport.kind is no kind');
   const actor = object(document['actor']);
+  const trace = object(document['trace']);
   return {
     retention: retentionOf(kind, ours),
     at: uuidv7Time(uid),
@@ -58,7 +61,8 @@ export function rowOf(body: Uint8Array): EventRow {
     disposition: wholeNumber(document['disposition_id'], 2 ** 15 - 1),
     status: httpStatus(document['status_code']),
     requestId: textOf(ours['request_id']),
-    traceId: textOf(object(document['trace'])['uid']) ?? textOf(ours['trace_id']),
+    traceId: textOf(trace['uid']) ?? textOf(ours['trace_id']),
+    spanId: textOf(object(trace['span'])['uid']),
   };
 }
 
