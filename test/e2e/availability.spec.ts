@@ -1,0 +1,307 @@
+import { startFakeVendor, type FakeVendor } from '@sallyport/testkit';
+import { startOrders } from '../../examples/orders/server.mjs';
+import { expectStatus, type Answer } from './calls';
+import { chatOptions, vendorKey } from './chat.suite';
+import {
+  describeIn,
+  startProduct,
+  type AuditRecord,
+  type DecisionService,
+  type MintedKey,
+  type Product,
+} from './product';
+import { PATIENCE_MS, pause, until } from './waiting';
+
+jest.setTimeout(180_000);
+
+const LIMIT = 20;
+const WINDOW_SECONDS = 86_400;
+
+/**
+ * The column “down” of the availability contract, with every service and server ended for real. While all of that happens
+ * somebody knocks without pause with credentials that must be denied.
+ */
+describeIn(['cluster'], 'the product with parts of it away', (mode) => {
+  let product: Product;
+  let orders: Awaited<ReturnType<typeof startOrders>>;
+  let vendor: FakeVendor;
+  let minted: MintedKey;
+  let knocking: Knocking;
+
+  beforeAll(async () => {
+    [orders, vendor] = await Promise.all([startOrders({ port: 0 }), startFakeVendor()]);
+    product = await startProduct(mode, chatOptions);
+    const upstream = { targets: [{ url: orders.url }], allowPrivate: true };
+    const service = { upstream, stripPrefix: true };
+    const rate = (limit: number, window: string) => ({ 'rate-limit': { limit, window, by: 'consumer' } });
+    await product.publish({
+      services: [
+        { name: 'open', class: 'public', ...service, policies: [rate(100_000, '60s')] },
+        { name: 'inner', class: 'internal', ...service },
+        { name: 'flagged', class: 'public', ...service, policies: [{ waf: { on_failure: 'allow_flagged' } }] },
+        {
+          name: 'scarce',
+          class: 'public',
+          ...service,
+          policies: [rate(LIMIT, `${WINDOW_SECONDS}s`), { waf: { on_failure: 'allow_flagged' } }],
+        },
+      ],
+      accounts: [
+        {
+          name: 'vendor',
+          provider: 'vendor',
+          baseUrl: vendor.baseUrl,
+          allowPrivate: true,
+          key: '${env:E2E_VENDOR_KEY}',
+        },
+      ],
+      models: [
+        { name: 'leased', fallback: [{ account: 'vendor', model: 'small-1' }] },
+        { name: 'careful', class: 'regulated', fallback: [{ account: 'vendor', model: 'small-1' }] },
+      ],
+    });
+    minted = await product.apiKey({ name: 'steady' });
+    const revoked = await product.apiKey({ name: 'revoked' });
+    expectStatus(await product.admin(`/api/auth/v1/keys/${revoked.kid}`, { method: 'DELETE' }), 200);
+    await until('the revocation', async () => (await product.get('/flagged/orders', revoked.key)).status === 401);
+    knocking = new Knocking(product, [undefined, 'sp_live_wrong', revoked.key]);
+    knocking.begin();
+  });
+  afterAll(async () => {
+    await knocking?.end();
+    await product?.close();
+    await Promise.all([orders?.close(), vendor?.close()]);
+  });
+
+  const requestIdOf = ({ headers }: Answer) => headers['x-sallyport-request-id']!;
+  const facts = ({ unmapped }: AuditRecord) =>
+    unmapped.sallyport as unknown as {
+      decided_by: Record<string, string>;
+      skipped: { control: string }[];
+      code?: string;
+    };
+
+  const chat = (model: string) =>
+    product.get('/v1/chat/completions', minted.key, {
+      body: { model, messages: [{ role: 'user', content: 'hello' }] },
+    });
+
+  /** Who decided in the place of a service, or that service itself, for a request that was answered so. */
+  async function decidedBy(service: DecisionService, answer: Answer): Promise<string | undefined> {
+    return facts(await product.recordOf(requestIdOf(answer))).decided_by[service];
+  }
+
+  /** Until requests are decided by the service again. */
+  async function recovers(service: DecisionService, ask: () => Promise<Answer>): Promise<void> {
+    await product.start(service);
+    await product.consulting([service]);
+    await until(`${service} decides again`, async () => (await decidedBy(service, await ask())) === 'service');
+  }
+
+  describe('auth', () => {
+    it('is stood in for by the same engine, which knows every key from before and lets nobody else in', async () => {
+      const ask = () => product.get('/flagged/orders', minted.key);
+      await until('auth decides', async () => (await decidedBy('auth', await ask())) === 'service');
+      await product.kill('auth');
+      const answers = [await ask(), await ask(), await ask()];
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+      expect(await decidedBy('auth', answers[2]!)).toBe('local');
+      const refused = expectStatus(await product.get('/flagged/orders', 'sp_live_wrong'), 401);
+      expect(await decidedBy('auth', refused)).toBe('local');
+      const write = await product.admin('/api/auth/v1/keys', { body: { name: 'late' } });
+      expect(write.json()).toMatchObject({ status: 503, code: 'ADMIN_UNAVAILABLE' });
+      expect(Number(write.headers['retry-after'])).toBeGreaterThan(0);
+      await recovers('auth', ask);
+    });
+  });
+
+  describe('rate-limit', () => {
+    it('is stood in for by a local bucket that goes on where it ended: nobody gets more than the limit', async () => {
+      const { key } = await product.apiKey({ name: 'greedy' });
+      const ask = () => product.get('/scarce/orders', key);
+      const answers: Answer[] = [];
+      for (let count = 0; count < LIMIT / 2; count++) answers.push(await ask());
+      await product.kill('rate-limit');
+      for (let count = 0; count < 2 * LIMIT; count++) answers.push(await ask());
+      const served = answers.filter(({ status }) => status === 200);
+      expect(served.length).toBeGreaterThanOrEqual(LIMIT / 2);
+      expect(served.length).toBeLessThanOrEqual(LIMIT);
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
+      const refused = answers.at(-1)!;
+      expect(refused.headers['retry-after']).toBeDefined();
+      expect(refused.headers['ratelimit']).toBeDefined();
+      expect(await decidedBy('rate-limit', refused)).toBe('local');
+      const others = await product.get('/open/orders', minted.key);
+      expect(others.status).toBe(200);
+      await recovers('rate-limit', () => product.get('/open/orders', minted.key));
+    });
+  });
+
+  describe('waf', () => {
+    it('closes a public route, and opens only what was told to go on without it, which the record shows', async () => {
+      await product.kill('waf');
+      const closed = expectStatus(await product.get('/open/orders', minted.key), 503);
+      expect(closed.json()).toMatchObject({ code: 'WAF_UNAVAILABLE' });
+      expect(Number(closed.headers['retry-after'])).toBeGreaterThan(0);
+      for (const path of ['/inner/orders', '/flagged/orders']) {
+        const answer = expectStatus(await product.get(path, minted.key), 200);
+        expect(facts(await product.recordOf(requestIdOf(answer))).skipped).toEqual([
+          expect.objectContaining({ control: 'waf' }),
+        ]);
+        const posted = await product.get(`${path}/echo`, minted.key, { body: { item: 'with a body' } });
+        expectStatus(posted, 200);
+      }
+      await product.start('waf');
+      await product.consulting(['waf']);
+      const open = await until('the public route is open again', async () => {
+        const answer = await product.get('/open/orders', minted.key);
+        return answer.status === 200 && answer;
+      });
+      expect(facts(await product.recordOf(requestIdOf(open)))).toMatchObject({
+        decided_by: { waf: 'service' },
+        skipped: [],
+      });
+    });
+  });
+
+  describe('ai-router', () => {
+    it('is stood in for with the credentials it has leased before; a regulated model is refused', async () => {
+      await until(
+        'a credential is leased',
+        async () => (await decidedBy('ai-router', await chat('leased'))) === 'service',
+      );
+      await product.kill('ai-router');
+      const answer = expectStatus(await chat('leased'), 200);
+      expect(vendor.requests.at(-1)!.headers['authorization']).toBe(`Bearer ${vendorKey}`);
+      expect(await decidedBy('ai-router', answer)).toBe('local');
+      expectStatus(await chat('echo'), 200);
+      const refused = expectStatus(await chat('careful'), 503);
+      expect(refused.json()).toMatchObject({ error: { code: expect.anything() } });
+      expect(facts(await product.recordOf(requestIdOf(refused))).code).toBe('AI_ROUTER_UNAVAILABLE');
+      await recovers('ai-router', () => chat('leased'));
+      // What was used meanwhile is in the ledger: the ingress keeps it on disk until the router is back.
+      await until('the receipt of the call', async () => {
+        const receipts = await product.admin(`/api/ai/v1/receipts?request=${requestIdOf(answer)}`);
+        return receipts.json<{ items: unknown[] }>().items.length === 1;
+      });
+    });
+  });
+
+  describe('audit', () => {
+    it('is not waited for: its records come when it is back', async () => {
+      await product.kill('audit');
+      const answer = expectStatus(await product.get('/flagged/orders', minted.key), 200);
+      const search = await product.admin('/api/audit/v1/events');
+      expect(search.json()).toMatchObject({ status: 503, code: 'ADMIN_UNAVAILABLE' });
+      await product.start('audit');
+      expect((await product.recordOf(requestIdOf(answer))).actor?.app_name).toBe('steady');
+    });
+  });
+
+  describe('NATS', () => {
+    it('is not waited for: requests go on, and their records come when it is back', async () => {
+      await product.servers!.nats.stop();
+      const answers: Answer[] = [];
+      for (let count = 0; count < 5; count++) answers.push(await product.get('/flagged/orders', minted.key));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+      expectStatus(await chat('echo'), 200);
+      await product.servers!.nats.start();
+      for (const answer of answers)
+        expect((await product.recordOf(requestIdOf(answer))).actor?.app_name).toBe('steady');
+    });
+  });
+
+  describe('Postgres', () => {
+    it('is missed by administrators only, who are told when to come again, and needs no restart of ours', async () => {
+      const write = (name: string) => product.admin('/api/v1/services', { body: { name } });
+      await product.servers!.postgres.stop();
+      const answer = expectStatus(await product.get('/flagged/orders', minted.key), 200);
+      const refused = await write('unwritten');
+      expect(refused.json()).toMatchObject({ status: 503, code: 'ADMIN_UNAVAILABLE' });
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+      const key = await product.admin('/api/auth/v1/keys', { body: { name: 'unwritten' } });
+      expect(key.json()).toMatchObject({ status: 503, code: 'ADMIN_UNAVAILABLE' });
+      expectStatus(await product.get('/flagged/orders', minted.key), 200);
+      await product.servers!.postgres.start();
+      await until('an administrator can write again', async () => (await write('written')).status === 201);
+      expectStatus(await product.admin('/api/v1/services/unwritten'), 404);
+      expect((await product.recordOf(requestIdOf(answer))).actor?.app_name).toBe('steady');
+    });
+  });
+
+  describe('Redis', () => {
+    it('is stood in for by each replica: limits hold, and the next decision is still the service’s', async () => {
+      const { key } = await product.apiKey({ name: 'thirsty' });
+      const ask = () => product.get('/scarce/orders', key);
+      const answers = [await ask(), await ask()];
+      await product.servers!.redis.stop();
+      for (let count = 0; count < 2 * LIMIT; count++) answers.push(await ask());
+      await product.servers!.redis.start();
+      const served = answers.filter(({ status }) => status === 200).length;
+      expect(served).toBeLessThanOrEqual(LIMIT);
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
+    });
+  });
+
+  describe('catalog', () => {
+    it('is not needed for serving: an ingress that starts without it runs the last good configuration', async () => {
+      await product.kill('catalog');
+      expectStatus(await product.get('/flagged/orders', minted.key), 200);
+      await product.kill('ingress');
+      await product.start('ingress');
+      const answer = await until('the ingress serves again', async () => {
+        const served = await product.get('/flagged/orders', minted.key);
+        return served.status === 200 && served;
+      });
+      expectStatus(await product.get('/flagged/orders'), 401);
+      await product.start('catalog');
+      expect((await product.recordOf(requestIdOf(answer))).actor?.app_name).toBe('steady');
+      await product.consulting();
+    });
+  });
+
+  it('has let nobody in, in all that time, whose credential must be denied', async () => {
+    const { statuses, count } = await knocking.end();
+    expect(count).toBeGreaterThan(100);
+    // 503: the gateway could not tell, or was told to refuse what it cannot inspect.
+    expect([...statuses].filter((status) => status < 400)).toEqual([]);
+    expect([...statuses]).toContain(401);
+    expect([...statuses].filter((status) => ![401, 503].includes(status))).toEqual([]);
+  });
+});
+
+/** Calls with credentials that must be denied, one call after the other, until it is told to end. */
+class Knocking {
+  private readonly statuses = new Set<number>();
+  private count = 0;
+  private over = false;
+  private run: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly product: Product,
+    private readonly credentials: readonly (string | undefined)[],
+  ) {}
+
+  begin(): void {
+    this.run = this.knock();
+  }
+
+  async end(): Promise<{ statuses: ReadonlySet<number>; count: number }> {
+    this.over = true;
+    await this.run;
+    return { statuses: this.statuses, count: this.count };
+  }
+
+  private async knock(): Promise<void> {
+    const paths = ['/open/orders', '/inner/orders', '/flagged/orders', '/scarce/orders', '/v1/models'];
+    while (!this.over) {
+      const path = paths[this.count % paths.length]!;
+      const credential = this.credentials[this.count % this.credentials.length];
+      this.count++;
+      // While the ingress itself is away nobody answers, which lets nobody in.
+      const answer = await this.product.get(path, credential, { timeoutMs: PATIENCE_MS }).catch(() => undefined);
+      if (answer) this.statuses.add(answer.status);
+      await pause(20);
+    }
+  }
+}
