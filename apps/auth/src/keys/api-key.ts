@@ -71,3 +71,11 @@ export function viewOf(key: ApiKey, now: number) {
     revokedBy: key.revokedBy,
   } satisfies Json;
 }
+
+/** One spelling for one amount, as text: `012.50` and `12.5` are both `12.5`. */
+export function plainDecimal(text: string): string {
+  return text
+    .replace(/^0+(?=\d)/, '')
+    .replace(/(\.\d*?)0+$/, '$1')
+    .replace(/\.$/, '');
+}

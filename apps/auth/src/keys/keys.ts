@@ -5,7 +5,7 @@ import { changeCommitted } from '@sallyport/trail';
 import type { DataSource, EntityManager } from 'typeorm';
 import { apiKeys, type KeyPage } from '../store/api-keys';
 import { ACTIVE_NAME, SCHEMA } from '../store/auth-tables';
-import { viewOf, type ApiKey, type ApiKeyView } from './api-key';
+import { plainDecimal, viewOf, type ApiKey, type ApiKeyView } from './api-key';
 import type { Cursors } from './cursor';
 import { expiryOf, mintRequest, type MintRequest } from './mint-request';
 
@@ -54,7 +54,7 @@ export class Keys {
       models: wish.models,
       cidrs: wish.cidrs,
       rate: { limit: wish.rate.limit, windowSeconds: parseDuration(wish.rate.window) / 1000 },
-      budgetUsdPerMonth: wish.budgetUsdPerMonth,
+      budgetUsdPerMonth: plainDecimal(wish.budgetUsdPerMonth),
       lastFour,
       status: 'active',
       createdAt: new Date(now),

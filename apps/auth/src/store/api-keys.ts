@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { ApiKey } from '../keys/api-key';
+import { plainDecimal, type ApiKey } from '../keys/api-key';
 import { SCHEMA } from './auth-tables';
 
 /** Which keys a list shows, newest first. */
@@ -131,8 +131,7 @@ function keyOf(row: Row): ApiKey {
     models: row.models,
     cidrs: row.cidrs,
     rate: { limit: row.rate_limit, windowSeconds: row.rate_window_seconds },
-    // The column has nine places; nobody wrote them.
-    budgetUsdPerMonth: row.budget_usd_per_month.replace(/\.?0+$/, ''),
+    budgetUsdPerMonth: plainDecimal(row.budget_usd_per_month),
     lastFour: row.last_four,
     status: row.status,
     createdAt: row.created_at,

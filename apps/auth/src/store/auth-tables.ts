@@ -52,7 +52,7 @@ export class AuthTables1764000000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    for (const table of ['audit_outbox', 'admin_token', 'api_key']) {
+    for (const table of ['outbox', 'admin_token', 'api_key']) {
       await runner.query(`DROP TABLE IF EXISTS ${SCHEMA}.${table}`);
     }
   }
