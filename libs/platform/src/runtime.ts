@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { auditV1, subjects, systemClock, type AppName, type Clock, type RandomBytes } from '@sallyport/contracts';
 import {
@@ -17,6 +16,7 @@ import { once } from './listening';
 import { createLogger, type Logger } from './logger';
 import { createMetrics, type Metrics } from './metrics';
 import { connectNatsBus } from './nats-bus';
+import { pooledRandom } from './random';
 import { createTracer, type Tracer } from './tracing';
 import { readVersion } from './version';
 
@@ -39,6 +39,8 @@ export interface SharedParts {
   readonly bus?: Bus;
   readonly metrics?: Metrics;
 }
+
+const random = pooledRandom();
 
 /** Tenant of records about the cluster itself. */
 const SYSTEM = 'system';
@@ -66,7 +68,7 @@ export async function openRuntime(config: BaseConfig, shared: SharedParts = {}):
       version,
       config,
       clock: systemClock,
-      random: randomBytes,
+      random,
       logger,
       metrics,
       tracer,
@@ -112,7 +114,7 @@ async function openShippedTrail(parts: TrailParts, ends: Array<() => Promise<voi
     maxBytes: config.spoolMaxBytes,
     version,
     tenant: SYSTEM,
-    random: randomBytes,
+    random,
     onNote: (note) => {
       if (note.what === 'gap') gaps.add();
       logNote(logger, note);

@@ -1,0 +1,19 @@
+import { pooledRandom } from './random';
+
+describe('pooled random bytes', () => {
+  it('come in the number asked for, and never twice', () => {
+    const random = pooledRandom();
+    const seen = new Set<string>();
+    for (let draw = 0; draw < 5_000; draw++) seen.add(Buffer.from(random(16)).toString('hex'));
+    expect(seen.size).toBe(5_000);
+    expect([random(10).length, random(16).length, random(32).length]).toEqual([10, 16, 32]);
+  });
+
+  it('stay what they are when more are drawn', () => {
+    const random = pooledRandom();
+    const first = random(16);
+    const copy = Buffer.from(first);
+    for (let draw = 0; draw < 1_000; draw++) random(16);
+    expect(Buffer.from(first).equals(copy)).toBe(true);
+  });
+});
