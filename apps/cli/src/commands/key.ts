@@ -1,0 +1,177 @@
+import { AdminClient, didYouMean, findAccess } from '../admin-client';
+import type { Command, Invocation } from '../command-line';
+import { exitCodes, Failure, usageFailure } from '../failure';
+import { dayOf, plain, table } from '../output';
+import type { World } from '../world';
+
+const PATH = '/api/auth/v1/keys';
+const DRY_RUN = { name: 'dry-run', summary: 'Show what would be done, and do nothing.' };
+
+/** A key as the admin API shows it; only the answer that made it has the key itself. */
+export interface KeyView {
+  readonly kid: string;
+  readonly name: string;
+  readonly consumer: string;
+  readonly services: readonly string[];
+  readonly models: readonly string[];
+  readonly rate: { readonly limit: number; readonly window: string };
+  readonly budgetUsdPerMonth: string;
+  readonly lastFour: string;
+  readonly status: 'active' | 'expired' | 'revoked';
+  readonly expiresAt: string;
+}
+
+export const keyCreate: Command = {
+  name: 'key create',
+  summary: 'Mint an API key. It is printed once, alone on standard output, and stored nowhere.',
+  operands: ['NAME'],
+  options: [
+    { name: 'consumer', value: 'NAME', summary: 'Whose limits count; default: the name of the key.' },
+    { name: 'service', value: 'NAME', many: true, summary: 'A service it may call; default: every one.' },
+    { name: 'model', value: 'NAME', many: true, summary: 'A model it may call; default: every one.' },
+    { name: 'scope', value: 'NAME', many: true, summary: 'A scope it is granted.' },
+    { name: 'cidr', value: 'RANGE', many: true, summary: 'A range its callers must come from; default: anywhere.' },
+    { name: 'limit', value: 'COUNT', summary: 'Requests a window; default: 60.' },
+    { name: 'window', value: 'DURATION', summary: 'Window of the limit; default: 60s.' },
+    { name: 'budget', value: 'USD', summary: 'Dollars a month; default: 5.' },
+    { name: 'expires', value: 'DURATION', summary: 'Life from now, at most 365d; default: 90d.' },
+    DRY_RUN,
+  ],
+  examples: [
+    'key create demo --model echo --limit 60 --window 1m',
+    'key create billing --consumer finance --service orders --budget 12.50 --expires 30d',
+  ],
+  async run(invocation, world, output) {
+    const admin = client(invocation, world);
+    const wish = wishOf(invocation);
+    if (invocation.has('dry-run')) {
+      // The API has no dry run for keys: a name that is taken is the one thing only the server knows.
+      const taken = (await keys(admin, 'active')).some(({ name }) => name === wish.name);
+      if (taken) throw conflict(wish.name);
+      if (output.json) output.document({ dryRun: true, request: wish });
+      else output.line(`dry run: would create key ${JSON.stringify(wish)}`);
+      return exitCodes.done;
+    }
+    const minted = await admin.post<KeyView & { readonly key: string }>(PATH, wish);
+    if (output.json) {
+      output.document(minted);
+      return exitCodes.done;
+    }
+    output.note(`key ${minted.name} (kid ${minted.kid}), shown once: ${termsOf(minted)}`);
+    output.line(minted.key);
+    return exitCodes.done;
+  },
+};
+
+export const keyList: Command = {
+  name: 'key list',
+  summary: 'List API keys, newest first; the keys themselves are not known to anyone.',
+  operands: [],
+  options: [
+    { name: 'consumer', value: 'NAME', summary: 'Only keys of this consumer.' },
+    { name: 'status', value: 'STATUS', summary: 'Only keys that are active, expired or revoked.' },
+  ],
+  examples: ['key list', 'key list --status active --json'],
+  async run(invocation, world, output) {
+    const status = invocation.text('status');
+    const known = ['active', 'expired', 'revoked'];
+    if (status !== undefined && !known.includes(status)) {
+      throw usageFailure(`--status is ${known.join(', ')}, not “${status}”.${didYouMean(status, known)}`);
+    }
+    const listed = await keys(client(invocation, world), status, invocation.text('consumer'));
+    if (output.json) {
+      output.document({ items: listed });
+      return exitCodes.done;
+    }
+    if (listed.length === 0) output.note('no keys; make one: sallyport key create demo');
+    const rows = listed.map((key) => [
+      key.name,
+      key.kid,
+      key.lastFour,
+      key.consumer,
+      key.status,
+      `${key.rate.limit}/${key.rate.window}`,
+      `${key.budgetUsdPerMonth} USD`,
+      dayOf(key.expiresAt),
+    ]);
+    const head = ['NAME', 'KID', 'LAST 4', 'CONSUMER', 'STATUS', 'LIMIT', 'MONTHLY', 'EXPIRES'];
+    if (rows.length > 0) for (const line of table([head, ...rows])) output.line(plain(line));
+    return exitCodes.done;
+  },
+};
+
+export const keyRevoke: Command = {
+  name: 'key revoke',
+  summary: 'Revoke an API key for good, by its kid or its name.',
+  operands: ['KID|NAME'],
+  options: [DRY_RUN],
+  examples: ['key revoke demo', 'key revoke 7QmX2aB9cDe --dry-run'],
+  async run(invocation, world, output) {
+    const admin = client(invocation, world);
+    const [asked = ''] = invocation.operands;
+    const { kid } = await findKey(admin, asked);
+    const dryRun = invocation.has('dry-run');
+    const key = dryRun ? await admin.get<KeyView>(`${PATH}/${kid}`) : await admin.delete<KeyView>(`${PATH}/${kid}`);
+    if (output.json) output.document(dryRun ? { dryRun, key } : key);
+    else output.line(plain(`${dryRun ? 'dry run: would revoke' : 'revoked'} key ${key.name} (kid ${key.kid})`));
+    return exitCodes.done;
+  },
+};
+
+function client(invocation: Invocation, world: World): AdminClient {
+  return new AdminClient(findAccess(invocation.text('server'), world), world.interrupted);
+}
+
+function wishOf(invocation: Invocation) {
+  const limit = invocation.whole('limit', { from: 1, to: 1_000_000 });
+  const window = invocation.text('window');
+  const list = (name: string) => (invocation.has(name) ? invocation.texts(name) : undefined);
+  return {
+    name: invocation.operands[0]!,
+    consumer: invocation.text('consumer'),
+    services: list('service'),
+    models: list('model'),
+    scopes: list('scope'),
+    cidrs: list('cidr'),
+    rate: limit === undefined && window === undefined ? undefined : { limit: limit ?? 60, window },
+    budgetUsdPerMonth: invocation.text('budget'),
+    expiresIn: invocation.text('expires'),
+  };
+}
+
+async function keys(admin: AdminClient, status?: string, consumer?: string): Promise<KeyView[]> {
+  const listed: KeyView[] = [];
+  for await (const key of admin.all<KeyView>(PATH, { status, consumer })) listed.push(key);
+  return listed;
+}
+
+/**
+ * Names of active keys are unique; a kid is found whatever the state of its key.
+ * @throws Failure (1) with the nearest name.
+ */
+async function findKey(admin: AdminClient, asked: string): Promise<KeyView> {
+  const listed = await keys(admin);
+  const found =
+    listed.find(({ kid }) => kid === asked) ?? listed.find(({ name, status }) => name === asked && status === 'active');
+  if (found) return found;
+  const gone = listed.find(({ name }) => name === asked);
+  const active = listed.filter(({ status }) => status === 'active').map(({ name }) => name);
+  const message = gone
+    ? `The key ${asked} is ${gone.status} already.`
+    : `There is no key ${plain(asked)}.${didYouMean(asked, active)}`;
+  const next = 'sallyport key list';
+  throw new Failure(message, { exitCode: exitCodes.failed, code: gone ? undefined : 'AUTH_KEY_NOT_FOUND', next });
+}
+
+function conflict(name: string): Failure {
+  const next = `sallyport key revoke ${name}`;
+  return new Failure(`An active key has the name ${name} already.`, {
+    exitCode: exitCodes.failed,
+    code: 'AUTH_KEY_CONFLICT',
+    next,
+  });
+}
+
+function termsOf({ rate, budgetUsdPerMonth, expiresAt }: KeyView): string {
+  return `${rate.limit} requests per ${rate.window}, ${budgetUsdPerMonth} USD a month, expires ${dayOf(expiresAt)}`;
+}
