@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { connect, type AddressInfo } from 'node:net';
 import { startFakeVendor, type FakeVendor } from '@sallyport/testkit';
 import { call, type Answer, type Call } from './calls';
-import type { AuditRecord, MintedKey, Product } from './product';
+import { patientWaf, type AuditRecord, type MintedKey, type Product } from './product';
 import { freePorts } from './servers';
 import { PATIENCE_MS, until, within } from './waiting';
 
@@ -27,8 +27,12 @@ export function describeBadInput(product: () => Product): void {
     });
     await product().publish({
       services: [
-        { name: 'down', upstream: at(nobody!) },
-        { name: 'faulty', upstream: at(upstream.port), policies: [{ 'body-limit': { maxBytes: BODY_LIMIT } }] },
+        { name: 'down', upstream: at(nobody!), policies: [patientWaf] },
+        {
+          name: 'faulty',
+          upstream: at(upstream.port),
+          policies: [{ 'body-limit': { maxBytes: BODY_LIMIT } }, patientWaf],
+        },
       ],
       accounts: [{ name: 'faulty', provider: 'faulty', baseUrl: vendor.baseUrl, allowPrivate: true }],
       models: [{ name: 'faulty', fallback: [{ account: 'faulty', model: 'any' }] }],

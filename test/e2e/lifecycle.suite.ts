@@ -1,6 +1,6 @@
 import { startOrders } from '../../examples/orders/server.mjs';
 import { expectStatus, type Answer } from './calls';
-import type { AuditRecord, MintedKey, Product } from './product';
+import { patientWaf, type AuditRecord, type MintedKey, type Product } from './product';
 import { PATIENCE_MS, until } from './waiting';
 
 type Orders = Awaited<ReturnType<typeof startOrders>>;
@@ -28,7 +28,11 @@ export function describeLifecycle(product: () => Product): void {
       '/api/v1/services/orders/versions',
       '/api/v1/services/orders/versions/v1/publish',
     ];
-    const draft = { version: 'v1', upstream: upstream(), policies: [{ 'body-limit': { maxBytes: 65_536 } }] };
+    const draft = {
+      version: 'v1',
+      upstream: upstream(),
+      policies: [{ 'body-limit': { maxBytes: 65_536 } }, patientWaf],
+    };
     expectStatus(await product().admin(steps[0]!, { body: { name: 'orders' } }), 201);
     expectStatus(await product().admin(steps[1]!, { body: draft }), 201);
     expect((await product().get('/orders', minted.key)).status).toBe(404);
@@ -78,7 +82,7 @@ export function describeLifecycle(product: () => Product): void {
   });
 
   it('never serves more than the limit, says what is left, and tells a refused caller when to come again', async () => {
-    const policies = [{ 'rate-limit': { limit: LIMIT, window: `${WINDOW_SECONDS}s`, by: 'consumer' } }];
+    const policies = [{ 'rate-limit': { limit: LIMIT, window: `${WINDOW_SECONDS}s`, by: 'consumer' } }, patientWaf];
     await product().publish({ services: [{ name: 'limited', upstream: upstream(), stripPrefix: true, policies }] });
     const begun = performance.now();
     const answers: Answer[] = [];
@@ -133,8 +137,7 @@ export function describeLifecycle(product: () => Product): void {
           upstream: upstream(),
           stripPrefix: true,
           description: `Revision ${number}`,
-          // What a slow machine does to the budgets of consults is tested elsewhere.
-          policies: [{ waf: { profile: 'structural', mode: 'block', on_failure: 'allow_flagged' } }],
+          policies: [patientWaf],
           trustTrace: number % 2 === 1,
         },
       ],

@@ -1,4 +1,5 @@
 import { describeBadInput } from './bad-input.suite';
+import { tapBus, type BusTap } from './bus-tap';
 import { describeSecrets } from './secrets.suite';
 import { chatOptions, describeChat } from './chat.suite';
 import { startCollector, type Collector } from './collector';
@@ -11,6 +12,7 @@ jest.setTimeout(180_000);
 describeIn(['all-in-one', 'cluster'], 'the product does its job', (mode) => {
   let product: Product;
   let collector: Collector;
+  let tap: BusTap | undefined;
 
   beforeAll(async () => {
     collector = await startCollector();
@@ -18,8 +20,10 @@ describeIn(['all-in-one', 'cluster'], 'the product does its job', (mode) => {
       ...chatOptions,
       environment: { SALLYPORT_OTLP_URL: collector.url, SALLYPORT_TRACE_RATIO: '1', SALLYPORT_LOG_LEVEL: 'debug' },
     });
+    tap = product.servers && (await tapBus(product.servers.nats.url));
   });
   afterAll(async () => {
+    await tap?.close();
     await product?.close();
     await collector?.close();
   });
@@ -33,7 +37,11 @@ describeIn(['all-in-one', 'cluster'], 'the product does its job', (mode) => {
     ));
   describe('bad input', () => describeBadInput(() => product));
   // Last, when everything that could leak a secret has been done.
-  describe('secrets', () => describeSecrets(() => product));
+  describe('secrets', () =>
+    describeSecrets(
+      () => product,
+      () => tap,
+    ));
 });
 
 describeIn(['all-in-one-remote'], 'the services joined by gRPC in one process', (mode) => {

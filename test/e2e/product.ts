@@ -149,6 +149,9 @@ export function makeFolder(): { readonly folder: string; readonly temporary: str
   return { folder, temporary };
 }
 
+/** For routes that are not about inspection: a slow machine misses its budget, and what happens then is tested by itself. */
+export const patientWaf = { waf: { profile: 'structural', mode: 'block', on_failure: 'allow_flagged' } };
+
 /** Variables that move every listener to a free port. */
 export async function freePortVariables(): Promise<Record<string, string>> {
   const names = variables.map(({ name }) => name).filter((name) => name.endsWith('_PORT'));

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import type { BusTap } from './bus-tap';
 import { vendorKey } from './chat.suite';
 import type { Product } from './product';
 
 /** Looks for secrets wherever something is kept: logs, every file that was written, every row of every table. */
-export function describeSecrets(product: () => Product): void {
+export function describeSecrets(product: () => Product, bus: () => BusTap | undefined): void {
   /** By the name under which a finding is shown, since a failed test must not print the secret either. */
   let secrets: Record<string, string>;
 
@@ -60,6 +61,14 @@ export function describeSecrets(product: () => Product): void {
     } finally {
       await client.end();
     }
+  });
+
+  it('travel in no message of the bus', () => {
+    const { heard } = bus() ?? {};
+    // In one process the bus is memory of that process.
+    if (!heard) return;
+    expect(heard.length).toBeGreaterThan(100);
+    expect(secretsIn(heard.join('\n'))).toEqual([]);
   });
 
   it('stand in no record of the audit', async () => {

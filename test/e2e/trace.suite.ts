@@ -3,7 +3,7 @@ import type { DeclarativeInput } from '@sallyport/contracts';
 import { startOrders } from '../../examples/orders/server.mjs';
 import { expectStatus, type Answer } from './calls';
 import type { CollectedSpan, Collector } from './collector';
-import type { MintedKey, Product } from './product';
+import { patientWaf, type MintedKey, type Product } from './product';
 import { PATIENCE_MS, until } from './waiting';
 
 /** One trace through the gateway, as a collector sees it. */
@@ -17,10 +17,7 @@ export function describeTrace(product: () => Product, collector: () => Collector
     const service: Omit<NonNullable<DeclarativeInput['services']>[number], 'name'> = {
       upstream: { targets: [{ url: `${orders.url}/orders` }], allowPrivate: true },
       stripPrefix: true,
-      policies: [
-        { 'rate-limit': { limit: 1_000, window: '60s', by: 'consumer' } },
-        { waf: { profile: 'structural', mode: 'block' } },
-      ],
+      policies: [{ 'rate-limit': { limit: 1_000, window: '60s', by: 'consumer' } }, patientWaf],
     };
     await product().publish({
       services: [
