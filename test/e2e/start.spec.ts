@@ -180,7 +180,8 @@ describeIn(['all-in-one'], 'the start', () => {
     });
 
     it('tells a person the same in at most twelve lines, with two that can be pasted', async () => {
-      running = start([]);
+      running = runTool('start.mjs', [], environment);
+      programs.push(running);
       await running.until('the last line', () => running.stdout.includes('embedded mode'), READY_MS);
       const lines = running.stdout.trimEnd().split('\n');
       expect(lines.length).toBeLessThanOrEqual(12);
@@ -195,6 +196,7 @@ describeIn(['all-in-one'], 'the start', () => {
         if (code !== 127) expect({ code, said: pasted.stdout + pasted.stderr }).toMatchObject({ code: 0 });
       }
       expect((await running.end('SIGINT')).code).toBe(0);
+      await expectNothingLeft();
     });
   });
 
