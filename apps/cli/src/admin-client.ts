@@ -41,15 +41,16 @@ export function findAccess(server: string | undefined, world: World): Access {
     const socket = hostSocket(world);
     if (socket !== undefined) return { door: { socket } };
   }
-  throw new Failure(
-    named === undefined
-      ? `No credential: ${TOKEN} is not set, and no Sallyport has left its socket in ${dataDirectories(world).join(' or ')}.`
-      : `No credential for ${describeDoor({ url })}: ${TOKEN} is not set.`,
-    {
-      exitCode: exitCodes.notAllowed,
-      next: `set ${TOKEN} or ${TOKEN}_FILE; on the host of an embedded start, SALLYPORT_DATA_DIR names its data folder`,
-    },
-  );
+  const set = `set ${TOKEN} or ${TOKEN}_FILE`;
+  if (named !== undefined) {
+    const message = `No credential for ${describeDoor({ url })}: ${TOKEN} is not set.`;
+    throw new Failure(message, { exitCode: exitCodes.notAllowed, next: set });
+  }
+  const searched = dataDirectories(world).join(' or ');
+  throw new Failure(`No credential: ${TOKEN} is not set, and no Sallyport runs with its data in ${searched}.`, {
+    exitCode: exitCodes.notAllowed,
+    next: `${set}; on the host of an embedded start, let SALLYPORT_DATA_DIR name its data folder`,
+  });
 }
 
 /** @throws Failure (64) */

@@ -153,9 +153,7 @@ async function whole(incoming: IncomingMessage): Promise<Answer> {
 /** A model endpoint refuses in its own dialect, the gateway in problem details: both name a code and a sentence. */
 function refusedBy({ status, headers, text }: Answer, door: Door): Failure {
   const { code, message } = refusalIn(text);
-  const wait = headers['retry-after'];
-  const sentence = plain(message ?? `${describeDoor(door)} answered ${status}.`);
-  return new Failure(wait !== undefined && status === 429 ? `${sentence} It works again in ${wait} s.` : sentence, {
+  return new Failure(plain(message ?? `${describeDoor(door)} answered ${status}.`), {
     exitCode: exitCodeOf(status),
     code: code === undefined ? undefined : plain(code),
     requestId: requestIdOf(headers),

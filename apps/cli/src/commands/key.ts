@@ -146,21 +146,20 @@ async function keys(admin: AdminClient, status?: string, consumer?: string): Pro
 }
 
 /**
- * Names of active keys are unique; a kid is found whatever the state of its key.
+ * Names of active keys are unique; where none is active, the newest of the name is meant, so that revoking twice is no error.
  * @throws Failure (1) with the nearest name.
  */
 async function findKey(admin: AdminClient, asked: string): Promise<KeyView> {
   const listed = await keys(admin);
-  const found =
-    listed.find(({ kid }) => kid === asked) ?? listed.find(({ name, status }) => name === asked && status === 'active');
+  const named = listed.filter(({ name }) => name === asked);
+  const found = listed.find(({ kid }) => kid === asked) ?? named.find(({ status }) => status === 'active') ?? named[0];
   if (found) return found;
-  const gone = listed.find(({ name }) => name === asked);
   const active = listed.filter(({ status }) => status === 'active').map(({ name }) => name);
-  const message = gone
-    ? `The key ${asked} is ${gone.status} already.`
-    : `There is no key ${plain(asked)}.${didYouMean(asked, active)}`;
-  const next = 'sallyport key list';
-  throw new Failure(message, { exitCode: exitCodes.failed, code: gone ? undefined : 'AUTH_KEY_NOT_FOUND', next });
+  throw new Failure(`There is no key ${plain(asked)}.${didYouMean(asked, active)}`, {
+    exitCode: exitCodes.failed,
+    code: 'AUTH_KEY_NOT_FOUND',
+    next: 'sallyport key list',
+  });
 }
 
 function conflict(name: string): Failure {

@@ -245,8 +245,9 @@ function counted(value: number | undefined, unit: string): string | undefined {
   return value === undefined ? undefined : `${Math.round(value)} ${unit}`;
 }
 
-function costOf({ cost_usd: cost, unpriced }: RequestDetail): string | undefined {
-  if (unpriced === true) return 'unpriced';
+function costOf({ code, cost_usd: cost, unpriced }: RequestDetail): string | undefined {
+  // What was refused has cost nothing, priced or not.
+  if (unpriced === true && code === undefined) return 'unpriced';
   return typeof cost === 'string' ? `$${cost}` : undefined;
 }
 

@@ -10,11 +10,14 @@ const CLOCK_TOLERANCE_MS = 2_000;
 const LAG_TOLERANCE_SECONDS = 30;
 const CONFIG_STATUS = '/api/v1/config/status';
 
-/** The answer to a path that nobody publishes is a refusal of ours, with our request id: it proves who answers. */
+/** A page that every gateway serves itself, with our request id: it proves who answers, and needs no key. */
+const OWN_PAGE = '/problems/route-not-found';
+
+/** Whether the data door answers, and is one of ours. */
 export async function gateway(door: Door, signal: AbortSignal): Promise<Finding> {
   const place = describeDoor(door);
   try {
-    const { headers } = await call(door, { method: 'GET', path: '/v1/models', timeoutMs: GATEWAY_TIMEOUT_MS, signal });
+    const { headers } = await call(door, { method: 'GET', path: OWN_PAGE, timeoutMs: GATEWAY_TIMEOUT_MS, signal });
     if (headers['x-sallyport-request-id'] !== undefined) return ok('gateway', `gateway ${place} answering`);
     return failed(
       'gateway',

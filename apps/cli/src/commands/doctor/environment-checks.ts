@@ -27,7 +27,7 @@ export function secrets(environment: NodeJS.ProcessEnv): Finding {
 
 /** Of a URL, its password. */
 function passwordIn(value: string): string {
-  return URL.canParse(value) ? decodeURIComponent(new URL(value).password) : value;
+  return URL.canParse(value) ? new URL(value).password : value;
 }
 
 /** A misspelt variable stops every server from starting; here it is found before. */
