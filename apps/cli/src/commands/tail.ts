@@ -65,8 +65,8 @@ export const tail: Command = {
   async run(invocation, world, output) {
     const filter = filterOf(invocation);
     const lines = invocation.whole('lines', { from: 0, to: 5_000 }) ?? 10;
-    const admin = new AdminClient(findAccess(invocation.text('server'), world), world.interrupted);
-    const follower = new Follower(admin, filter, output);
+    const connect = () => new AdminClient(findAccess(invocation.text('server'), world), world.interrupted);
+    const follower = new Follower(connect, filter, output);
     try {
       if (invocation.has('no-follow')) await follower.showPast(lines);
       else await follower.follow(lines, world.interrupted);
@@ -91,12 +91,16 @@ class Follower {
   /** Position of the newest record that was seen, shown or not. */
   private seen = 0;
   private readonly names = new Map<string, Promise<string>>();
+  private admin: AdminClient;
 
+  /** @param connect called again for each new connection: the socket of this host has another path after a restart */
   constructor(
-    private readonly admin: AdminClient,
+    private readonly connect: () => AdminClient,
     private readonly filter: Filter,
     private readonly output: Output,
-  ) {}
+  ) {
+    this.admin = connect();
+  }
 
   async showPast(count: number): Promise<void> {
     const past: { record: RequestRecord; key: string | undefined }[] = [];
@@ -121,6 +125,7 @@ class Follower {
     let begun = false;
     while (!interrupted.aborted) {
       try {
+        if (begun) this.admin = this.connect();
         // The stream is opened first: what is recorded while the past is read waits in it.
         const stream = await this.admin.stream(`${EVENTS}/live`);
         if (begun) await this.catchUp();
@@ -132,8 +137,7 @@ class Follower {
         }
       } catch (error) {
         // Before the first success it is the user's affair; afterwards a restart of the server, which is waited for.
-        const hopeless = error instanceof Failure && error.facts.exitCode === exitCodes.notAllowed;
-        if (!begun || hopeless) throw error;
+        if (!begun || isRefused(error)) throw error;
       }
       if (interrupted.aborted) return;
       if (attempt === 0) this.output.note('the stream ended; connecting again …');
@@ -188,6 +192,11 @@ class Follower {
     if (this.output.json) this.output.document(record);
     else this.output.line(lineOf(record, key, this.output));
   }
+}
+
+/** A server said no, and will say so again; where none was asked, it may be starting. */
+function isRefused(error: unknown): boolean {
+  return error instanceof Failure && error.facts.exitCode === exitCodes.notAllowed && error.facts.code !== undefined;
 }
 
 /** @param key name of the key, where one was presented */
