@@ -111,7 +111,9 @@ class Follower {
       }
       return;
     }
-    for await (const record of this.newestFirst(Math.min(200, Math.max(20, count)))) {
+    // With a filter nobody knows how many must be read; without one, as many as are shown.
+    const filtered = Object.values(this.filter).some((wanted) => wanted !== undefined);
+    for await (const record of this.newestFirst(filtered ? 200 : Math.min(200, count))) {
       this.seen = Math.max(this.seen, record.position);
       const key = await this.keyOf(record);
       if (matches(record, key, this.filter)) past.push({ record, key });

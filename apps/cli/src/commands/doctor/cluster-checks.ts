@@ -146,13 +146,13 @@ export function models(admin: AdminClient): Promise<Finding> {
     const missing = targets.filter(({ credential }) => credential === 'missing').map(({ provider }) => provider);
     if (missing.length > 0) {
       const names = [...new Set(missing)].sort().join(', ');
-      const fix = 'set the variable that `credential: ${env:NAME}` of the provider names where ai-router runs';
+      const fix = 'where ai-router runs, set what `key: ${env:NAME}` of the account names';
       return failed(id, `provider key missing for ${names}`, fix);
     }
     const names = items.map(({ name }) => name).join(', ');
     if (targets.every(({ wire }) => wire === 'echo')) {
       const summary = `no provider configured: the built-in mock answers (${names || 'no model'})`;
-      return attention(id, summary, 'add `providers:` and `models:` to a configuration file, and apply it');
+      return attention(id, summary, 'add `accounts:` and `models:` to a configuration file, and apply it');
     }
     return ok(id, `models ${names}, every provider key at hand`);
   });
