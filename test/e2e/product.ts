@@ -79,6 +79,8 @@ export interface Product {
   kill(service: Service, signal?: NodeJS.Signals): Promise<Exit>;
   /** Starts again what was killed, and waits until it is ready. */
   start(service: Service): Promise<void>;
+  /** Starts again what a failed test has left ended. */
+  repair(): Promise<void>;
   /** Ends everything. @throws Error when a process does not end well or leaves something behind. */
   close(): Promise<void>;
 }
@@ -196,6 +198,7 @@ abstract class Running implements Product {
 
   abstract open(): Promise<void>;
   abstract start(service: Service): Promise<void>;
+  abstract repair(): Promise<void>;
   protected abstract nameOf(service: Service): string;
   protected abstract closeServers(): Promise<void>;
 
@@ -330,6 +333,10 @@ class AllInOne extends Running {
     return { SALLYPORT_DEMO: 'off', SALLYPORT_ALL_IN_ONE_REMOTE: remote, ...this.environment(), ...only };
   }
 
+  async repair(): Promise<void> {
+    if (!this.programs.get('all-in-one')?.running) await this.start();
+  }
+
   protected nameOf(): string {
     return 'all-in-one';
   }
@@ -368,6 +375,12 @@ class Cluster extends Running {
   async start(service: Service): Promise<void> {
     this.launch(service);
     await this.ready(service);
+  }
+
+  async repair(): Promise<void> {
+    for (const server of this.opened) if (!server.running()) await server.start();
+    for (const service of services) if (!this.programs.get(service)?.running) await this.start(service);
+    await this.consulting();
   }
 
   private launch(service: Service): void {

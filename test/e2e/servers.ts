@@ -26,6 +26,7 @@ export const missingServers: readonly string[] = [
 /** A server that can be stopped and started again at the same place. */
 export interface RealServer {
   readonly url: string;
+  running(): boolean;
   start(): Promise<void>;
   stop(): Promise<void>;
   close(): Promise<void>;
@@ -65,7 +66,7 @@ async function startServer(url: string, run: () => Program, ready: (server: Prog
     await server.end('SIGTERM');
   };
   await start();
-  return { url, start, stop, close: stop };
+  return { url, running: () => server.running, start, stop, close: stop };
 }
 
 /**
@@ -108,10 +109,11 @@ export async function startPostgres(): Promise<RealServer> {
   await start();
   return {
     url: `postgresql://${url.username}:${url.password}@127.0.0.1:${port}${url.pathname}`,
+    running: () => door.listening,
     start,
     stop,
     close: async () => {
-      await stop();
+      if (door.listening) await stop();
       await database.close();
     },
   };
