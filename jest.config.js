@@ -7,6 +7,7 @@ const importingPackages = ['@opentelemetry/otlp-exporter-base'];
 const base = {
   rootDir: __dirname,
   testEnvironment: 'node',
+  testTimeout: 30_000,
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json'],
   transform: { '^.+\\.(m?js|ts)$': ['@swc/jest'] },
   transformIgnorePatterns: [`/node_modules/(?!(${[...esmPackages, ...importingPackages].join('|')})/)`],
@@ -19,6 +20,8 @@ const base = {
 };
 
 module.exports = {
+  // A hang is found by this; a busy machine is not. What may take longer says so itself.
+  testTimeout: 30_000,
   projects: [
     {
       ...base,
