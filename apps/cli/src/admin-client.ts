@@ -49,7 +49,7 @@ export function findAccess(server: string | undefined, world: World): Access {
   const searched = dataDirectories(world).join(' or ');
   throw new Failure(`No credential: ${TOKEN} is not set, and no Sallyport runs with its data in ${searched}.`, {
     exitCode: exitCodes.notAllowed,
-    next: `${set}; on the host of an embedded start, let SALLYPORT_DATA_DIR name its data folder`,
+    next: `start one with \`npm start\`, let SALLYPORT_DATA_DIR name the data folder of one that runs here, or ${set}`,
   });
 }
 
