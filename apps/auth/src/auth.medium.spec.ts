@@ -235,6 +235,15 @@ describe('the auth service', () => {
     for (const text of dumps) for (const secret of secrets) expect(text).not.toContain(secret);
   });
 
+  it('tries a key without minting it, and knows no other parameter', async () => {
+    const tried = await call('POST', '/keys?dryRun=true', { name: 'tried' });
+    expect([tried.status, tried.body.name, tried.body.key]).toEqual([200, 'tried', undefined]);
+    expect((await call('GET', `/keys/${tried.body.kid}`)).status).toBe(404);
+    expect((await call('POST', '/keys?dryrun=true', { name: 'tried' })).status).toBe(422);
+    expect((await call('POST', '/keys', { name: 'tried' })).status).toBe(201);
+    expect((await call('POST', '/keys?dryRun=true', { name: 'tried' })).status).toBe(409);
+  });
+
   it('publishes everything again when the bus has lost its memory', async () => {
     const [kept, gone] = [await mint({ name: 'kept' }), await mint({ name: 'gone' })];
     await call('DELETE', `/keys/${gone.kid}`);

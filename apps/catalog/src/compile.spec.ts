@@ -121,7 +121,11 @@ describe('a compiled configuration', () => {
     });
     expect(compiled.consumers[0]!.limits).toEqual([{ name: 'daily', limit: 5, windowSeconds: 86_400 }]);
     expect(compiled.models[0]!.targets[0]).toMatchObject({ account: 'openai-main', price: { currency: 'USD' } });
-    expect(compiled.accounts[0]).toMatchObject({ wire: 'openai-chat', key: '${env:OPENAI_API_KEY}' });
+    expect(compiled.accounts[0]).toMatchObject({
+      wire: 'openai-chat',
+      baseUrl: 'https://api.openai.com/v1',
+      key: '${env:OPENAI_API_KEY}',
+    });
   });
 
   it('says the same, byte for byte, whatever the order members were written in', () => {

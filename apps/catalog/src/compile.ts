@@ -27,6 +27,7 @@ import {
   type VersionEntry,
 } from './configuration';
 import { accountsOf, conflictsOf, isVersionLabel, timeoutsOf } from './preflight';
+import { addressOf } from './providers';
 
 export interface Stamp {
   readonly revision: string;
@@ -175,7 +176,7 @@ function compileAccount({ tenant, declared }: Entry<DeclaredAccount>): Snapshot[
     name: declared.name,
     provider: declared.provider,
     wire: declared.provider === 'echo' ? 'echo' : 'openai-chat',
-    baseUrl: declared.baseUrl ?? null,
+    baseUrl: declared.baseUrl ?? addressOf(declared.provider) ?? null,
     allowPrivate: declared.allowPrivate,
     key: declared.key ?? null,
   };

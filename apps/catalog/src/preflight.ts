@@ -18,6 +18,7 @@ import {
   type VersionEntry,
 } from './configuration';
 import { targetAddress } from './target-address';
+import { addressOf } from './providers';
 
 /** One thing that stands against publishing a configuration, or that its owner should know. */
 export interface Finding {
@@ -397,14 +398,11 @@ export function accountsOf(entries: Configuration['accounts'], tenant: string, p
     .map(({ declared }) => declared.name);
 }
 
-/** Providers that need no address: the built-in one, and those whose address the ai-router knows. */
-const providersWithAddress: ReadonlySet<string> = new Set(['echo', 'openai']);
-
 function* accounts({ configuration }: View): Iterable<Finding> {
   for (const { declared } of configuration.accounts) {
     const object = `accounts/${declared.name}`;
     if (declared.baseUrl === undefined) {
-      if (providersWithAddress.has(declared.provider)) continue;
+      if (addressOf(declared.provider) !== undefined) continue;
       yield {
         code: 'ACCOUNT_URL_MISSING',
         severity: 'error',

@@ -47,6 +47,9 @@ class MintedKeyAnswer extends createZodDto(
   keyView.extend({ key: z.string().describe('The key itself. It is shown in this answer only and stored nowhere.') }),
 ) {}
 class KeyListAnswer extends createZodDto(z.strictObject({ items: z.array(keyView), next: z.string().nullable() })) {}
+class MintKeyQuery extends createZodDto(
+  z.strictObject({ dryRun: z.enum(['true', 'false']).optional().describe('Check everything and mint nothing.') }),
+) {}
 class ListKeysQuery extends createZodDto(
   z.strictObject({
     limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -63,7 +66,16 @@ class KeysController {
   @Post()
   @ApiOperation({ summary: 'Mint an API key', operationId: 'mintKey' })
   @ApiCreatedResponse({ type: MintedKeyAnswer })
-  async mint(@Body() body: MintKeyBody, @Actor() actor: AdminActor, @Res({ passthrough: true }) reply: FastifyReply) {
+  async mint(
+    @Body() body: MintKeyBody,
+    @Query() { dryRun }: MintKeyQuery,
+    @Actor() actor: AdminActor,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    if (dryRun === 'true') {
+      reply.code(200);
+      return this.keys.tryMinting(body, actor);
+    }
     const minted = await this.keys.mint(body, actor);
     // RFC 9110 §15.3.2; and the one answer that holds a secret is kept by nobody on the way.
     reply.header('location', `/api/auth/v1/keys/${minted.kid}`).header('cache-control', 'no-store');

@@ -35,6 +35,31 @@ export class Keys {
    * @throws RefusalError SCHEMA_VIOLATION, or AUTH_KEY_CONFLICT when an active key has the name.
    */
   async mint(request: MintRequest, actor: AdminActor): Promise<MintedApiKey> {
+    const { text, key, view } = this.draft(request, actor);
+    await this.ports.dataSource.transaction((manager) => this.insert(manager, key, actor, view));
+    await this.ports.committed(key);
+    return { key: text, ...view };
+  }
+
+  /**
+   * Does everything that minting does and takes it back.
+   * @returns the key as it would be listed; the key itself is drawn anew when it is minted.
+   * @throws RefusalError as `mint` does.
+   */
+  async tryMinting(request: MintRequest, actor: AdminActor): Promise<ApiKeyView> {
+    const { key, view } = this.draft(request, actor);
+    const runner = this.ports.dataSource.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      await this.insert(runner.manager, key, actor, view);
+      return view;
+    } finally {
+      await runner.rollbackTransaction();
+      await runner.release();
+    }
+  }
+
+  private draft(request: MintRequest, actor: AdminActor): { text: string; key: ApiKey; view: ApiKeyView } {
     const { pepper, clock, random } = this.ports;
     const wish = readAs(mintRequest, request);
     const now = clock.now();
@@ -63,16 +88,15 @@ export class Keys {
       revokedAt: null,
       revokedBy: null,
     };
-    const view = viewOf(key, now);
-    await this.ports.dataSource.transaction(async (manager) => {
-      await apiKeys.expire(manager, key.createdAt);
-      await apiKeys.insert(manager, key).catch((error: unknown) => {
-        throw isNameTaken(error) ? new RefusalError(refuse('AUTH_KEY_CONFLICT', { name: key.name })) : error;
-      });
-      await this.record(manager, key, actor, { action: 'create', after: view });
+    return { text, key, view: viewOf(key, now) };
+  }
+
+  private async insert(manager: EntityManager, key: ApiKey, actor: AdminActor, view: ApiKeyView): Promise<void> {
+    await apiKeys.expire(manager, key.createdAt);
+    await apiKeys.insert(manager, key).catch((error: unknown) => {
+      throw isNameTaken(error) ? new RefusalError(refuse('AUTH_KEY_CONFLICT', { name: key.name })) : error;
     });
-    await this.ports.committed(key);
-    return { key: text, ...view };
+    await this.record(manager, key, actor, { action: 'create', after: view });
   }
 
   /** @param cursor `next` of the page before. @throws RefusalError SCHEMA_VIOLATION on a cursor that is not ours. */
