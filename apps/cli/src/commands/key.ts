@@ -45,11 +45,9 @@ export const keyCreate: Command = {
     const admin = client(invocation, world);
     const wish = wishOf(invocation);
     if (invocation.has('dry-run')) {
-      // The API has no dry run for keys: a name that is taken is the one thing only the server knows.
-      const taken = (await keys(admin, 'active')).some(({ name }) => name === wish.name);
-      if (taken) throw conflict(wish.name);
-      if (output.json) output.document({ dryRun: true, request: wish });
-      else output.line(`dry run: would create key ${JSON.stringify(wish)}`);
+      const key = await admin.post<KeyView>(`${PATH}?dryRun=true`, wish);
+      if (output.json) output.document({ dryRun: true, key });
+      else output.line(plain(`dry run: would create key ${key.name}: ${termsOf(key)}`));
       return exitCodes.done;
     }
     const minted = await admin.post<KeyView & { readonly key: string }>(PATH, wish);
@@ -159,15 +157,6 @@ async function findKey(admin: AdminClient, asked: string): Promise<KeyView> {
     exitCode: exitCodes.failed,
     code: 'AUTH_KEY_NOT_FOUND',
     next: 'sallyport key list',
-  });
-}
-
-function conflict(name: string): Failure {
-  const next = `sallyport key revoke ${name}`;
-  return new Failure(`An active key has the name ${name} already.`, {
-    exitCode: exitCodes.failed,
-    code: 'AUTH_KEY_CONFLICT',
-    next,
   });
 }
 
