@@ -1,10 +1,10 @@
 // Starts the product with a given Node, makes the two first requests, and ends it: `node tools/smoke.mjs [path of node]`
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from './build.mjs';
+import { freePorts } from './free-ports.mjs';
 import { install } from './install.mjs';
 import { Failure, root, say, whenMain } from './process.mjs';
 
@@ -99,16 +99,4 @@ async function within(milliseconds, promise, reason) {
     timer = setTimeout(() => reject(new Failure(reason())), milliseconds);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer();
-      return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
-    }),
-  );
-  const ports = servers.map((server) => String(server.address().port));
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

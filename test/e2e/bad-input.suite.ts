@@ -1,9 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { connect, type AddressInfo } from 'node:net';
-import { startFakeVendor, type FakeVendor } from '@sallyport/testkit';
+import { freePorts, startFakeVendor, type FakeVendor } from '@sallyport/testkit';
 import { call, type Answer, type Call } from './calls';
 import { patientWaf, type AuditRecord, type MintedKey, type Product } from './product';
-import { freePorts } from './servers';
 import { PATIENCE_MS, until, within } from './waiting';
 
 const BODY_LIMIT = 1_000;

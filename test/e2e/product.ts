@@ -1,3 +1,4 @@
+import { freePorts } from '@sallyport/testkit';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import {
 } from '@sallyport/contracts';
 import { call, expectStatus, type Answer, type Call } from './calls';
 import { Program, type Exit } from './program';
-import { freePorts, missingServers, startNats, startPostgres, startRedis, type RealServer } from './servers';
+import { missingServers, startNats, startPostgres, startRedis, type RealServer } from './servers';
 import { PATIENCE_MS, until } from './waiting';
 
 /** How the product is put together. */

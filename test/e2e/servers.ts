@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { testDatabase } from '@sallyport/testkit';
+import { freePorts, testDatabase } from '@sallyport/testkit';
 import { Program } from './program';
 
 /** Where Debian puts servers, also when only root's path leads there. */
@@ -117,21 +117,4 @@ export async function startPostgres(): Promise<RealServer> {
       await database.close();
     },
   };
-}
-
-/** Ports of this moment; whoever wants them binds them next. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<Server>((resolve, reject) => {
-          const server = createServer().once('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

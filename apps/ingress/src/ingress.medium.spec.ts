@@ -11,7 +11,7 @@ import { compileModels, LocalRouter } from '@sallyport/ai';
 import type { Presented, VerifierOutcome } from '@sallyport/identity';
 import { LocalLimiter, MemorySource } from '@sallyport/limits';
 import { publishSnapshot } from '@sallyport/platform';
-import { somePrincipal, someRoute, testRuntime, type TestRuntime } from '@sallyport/testkit';
+import { freePort, somePrincipal, someRoute, testRuntime, type TestRuntime } from '@sallyport/testkit';
 import { Engine } from '@sallyport/waf';
 import type { IngressConfig } from './config';
 import { startIngress, type RunningIngress } from './ingress';
@@ -445,13 +445,4 @@ async function until(condition: () => boolean): Promise<void> {
     if (waited > 5000) throw new Error('not within 5 s');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

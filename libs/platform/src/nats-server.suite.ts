@@ -1,8 +1,8 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@sallyport/testkit';
 
 /** Whether the machine has a NATS server to test against. */
 export const hasNatsServer = spawnSync('nats-server', ['--version']).status === 0;
@@ -16,14 +16,6 @@ export interface NatsServer {
   /** Forgets all it kept; only while it is stopped. */
   wipe(): Promise<void>;
   close(): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** @param flags more of the server's own, such as `--user`. */

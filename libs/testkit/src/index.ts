@@ -6,3 +6,4 @@ export * from './fake-disk';
 export * from './redis-server';
 export * from './factories';
 export * from './test-runtime';
+export * from './free-ports';
