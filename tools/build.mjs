@@ -6,6 +6,7 @@ import { Failure, root, say, whenMain } from './process.mjs';
 
 const dist = join(root, 'dist');
 const stampFile = join(dist, '.build.json');
+const lockFile = join(root, 'node_modules', '.sallyport-build.lock');
 const folders = ['apps', 'libs', 'examples', 'proto'];
 /** Copied as they are, because code beside them reads or requires them. */
 const assets = /\.(json|proto|html|css|svg|sql)$/;
@@ -17,18 +18,34 @@ whenMain(import.meta, async (args) => {
 });
 
 /**
- * Brings dist/ up to date: compiles sources that changed since the last build, removes what lost its source.
+ * Brings dist/ up to date: compiles sources that changed since the last build, removes what lost its source. One process
+ * at a time builds; one that comes meanwhile waits and then finds that nothing is left to do.
  * @returns {Promise<number>} how many files were written.
  */
 export async function build({ all = false } = {}) {
-  const begun = Date.now();
+  if (!all && isFresh(planOf(all))) return 0;
+  return alone(async () => {
+    const plan = planOf(all);
+    return isFresh(plan) ? 0 : carryOut(plan);
+  });
+}
+
+function planOf(all) {
   const recipe = recipeOf();
   const sources = new Map(folders.flatMap((folder) => [...sourcesIn(join(root, folder))]));
   const last = all ? { files: {} } : readStamp(recipe);
   const stale = [...sources].filter(([path, mark]) => last.files[path] !== mark || !existsSync(outputOf(path)));
   const gone = Object.keys(last.files).filter((path) => !sources.has(path));
-  if (last.recipe !== recipe) rmSync(dist, { recursive: true, force: true });
-  if (stale.length === 0 && gone.length === 0) return 0;
+  return { recipe, sources, stale, gone, anew: last.recipe !== recipe };
+}
+
+function isFresh({ stale, gone }) {
+  return stale.length === 0 && gone.length === 0;
+}
+
+async function carryOut({ recipe, sources, stale, gone, anew }) {
+  const begun = Date.now();
+  if (anew) rmSync(dist, { recursive: true, force: true });
   say(`Building ${stale.length} ${stale.length === 1 ? 'file' : 'files'} …`);
   rmSync(stampFile, { force: true });
   for (const path of gone) for (const end of ['', '.map']) rmSync(outputOf(path) + end, { force: true });
@@ -37,6 +54,46 @@ export async function build({ all = false } = {}) {
   writeFileSync(stampFile, JSON.stringify({ recipe, files: Object.fromEntries(sources) }));
   say(`Built in ${((Date.now() - begun) / 1000).toFixed(1)} s.`);
   return stale.length;
+}
+
+/** Runs `work` while no other process does. Whoever died with the lock does not keep it. */
+async function alone(work) {
+  while (!takeLock()) await new Promise((resolve) => setTimeout(resolve, 100));
+  try {
+    return await work();
+  } finally {
+    rmSync(lockFile, { force: true });
+  }
+}
+
+function takeLock() {
+  try {
+    writeFileSync(lockFile, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+    if (!isAlive(ownerOfLock())) rmSync(lockFile, { force: true });
+    return false;
+  }
+}
+
+/** Undefined for the instant in which the owner has made the file and not yet written its id. */
+function ownerOfLock() {
+  try {
+    return Number(readFileSync(lockFile, 'utf8')) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid) {
+  if (pid === undefined) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
 }
 
 /** What else than the sources decides about the output. */
