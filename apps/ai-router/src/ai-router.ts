@@ -1,15 +1,17 @@
 import { aiV1 } from '@sallyport/contracts';
 import { compileModels, LocalRouter, type ModelRouter } from '@sallyport/ai';
 import {
+  type Closable,
   createAdminApp,
   createRpcServer,
   openDatabase,
+  type Opened,
+  opening,
   openSnapshotReader,
-  startHealth,
-  watchAdminToken,
-  type Closable,
   type Readiness,
   type Runtime,
+  startHealth,
+  watchAdminToken,
 } from '@sallyport/platform';
 import type { DataSource } from 'typeorm';
 import { AdminModule } from './admin/admin.module';
@@ -42,13 +44,7 @@ export async function startAiRouter(
   runtime: Runtime,
   database: { readonly url: string },
 ): Promise<RunningAiRouter> {
-  const opened: Closable[] = [];
-  let ending = false;
-  const close = async (): Promise<void> => {
-    ending = true;
-    for (let last = opened.pop(); last; last = opened.pop()) await last.close();
-  };
-  try {
+  return opening(async (opened) => {
     const dataSource = await openLedgerDatabase(database.url, runtime, opened);
     const { clock, logger, metrics, bus } = runtime;
     const credentials = new Credentials({ environment: config.environment, clock, logger });
@@ -72,14 +68,11 @@ export async function startAiRouter(
     await openAdmin(config, runtime, { dataSource, router, credentials }, opened);
     await openRpc(config, runtime, router, leases, opened);
     if (config.listen.health) {
-      const ready = () => readiness(reader.revision() !== undefined, ending);
+      const ready = () => readiness(reader.revision() !== undefined, opened.ending);
       opened.push(await startHealth({ address: config.listen.health, metrics, ready }));
     }
-    return { router, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return { router };
+  });
 }
 
 function readiness(configured: boolean, ending: boolean): Readiness {
@@ -87,7 +80,7 @@ function readiness(configured: boolean, ending: boolean): Readiness {
   return { ready: reasons.length === 0, reasons };
 }
 
-async function openLedgerDatabase(url: string, runtime: Runtime, opened: Closable[]): Promise<DataSource> {
+async function openLedgerDatabase(url: string, runtime: Runtime, opened: Opened): Promise<DataSource> {
   const dataSource = await openDatabase({
     url,
     schema: SCHEMA,
@@ -106,7 +99,7 @@ async function openAdmin(
   config: AiRouterConfig,
   runtime: Runtime,
   parts: { dataSource: DataSource; router: LocalRouter; credentials: Credentials },
-  opened: Closable[],
+  opened: Opened,
 ): Promise<void> {
   const address = config.listen.admin;
   if (!address) return;
@@ -121,7 +114,7 @@ async function openRpc(
   runtime: Runtime,
   router: LocalRouter,
   leases: Leases,
-  opened: Closable[],
+  opened: Opened,
 ): Promise<void> {
   const address = config.listen.grpc;
   if (!address) return;

@@ -2,14 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { systemClock } from '@sallyport/contracts';
 import {
+  type Bus,
+  type Closable,
   connectNatsBus,
   createEmbeddedBus,
   createLogger,
   createMetrics,
-  startEmbeddedPostgres,
-  type Bus,
-  type Closable,
   type Logger,
+  type Opened,
+  opening,
+  startEmbeddedPostgres,
 } from '@sallyport/platform';
 import { readOrDrawPepper } from '../../auth/src';
 import type { Announcement } from './announce';
@@ -38,11 +40,7 @@ export async function startAllInOne({ environment, progress }: AllInOneOptions):
   const since = systemClock.monotonic();
   const config = readAllInOneConfig(quiet(environment));
   const logger = createLogger({ app: 'all-in-one', node: config.nodeName, level: config.logLevel });
-  const opened: Closable[] = [];
-  const close = async (): Promise<void> => {
-    for (let last = opened.pop(); last; last = opened.pop()) await last.close();
-  };
-  try {
+  return opening(async (opened) => {
     await mkdir(config.dataDir, { recursive: true });
     const databaseUrl = config.databaseUrl ?? (await startDatabase(config, logger, opened));
     progress(config.databaseUrl === undefined ? 'postgres embedded' : 'postgres');
@@ -85,12 +83,8 @@ export async function startAllInOne({ environment, progress }: AllInOneOptions):
         embeddedDatabase: config.databaseUrl === undefined,
         dataDir: config.dataDir,
       },
-      close,
     };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
 }
 
 /** Whoever watches a terminal wants to see what is wrong and nothing else, unless the level was set. */
@@ -98,13 +92,13 @@ function quiet(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...environment, SALLYPORT_LOG_LEVEL: environment['SALLYPORT_LOG_LEVEL'] || 'warn' };
 }
 
-async function startDatabase({ dataDir }: AllInOneConfig, logger: Logger, opened: Closable[]): Promise<string> {
+async function startDatabase({ dataDir }: AllInOneConfig, logger: Logger, opened: Opened): Promise<string> {
   const postgres = await startEmbeddedPostgres({ dataDir, logger });
   opened.push(postgres);
   return postgres.url;
 }
 
-async function openBus({ natsUrl, nodeName }: AllInOneConfig, logger: Logger, opened: Closable[]): Promise<Bus> {
+async function openBus({ natsUrl, nodeName }: AllInOneConfig, logger: Logger, opened: Opened): Promise<Bus> {
   const bus =
     natsUrl === undefined
       ? createEmbeddedBus(systemClock, logger)

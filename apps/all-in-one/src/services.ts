@@ -1,4 +1,4 @@
-import { openRuntime, type BaseConfig, type Bus, type Closable, type Metrics } from '@sallyport/platform';
+import { type BaseConfig, type Bus, type Closable, type Metrics, opening, openRuntime } from '@sallyport/platform';
 import { readAiRouterConfig, startAiRouter } from '../../ai-router/src';
 import { readAuditConfig, startAudit } from '../../audit/src';
 import { readAuthConfig, startAuth, type RunningAuth } from '../../auth/src';
@@ -32,27 +32,23 @@ export interface ServicesOptions {
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { environment, places, databaseUrl, onStarted } = options;
   const database = { url: databaseUrl };
-  const opened: Closable[] = [];
-  const close = async (): Promise<void> => {
-    for (let last = opened.pop(); last; last = opened.pop()) await last.close();
-  };
-  const runtimeFor = async (config: BaseConfig) => {
-    const runtime = await openRuntime(config, { bus: options.bus, metrics: options.metrics });
-    opened.push(runtime);
-    return runtime;
-  };
-  const started = <T extends Closable>(name: string, service: T): T => {
-    opened.push(service);
-    onStarted(name);
-    return service;
-  };
-  const inner = (service: InnerService) => ({
-    grpc: options.remote ? places.grpc(service) : null,
-    admin: places.admin(service),
-    health: null,
-  });
+  return opening(async (opened) => {
+    const runtimeFor = async (config: BaseConfig) => {
+      const runtime = await openRuntime(config, { bus: options.bus, metrics: options.metrics });
+      opened.push(runtime);
+      return runtime;
+    };
+    const started = <T extends Closable>(name: string, service: T): T => {
+      opened.push(service);
+      onStarted(name);
+      return service;
+    };
+    const inner = (service: InnerService) => ({
+      grpc: options.remote ? places.grpc(service) : null,
+      admin: places.admin(service),
+      health: null,
+    });
 
-  try {
     const auditConfig = { ...readAuditConfig(environment), listen: inner('audit') };
     started('audit', await startAudit(auditConfig, await runtimeFor(auditConfig), database));
 
@@ -102,9 +98,6 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     };
     const engines = options.remote ? undefined : { verifier: auth.verifier, limiter, inspector, router };
     const ingress = started('ingress', await startIngress(ingressConfig, await runtimeFor(ingressConfig), engines));
-    return { auth, catalog, ingress, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return { auth, catalog, ingress };
+  });
 }

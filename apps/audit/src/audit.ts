@@ -1,11 +1,13 @@
 import {
+  type Closable,
   createAdminApp,
   createRpcServer,
   openDatabase,
+  type Opened,
+  opening,
+  type Runtime,
   startHealth,
   watchAdminToken,
-  type Closable,
-  type Runtime,
 } from '@sallyport/platform';
 import type { DataSource } from 'typeorm';
 import { AuditAdminModule } from './admin/events.controller';
@@ -40,13 +42,7 @@ export async function startAudit(
   runtime: Runtime,
   database: { readonly url: string },
 ): Promise<RunningAudit> {
-  const opened: Closable[] = [];
-  let ending = false;
-  const close = async (): Promise<void> => {
-    ending = true;
-    for (let last = opened.pop(); last; last = opened.pop()) await last.close();
-  };
-  try {
+  return opening(async (opened) => {
     const { bus, clock, random, logger, metrics, tracer, trail } = runtime;
     const dataSource = await openStore(database.url, runtime, opened);
     opened.push(await keepPartitions(dataSource, clock, logger));
@@ -62,17 +58,14 @@ export async function startAudit(
       opened.push(await createRpcServer({ module, services: auditServices, address: config.listen.grpc, runtime }));
     }
     if (config.listen.health) {
-      const ready = () => ({ ready: !ending, reasons: ending ? ['draining'] : [] });
+      const ready = () => ({ ready: !opened.ending, reasons: opened.ending ? ['draining'] : [] });
       opened.push(await startHealth({ address: config.listen.health, metrics, ready }));
     }
-    return { search, ingesting: () => ingester.active, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return { search, ingesting: () => ingester.active };
+  });
 }
 
-async function openStore(url: string, { logger }: Runtime, opened: Closable[]): Promise<DataSource> {
+async function openStore(url: string, { logger }: Runtime, opened: Opened): Promise<DataSource> {
   const dataSource = await openDatabase({
     url,
     schema: SCHEMA,
@@ -98,7 +91,7 @@ async function openAdmin(
   runtime: Runtime,
   reader: Reader,
   health: () => ReturnType<typeof trailHealth>,
-  opened: Closable[],
+  opened: Opened,
 ): Promise<void> {
   const address = config.listen.admin;
   if (!address) return;

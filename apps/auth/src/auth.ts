@@ -1,16 +1,18 @@
 import { buckets } from '@sallyport/contracts';
 import { LocalVerifier } from '@sallyport/identity';
 import {
+  type Closable,
   createAdminApp,
   createRpcServer,
   openDatabase,
+  type Opened,
+  opening,
   openSnapshotReader,
+  type Runtime,
   startHealth,
   startOutboxRelay,
   watchAdminToken,
   watchKeyDirectory,
-  type Closable,
-  type Runtime,
 } from '@sallyport/platform';
 import { fetchDocument } from '@sallyport/proxy';
 import type { DataSource } from 'typeorm';
@@ -56,13 +58,7 @@ export async function startAuth(
   database: { readonly url: string },
   options: StartAuthOptions = {},
 ): Promise<RunningAuth> {
-  const opened: Closable[] = [];
-  let ending = false;
-  const close = async (): Promise<void> => {
-    ending = true;
-    for (let last = opened.pop(); last; last = opened.pop()) await last.close();
-  };
-  try {
+  return opening(async (opened) => {
     const dataSource = await openStore(database.url, runtime, opened);
     const token = await establishAdminToken({
       dataSource,
@@ -88,20 +84,16 @@ export async function startAuth(
         await publisher.publish(key);
       },
     });
-    await openListeners(config, runtime, keys, verifier, () => !ending, opened);
+    await openListeners(config, runtime, keys, verifier, () => !opened.ending, opened);
     return {
       verifier,
       firstAdminToken: token.drawn,
       mintKey: (request) => keys.mint(request, { name: 'system', via: 'api' }),
-      close,
     };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
 }
 
-async function openStore(url: string, { logger }: Runtime, opened: Closable[]): Promise<DataSource> {
+async function openStore(url: string, { logger }: Runtime, opened: Opened): Promise<DataSource> {
   const dataSource = await openDatabase({
     url,
     schema: SCHEMA,
@@ -116,7 +108,7 @@ async function openStore(url: string, { logger }: Runtime, opened: Closable[]): 
 }
 
 /** The engine, fed with trust entries by the snapshot and with keys by the bus. */
-async function openVerifier(config: AuthConfig, runtime: Runtime, opened: Closable[]): Promise<LocalVerifier> {
+async function openVerifier(config: AuthConfig, runtime: Runtime, opened: Opened): Promise<LocalVerifier> {
   const { bus, clock, logger } = runtime;
   const verifier = new LocalVerifier({
     clock,
@@ -164,7 +156,7 @@ async function openListeners(
   keys: Keys,
   verifier: LocalVerifier,
   isServing: () => boolean,
-  opened: Closable[],
+  opened: Opened,
 ): Promise<void> {
   if (listen.admin) {
     const adminToken = await watchAdminToken(runtime.bus);

@@ -1,23 +1,9 @@
-import { ConfigError, openRuntime, runMain } from '@sallyport/platform';
-import { readCatalogConfig } from './config';
-import { startCatalog } from './start';
+import { databaseOf, runService } from '@sallyport/platform';
+import { readCatalogConfig, startCatalog } from '.';
 
-runMain('catalog', async () => {
-  const config = readCatalogConfig(process.env);
-  if (config.databaseUrl === undefined) {
-    throw new ConfigError('SALLYPORT_DATABASE_URL', 'is not set: expected the Postgres that holds the configuration');
-  }
-  const runtime = await openRuntime(config);
-  try {
-    const catalog = await startCatalog(config, runtime, { url: config.databaseUrl });
-    return {
-      close: async () => {
-        await catalog.close();
-        await runtime.close();
-      },
-    };
-  } catch (error) {
-    await runtime.close();
-    throw error;
-  }
+runService({
+  app: 'catalog',
+  readConfig: readCatalogConfig,
+  needsDatabase: true,
+  start: (config, runtime) => startCatalog(config, runtime, databaseOf(config)),
 });

@@ -1,15 +1,16 @@
 import { catalogV1 } from '@sallyport/contracts';
 import { policyConfigSchemas } from '@sallyport/pipeline';
 import {
+  type Closable,
   createAdminApp,
   createRpcServer,
   describeAddress,
   openDatabase,
+  opening,
+  type Runtime,
   startHealth,
   startOutboxRelay,
   watchAdminToken,
-  type Closable,
-  type Runtime,
 } from '@sallyport/platform';
 import { readMergePatches } from './admin/merge-patch';
 import { Catalog, type Edited } from './catalog';
@@ -50,10 +51,7 @@ export async function startCatalog(
   database: { readonly url: string },
 ): Promise<RunningCatalog> {
   const { logger } = runtime;
-  const ends: Closable[] = [];
-  const close = endInReverse(ends);
-  let draining = false;
-  try {
+  return opening(async (opened) => {
     const source = await openDatabase({
       url: database.url,
       schema: SCHEMA,
@@ -63,18 +61,18 @@ export async function startCatalog(
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,
       logger,
     });
-    ends.push({ close: () => source.destroy() });
+    opened.push({ close: () => source.destroy() });
     const relay = await startOutboxRelay({ dataSource: source, schema: SCHEMA, trail: runtime.trail, logger });
-    ends.push(relay);
+    opened.push(relay);
     const publisher = new Publisher(source, runtime, policyConfigSchemas);
     const onCommitted = (): void => relay.nudge();
     const catalog = new Catalog({ database: source, runtime, publisher, rules: defaultRules, onCommitted });
     const status = new ConfigurationStatus(publisher, runtime.clock);
     await status.follow(runtime.bus);
-    ends.push(status);
+    opened.push(status);
     await catalog.endDueVersions();
     await catalog.publishNow();
-    ends.push(
+    opened.push(
       startTimetable(
         [
           { name: 'sunsets', run: () => catalog.endDueVersions() },
@@ -84,24 +82,17 @@ export async function startCatalog(
       ),
     );
     const { grpc, health, http } = config.listen;
-    if (grpc) ends.push(await startRpc(publisher, runtime, grpc));
-    ends.push(await startDoor(config, runtime, { catalog, reading: new CatalogReading(source), status }));
-    const ready = () => (draining ? { ready: false, reasons: ['ending'] } : { ready: true, reasons: [] });
-    if (health) ends.push(await startHealth({ address: health, metrics: runtime.metrics, ready }));
+    if (grpc) opened.push(await startRpc(publisher, runtime, grpc));
+    opened.push(await startDoor(config, runtime, { catalog, reading: new CatalogReading(source), status }));
+    const ready = () => (opened.ending ? { ready: false, reasons: ['ending'] } : { ready: true, reasons: [] });
+    if (health) opened.push(await startHealth({ address: health, metrics: runtime.metrics, ready }));
     logger.info({ address: describeAddress(http) }, 'the admin door is open');
     return {
       address: describeAddress(http),
       publishNow: () => catalog.publishNow(),
       apply: (document, editor) => catalog.apply(document, { editor }),
-      close: () => {
-        draining = true;
-        return close();
-      },
     };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
 }
 
 async function startRpc(
@@ -117,56 +108,38 @@ async function startRpc(
   });
 }
 
-async function startDoor(
+function startDoor(
   config: CatalogConfig,
   runtime: Runtime,
   parts: { catalog: Catalog; reading: CatalogReading; status: ConfigurationStatus },
 ): Promise<Closable> {
-  const adminToken = await watchAdminToken(runtime.bus);
-  let ownOpenApi: () => object = () => ({});
-  const door = new AdminDoor({
-    areas: config.areas,
-    hosts: config.adminHosts,
-    logger: runtime.logger,
-    publicUrl: config.publicUrl,
-    openApi: () => ownOpenApi(),
-  });
-  const end = endInReverse([adminToken, door]);
-  try {
-    const app = await createAdminApp({
-      module: catalogModule(parts),
-      area: '',
-      address: config.listen.http,
-      runtime,
-      adminToken,
-      title: 'Sallyport administration',
-      onFastify: (instance) => {
-        readMergePatches(instance);
-        door.addTo(instance);
-      },
-    });
+  return opening(async (opened) => {
+    const adminToken = opened.push(await watchAdminToken(runtime.bus));
+    let ownOpenApi: () => object = () => ({});
+    const door = opened.push(
+      new AdminDoor({
+        areas: config.areas,
+        hosts: config.adminHosts,
+        logger: runtime.logger,
+        publicUrl: config.publicUrl,
+        openApi: () => ownOpenApi(),
+      }),
+    );
+    const app = opened.push(
+      await createAdminApp({
+        module: catalogModule(parts),
+        area: '',
+        address: config.listen.http,
+        runtime,
+        adminToken,
+        title: 'Sallyport administration',
+        onFastify: (instance) => {
+          readMergePatches(instance);
+          door.addTo(instance);
+        },
+      }),
+    );
     ownOpenApi = () => app.openApi();
-    return {
-      close: async () => {
-        await app.close();
-        await end();
-      },
-    };
-  } catch (error) {
-    await end();
-    throw error;
-  }
-}
-
-/** Ends what was started last first, each once, and all of them whatever one says. */
-function endInReverse(ends: readonly Closable[]): () => Promise<void> {
-  let ending: Promise<void> | undefined;
-  const run = async (): Promise<void> => {
-    const failures: unknown[] = [];
-    for (const end of [...ends].reverse()) {
-      await end.close().catch((error: unknown) => failures.push(error));
-    }
-    if (failures.length > 0) throw failures[0];
-  };
-  return () => (ending ??= run());
+    return {};
+  });
 }

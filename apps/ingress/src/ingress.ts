@@ -1,21 +1,25 @@
-import { refuse } from '@sallyport/contracts';
+import { refuse, type Snapshot } from '@sallyport/contracts';
 import { builtInModels, compileModels, openWires, systemTimers } from '@sallyport/ai';
 import { LocalVerifier, pepperBytes, readPepper } from '@sallyport/identity';
 import {
+  type Closable,
   createAdminApp,
   describeAddress,
+  type Opened,
+  opening,
   openSnapshotReader,
+  type Runtime,
   startHealth,
   watchAdminToken,
   watchKeyDirectory,
-  type Closable,
-  type Runtime,
 } from '@sallyport/platform';
 import { fetchDocument, UpstreamPools } from '@sallyport/proxy';
 import { createPseudonym } from '@sallyport/trail';
 import type { IngressConfig } from './config';
 import { joinEngines, openRemoteConsults, type Engines, type OpenConsults } from './consults';
+import type { IngressStatus } from './admin/status';
 import { drainExchanges } from './drain';
+import type { Exchange } from './exchange';
 import { Gateway } from './gateway';
 import type { GatewayParts } from './gateway-parts';
 import { IngressModule } from './ingress.module';
@@ -47,99 +51,83 @@ export async function startIngress(
   engines?: Engines,
 ): Promise<RunningIngress> {
   const { bus, clock, logger, metrics } = runtime;
-  const closers: Closable[] = [];
-  const opened = <T extends Closable>(part: T): T => {
-    closers.unshift(part);
-    return part;
-  };
+  return opening(async (opened) => {
+    const verifier = new LocalVerifier({
+      clock,
+      peppers: [readPepper(1, config.pepper)],
+      fetchJwks: fetchDocument,
+      fetchFailed: (url, error) => logger.warn({ url, err: error }, 'a key set could not be fetched'),
+    });
+    const upstreams = new Upstreams(new UpstreamPools());
+    opened.push({ close: () => upstreams.pools.destroy() });
+    const current = new CurrentConfiguration(({ snapshot, upstreams: apis }) => {
+      const table = compileModels(snapshot);
+      verifier.setTrust(snapshot.trust);
+      consults.useModels(table);
+      upstreams.use(apis, table.origins);
+    });
+    // Among the first to open and the last to end: it says why there is no traffic yet, and no more.
+    await openHealth(config, runtime, () => current.current !== undefined, opened);
 
-  const verifier = new LocalVerifier({
-    clock,
-    peppers: [readPepper(1, config.pepper)],
-    fetchJwks: fetchDocument,
-    fetchFailed: (url, error) => logger.warn({ url, err: error }, 'a key set could not be fetched'),
-  });
-  const upstreams = new Upstreams(new UpstreamPools());
-  closers.push({ close: () => upstreams.pools.destroy() });
-  const current = new CurrentConfiguration(({ snapshot, upstreams: apis }) => {
-    const table = compileModels(snapshot);
-    verifier.setTrust(snapshot.trust);
-    consults.useModels(table);
-    upstreams.use(apis, table.origins);
-  });
-  const consults: OpenConsults = opened(
-    engines
-      ? joinEngines(engines)
-      : openRemoteConsults(config, runtime, verifier, (tenant, model) => current.classOf(tenant, model)),
-  );
-  consults.useModels(builtInModels());
-
-  const ledger = opened(await openUsageLedger(runtime));
-  const parts = gatewayParts(config, runtime, current, consults, upstreams, ledger);
-  const gateway = new Gateway(parts);
-  if (!engines) {
-    opened(await watchKeyDirectory({ bus, dataDir: config.dataDir, clock, logger, apply: verifier.keys }));
-  }
-  const source = snapshotSource(engines ? undefined : config.catalogUrl);
-  opened(source);
-  const reader = opened(
-    await openSnapshotReader({
-      bus,
-      dataDir: config.dataDir,
-      pull: source.pull,
-      runtime,
-      apply: (snapshot) => current.apply(snapshot),
-    }),
-  );
-
-  const { broken, tunnel } = new SocketAnswers(runtime, parts.publicUrl);
-  const listener = await listenHttp({ address: config.listen.http, handle: gateway.handle, broken, tunnel });
-  let draining = false;
-  metrics.gauge('sallyport_ingress_inflight', 'Exchanges under way').observe(() => gateway.open.size);
-  const health =
-    config.listen.health &&
-    (await startHealth({
-      address: config.listen.health,
-      metrics,
-      ready: () => readiness(current.current !== undefined, draining),
-      started: () => current.current !== undefined,
-    }));
-  if (config.listen.admin) {
-    const status = {
-      read: () => ({
-        node: config.nodeName,
-        revision: reader.revision() ?? null,
-        exchanges: gateway.open.size,
-        sockets: listener.sockets,
-      }),
-    };
-    const adminToken = opened(await watchAdminToken(bus));
-    const module = IngressModule.with(status);
-    opened(
-      await createAdminApp({
-        module,
-        area: 'ingress',
-        address: config.listen.admin,
-        runtime,
-        adminToken,
-        title: 'Ingress',
-      }),
+    const classOf = (tenant: string, model: string) => current.classOf(tenant, model);
+    const consults: OpenConsults = opened.push(
+      engines ? joinEngines(engines) : openRemoteConsults(config, runtime, verifier, classOf),
     );
-  }
+    consults.useModels(builtInModels());
+    const ledger = opened.push(await openUsageLedger(runtime));
+    const parts = gatewayParts(config, runtime, current, consults, upstreams, ledger);
+    const gateway = new Gateway(parts);
+    metrics.gauge('sallyport_ingress_inflight', 'Exchanges under way').observe(() => gateway.open.size);
 
-  return {
-    address: describeAddress(config.listen.http),
-    revision: () => reader.revision(),
-    async close() {
-      draining = true;
-      await drainExchanges(gateway.open, listener, config, (exchange) =>
-        parts.refuse(exchange, refuse('INGRESS_OVERLOADED')),
-      );
-      await listener.close();
-      for (const part of closers) await part.close();
-      await health?.close();
-    },
-  };
+    if (!engines) {
+      const { dataDir } = config;
+      opened.push(await watchKeyDirectory({ bus, dataDir, clock, logger, apply: verifier.keys }));
+    }
+    const source = opened.push(snapshotSource(engines ? undefined : config.catalogUrl));
+    const apply = (snapshot: Snapshot) => current.apply(snapshot);
+    const reader = opened.push(
+      await openSnapshotReader({ bus, dataDir: config.dataDir, pull: source.pull, runtime, apply }),
+    );
+
+    const { broken, tunnel } = new SocketAnswers(runtime, parts.publicUrl);
+    const listener = opened.push(
+      await listenHttp({ address: config.listen.http, handle: gateway.handle, broken, tunnel }),
+    );
+    const status = () => ({
+      node: config.nodeName,
+      revision: reader.revision() ?? null,
+      exchanges: gateway.open.size,
+      sockets: listener.sockets,
+    });
+    await openAdmin(config, runtime, status, opened);
+    const cutShort = (exchange: Exchange) => parts.refuse(exchange, refuse('INGRESS_OVERLOADED'));
+    opened.push({ close: () => drainExchanges(gateway.open, listener, config, cutShort) });
+    return { address: describeAddress(config.listen.http), revision: () => reader.revision() };
+  });
+}
+
+async function openHealth(
+  { listen }: IngressConfig,
+  { metrics }: Runtime,
+  isConfigured: () => boolean,
+  opened: Opened,
+): Promise<void> {
+  if (!listen.health) return;
+  const ready = () => readiness(isConfigured(), opened.ending);
+  opened.push(await startHealth({ address: listen.health, metrics, ready, started: isConfigured }));
+}
+
+async function openAdmin(
+  { listen }: IngressConfig,
+  runtime: Runtime,
+  read: IngressStatus['read'],
+  opened: Opened,
+): Promise<void> {
+  const address = listen.admin;
+  if (!address) return;
+  const adminToken = opened.push(await watchAdminToken(runtime.bus));
+  const module = IngressModule.with({ read });
+  opened.push(await createAdminApp({ module, area: 'ingress', address, runtime, adminToken, title: 'Ingress' }));
 }
 
 function readiness(configured: boolean, draining: boolean): { ready: boolean; reasons: string[] } {

@@ -1,15 +1,8 @@
-import { openRuntime, runMain } from '@sallyport/platform';
-import { readIngressConfig } from './config';
-import { startIngress } from './ingress';
+import { runService } from '@sallyport/platform';
+import { readIngressConfig, startIngress } from '.';
 
-runMain('ingress', async () => {
-  const config = readIngressConfig(process.env);
-  const runtime = await openRuntime(config);
-  const ingress = await startIngress(config, runtime);
-  return {
-    async close() {
-      await ingress.close();
-      await runtime.close();
-    },
-  };
+runService({
+  app: 'ingress',
+  readConfig: readIngressConfig,
+  start: (config, runtime) => startIngress(config, runtime),
 });

@@ -1,12 +1,14 @@
 import { limitsV1 } from '@sallyport/contracts';
 import type { Limiter } from '@sallyport/limits';
 import {
+  type Closable,
   createAdminApp,
   createRpcServer,
+  type Opened,
+  opening,
+  type Runtime,
   startHealth,
   watchAdminToken,
-  type Closable,
-  type Runtime,
 } from '@sallyport/platform';
 import { AdminModule } from './admin/admin.module';
 import type { LimitsStatus } from './admin/status.controller';
@@ -31,13 +33,7 @@ export async function startRateLimit(
   runtime: Runtime,
   patience = { startMs: 30_000 },
 ): Promise<RunningRateLimit> {
-  const opened: Closable[] = [];
-  let ending = false;
-  const close = async (): Promise<void> => {
-    ending = true;
-    for (let last = opened.pop(); last; last = opened.pop()) await last.close();
-  };
-  try {
+  return opening(async (opened) => {
     const buckets = config.redisUrl
       ? await sharedBuckets(config.redisUrl, runtime, patience.startMs)
       : memoryBuckets(runtime);
@@ -46,21 +42,18 @@ export async function startRateLimit(
     await openAdmin(config, runtime, statusOf(buckets, nodes), opened);
     await openRpc(config, runtime, buckets.limiter, nodes, opened);
     if (config.listen.health) {
-      const ready = () => ({ ready: !ending, reasons: ending ? ['draining'] : [] });
+      const ready = () => ({ ready: !opened.ending, reasons: opened.ending ? ['draining'] : [] });
       opened.push(await startHealth({ address: config.listen.health, metrics: runtime.metrics, ready }));
     }
-    return { limiter: buckets.limiter, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return { limiter: buckets.limiter };
+  });
 }
 
 async function openAdmin(
   config: RateLimitConfig,
   runtime: Runtime,
   status: () => LimitsStatus,
-  opened: Closable[],
+  opened: Opened,
 ): Promise<void> {
   const address = config.listen.admin;
   if (!address) return;
@@ -77,7 +70,7 @@ async function openRpc(
   runtime: Runtime,
   limiter: Limiter,
   nodes: LiveNodes,
-  opened: Closable[],
+  opened: Opened,
 ): Promise<void> {
   const address = config.listen.grpc;
   if (!address) return;

@@ -1,11 +1,13 @@
 import { wafV1 } from '@sallyport/contracts';
 import {
+  type Closable,
   createAdminApp,
   createRpcServer,
+  type Opened,
+  opening,
+  type Runtime,
   startHealth,
   watchAdminToken,
-  type Closable,
-  type Runtime,
 } from '@sallyport/platform';
 import { Engine, planIds, rules, type Inspector } from '@sallyport/waf';
 import { AdminModule } from './admin/admin.module';
@@ -26,13 +28,7 @@ export interface RunningWaf extends Closable {
  * @throws ListenError when an address is taken.
  */
 export async function startWaf(config: WafConfig, runtime: Runtime): Promise<RunningWaf> {
-  const opened: Closable[] = [];
-  let ending = false;
-  const close = async (): Promise<void> => {
-    ending = true;
-    for (let last = opened.pop(); last; last = opened.pop()) await last.close();
-  };
-  try {
+  return opening(async (opened) => {
     const inspector = new CountedInspector(new Engine(), runtime.metrics);
     const streams = new OpenStreams();
     runtime.metrics
@@ -41,14 +37,11 @@ export async function startWaf(config: WafConfig, runtime: Runtime): Promise<Run
     await openAdmin(config, runtime, () => statusOf(streams), opened);
     await openRpc(config, runtime, inspector, streams, opened);
     if (config.listen.health) {
-      const ready = () => ({ ready: !ending, reasons: ending ? ['draining'] : [] });
+      const ready = () => ({ ready: !opened.ending, reasons: opened.ending ? ['draining'] : [] });
       opened.push(await startHealth({ address: config.listen.health, metrics: runtime.metrics, ready }));
     }
-    return { inspector, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return { inspector };
+  });
 }
 
 function statusOf(streams: OpenStreams): InspectionStatus {
@@ -65,7 +58,7 @@ async function openAdmin(
   config: WafConfig,
   runtime: Runtime,
   status: () => InspectionStatus,
-  opened: Closable[],
+  opened: Opened,
 ): Promise<void> {
   const address = config.listen.admin;
   if (!address) return;
@@ -82,7 +75,7 @@ async function openRpc(
   runtime: Runtime,
   inspector: Inspector,
   streams: OpenStreams,
-  opened: Closable[],
+  opened: Opened,
 ): Promise<void> {
   const address = config.listen.grpc;
   if (!address) return;

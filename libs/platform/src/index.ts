@@ -28,3 +28,5 @@ export { Actor, type AdminActor } from './admin/actor';
 export { ListenError } from './listening';
 export { createZodDto } from 'nestjs-zod/dto';
 export { readAs } from './admin/validation';
+export { Opened, opening } from './opened';
+export { databaseOf, runService } from './service';

@@ -1,0 +1,38 @@
+import type { AppName } from '@sallyport/contracts';
+import type { Closable } from './address';
+import { ConfigError, type BaseConfig } from './config';
+import { runMain } from './lifecycle';
+import { opening } from './opened';
+import { openRuntime, type Runtime } from './runtime';
+
+/** How one service becomes a process of its own. */
+export interface ServiceMain<C extends BaseConfig> {
+  readonly app: AppName;
+  readonly readConfig: (environment: NodeJS.ProcessEnv) => C;
+  /** Says so before anything is opened when no database is named. */
+  readonly needsDatabase?: boolean;
+  readonly start: (config: C, runtime: Runtime) => Promise<Closable>;
+}
+
+/** Runs a service as this process: reads its config, opens its runtime, starts it, and ends both in order. */
+export function runService<C extends BaseConfig>({ app, readConfig, needsDatabase, start }: ServiceMain<C>): void {
+  runMain(app, () =>
+    opening(async (opened) => {
+      const config = readConfig(process.env);
+      if (needsDatabase) databaseOf(config);
+      const runtime = opened.push(await openRuntime(config));
+      opened.push(await start(config, runtime));
+      return {};
+    }),
+  );
+}
+
+/**
+ * The database of a service that cannot do without one.
+ * @throws ConfigError where none is named: only an all-in-one embeds one.
+ */
+export function databaseOf({ databaseUrl }: BaseConfig): { readonly url: string } {
+  if (databaseUrl === undefined)
+    throw new ConfigError('SALLYPORT_DATABASE_URL', 'is not set: expected the URL of Postgres');
+  return { url: databaseUrl };
+}
