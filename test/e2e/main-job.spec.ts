@@ -5,6 +5,7 @@ import { chatOptions, describeChat } from './chat.suite';
 import { startCollector, type Collector } from './collector';
 import { describeLifecycle } from './lifecycle.suite';
 import { describeIn, startProduct, type Product } from './product';
+import { describeTokens } from './tokens.suite';
 import { describeTrace } from './trace.suite';
 
 jest.setTimeout(180_000);
@@ -30,6 +31,7 @@ describeIn(['all-in-one', 'cluster'], 'the product does its job', (mode) => {
 
   describe('chat', () => describeChat(() => product));
   describe('the life of an API', () => describeLifecycle(() => product));
+  describe('tokens', () => describeTokens(() => product));
   describe('the trace of a request', () =>
     describeTrace(
       () => product,
