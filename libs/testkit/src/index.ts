@@ -7,3 +7,4 @@ export * from './redis-server';
 export * from './factories';
 export * from './test-runtime';
 export * from './free-ports';
+export * from './chaos-proxy';
