@@ -55,6 +55,36 @@ function snapshotOf(input: Omit<DeclarativeInput, 'sallyport'>) {
   return compile(configurationOf({ sallyport: 1, ...input }), { revision: 'c_7', now });
 }
 
+describe('the limits of a route', () => {
+  it('are those of the version, member by member replaced by its own, and absent where nobody set any', () => {
+    const compiled = snapshotOf({
+      services: [
+        {
+          name: 'orders',
+          upstream,
+          limits: { bodyBytes: 10, jsonDepth: 8 },
+          routes: [
+            { name: 'items', path: '/items', limits: { bodyBytes: 20 } },
+            { name: 'rest', path: '/rest' },
+          ],
+        },
+        { name: 'plain', upstream },
+      ],
+    });
+    expect(compiled.routes.map(({ id, limits }) => [id, limits])).toEqual([
+      ['orders/v1/items', { bodyBytes: 20, jsonDepth: 8 }],
+      ['orders/v1/rest', { bodyBytes: 10, jsonDepth: 8 }],
+      ['plain/v1/all', undefined],
+    ]);
+    expect(snapshot.parse(compiled)).toEqual(compiled);
+  });
+
+  it('cannot be lifted over their ceilings', () => {
+    const tooMuch = { services: [{ name: 'orders', upstream, limits: { jsonDepth: 513 } }] };
+    expect(declarative.safeParse({ sallyport: 1, ...tooMuch }).success).toBe(false);
+  });
+});
+
 describe('a compiled configuration', () => {
   const full: Omit<DeclarativeInput, 'sallyport'> = {
     services: [

@@ -6,6 +6,7 @@ import type {
   DeclaredRoute,
   DeclaredTrustEntry,
   DeclaredUpstream,
+  RouteLimits,
   UpstreamUse,
   VersionSpec,
 } from '@sallyport/contracts';
@@ -64,6 +65,7 @@ export interface EffectiveRoute extends Required<
   readonly ownUpstream: boolean;
   readonly auth: VersionSpec['auth'];
   readonly policies: VersionSpec['policies'];
+  readonly limits: RouteLimits | undefined;
   /** JSON Pointer of the route in its version; empty when the version is its only route. */
   readonly pointer: string;
 }
@@ -87,6 +89,7 @@ export function routesOf(entry: VersionEntry): EffectiveRoute[] {
     ownUpstream: route.upstream !== undefined,
     auth: route.auth ?? spec.auth,
     policies: route.policies ?? spec.policies,
+    limits: route.limits && spec.limits ? { ...spec.limits, ...route.limits } : (route.limits ?? spec.limits),
     pointer: spec.routes.length > 0 ? `/routes/${index}` : '',
   }));
 }

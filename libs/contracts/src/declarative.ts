@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { routeLimits } from './route-limits';
 import { price, routeAuth, routeClass, secretReference } from './snapshot';
 
 /**
@@ -102,6 +103,8 @@ const declaredRoute = z.strictObject({
   upstream: upstreamUse.optional(),
   auth: routeAuth.optional(),
   policies: policyList.optional(),
+  /** Member by member over those of the version. */
+  limits: routeLimits.optional(),
 });
 export type DeclaredRoute = z.infer<typeof declaredRoute>;
 
@@ -117,6 +120,8 @@ const versionMembers = {
   trustTrace: z.boolean().default(false),
   auth: routeAuth.prefault({}),
   policies: policyList.default([]),
+  /** What one request and its answer may cost; what is left out has the default of the data plane. */
+  limits: routeLimits.optional(),
   /** Left out: one route, `all`, for everything below the path. */
   routes: distinct(declaredRoute, 2000, (route) => route.name).default([]),
 };

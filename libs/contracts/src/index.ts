@@ -13,6 +13,7 @@ export * from './principal';
 export * from './problem';
 export * from './refusal';
 export * from './request-head';
+export * from './route-limits';
 export * from './semconv';
 export * from './snapshot';
 export * from './subjects';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { routeLimits } from './route-limits';
 
 /**
  * The configuration every process runs on: one immutable document per revision, compiled by the catalog and read as
@@ -86,6 +87,8 @@ export const snapshotRoute = z.strictObject({
   policies: z.array(policyInstance),
   /** Continue the caller's trace instead of linking to it. */
   trustTrace: z.boolean(),
+  /** What differs from the limits of the data plane; left out: nothing. */
+  limits: routeLimits.optional(),
 });
 export type SnapshotRoute = z.infer<typeof snapshotRoute>;
 

@@ -6,8 +6,19 @@ export { canonicalRequest, type CanonicalRequest, type RawRequest } from './cano
 export { fetchDocument, type DocumentRequest } from './fetch-document';
 export type { Forwarding, ForwardPhase, ForwardSink, UpstreamBody, UpstreamClient, UpstreamRequest } from './forward';
 export { fieldsToClient, fieldsToUpstream, type ForwardedFacts } from './headers-out';
+export { isImpersonating } from './inbound-fields';
 export { IncomingBody, type BodyListener } from './incoming-body';
-export { limits, type HeadLimits, type UpstreamTimeouts } from './limits';
+export {
+  boundsOf,
+  defaultBounds,
+  defaultListenerLimits,
+  limits,
+  listenerLimits,
+  type Bounds,
+  type HeadLimits,
+  type ListenerLimits,
+  type UpstreamTimeouts,
+} from './limits';
 export { parseMediaType, type MediaType } from './media-type';
 export { UpstreamPools, type UpstreamOrigin } from './pool';
 export { fieldValue, type RawFields } from './raw-fields';
