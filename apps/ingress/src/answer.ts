@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http';
 import { fieldValue, type RawFields } from '@sallyport/proxy';
+import type { Outgoing } from './listeners/connection';
 
 /**
  * The answer to one request. Holds its last byte back until the exchange is on record: the last byte of a bodiless answer
@@ -15,7 +15,7 @@ export class Answer {
 
   /** @param record called once, when the last byte is due; it calls `go` when that byte may leave. */
   constructor(
-    private readonly response: ServerResponse,
+    private readonly response: Outgoing,
     private readonly record: (go: () => void) => void,
   ) {}
 

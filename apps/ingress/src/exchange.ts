@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { headers, type Principal, type Refusal } from '@sallyport/contracts';
 import { principalLimitsOf, type Configuration } from './runtime/configuration';
 import { rateLimitField, rateLimitPolicyField, type Standing } from '@sallyport/limits';
@@ -9,6 +8,7 @@ import type { Control, ModelFacts, Outcome, SkippedControl } from '@sallyport/tr
 import type { Hit } from '@sallyport/waf';
 import { Answer } from './answer';
 import type { DecidedBy } from './consult/with-fallback';
+import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import type { Dialect } from './render/refusal';
 
 /** One request from its first byte to its record: what is known so far, and what was decided. */
@@ -43,8 +43,9 @@ export class Exchange implements PolicyExchange {
     readonly requestId: string,
     /** Milliseconds since the epoch. */
     readonly startedAt: number,
-    readonly incoming: IncomingMessage,
-    readonly response: ServerResponse,
+    readonly incoming: Incoming,
+    readonly response: Outgoing,
+    readonly connection: Connection,
     record: (exchange: Exchange, go: () => void) => void,
   ) {
     this.answer = new Answer(response, (go) => record(this, go));

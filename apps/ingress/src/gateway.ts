@@ -1,8 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isRefusal, refuse, requestId, type Refusal } from '@sallyport/contracts';
-import { canonicalRequest, limits } from '@sallyport/proxy';
+import { canonicalRequest } from '@sallyport/proxy';
 import { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
+import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import { matchDestination, type Destination } from './match';
 import { admit } from './admit';
 import { beginTrace } from './trace';
@@ -14,8 +14,8 @@ export class Gateway {
 
   constructor(private readonly parts: GatewayParts) {}
 
-  readonly handle = (incoming: IncomingMessage, response: ServerResponse): void => {
-    const exchange = this.begin(incoming, response);
+  readonly handle = (incoming: Incoming, response: Outgoing, connection: Connection): void => {
+    const exchange = this.begin(incoming, response, connection);
     try {
       this.serve(exchange);
     } catch (error) {
@@ -24,7 +24,7 @@ export class Gateway {
   };
 
   private serve(exchange: Exchange): void {
-    const { incoming } = exchange;
+    const { incoming, connection } = exchange;
     const request = canonicalRequest(
       {
         method: incoming.method ?? '',
@@ -32,9 +32,9 @@ export class Gateway {
         rawHeaders: incoming.rawHeaders,
         httpVersion: incoming.httpVersion,
         remoteAddress: incoming.socket.remoteAddress ?? '',
-        encrypted: false,
+        encrypted: connection.encrypted,
       },
-      limits.head,
+      connection.limits.head,
     );
     if (isRefusal(request)) return this.parts.refuse(exchange, request, 'close');
     exchange.request = request;
@@ -53,9 +53,9 @@ export class Gateway {
     return matchDestination(exchange, exchange.configuration);
   }
 
-  private begin(incoming: IncomingMessage, response: ServerResponse): Exchange {
+  private begin(incoming: Incoming, response: Outgoing, connection: Connection): Exchange {
     const { random, clock } = this.parts;
-    const exchange = new Exchange(requestId(random), clock.now(), incoming, response, this.parts.record);
+    const exchange = new Exchange(requestId(random), clock.now(), incoming, response, connection, this.parts.record);
     this.open.add(exchange);
     response.on('close', () => {
       this.open.delete(exchange);

@@ -23,6 +23,7 @@ import type { Exchange } from './exchange';
 import { Gateway } from './gateway';
 import type { GatewayParts } from './gateway-parts';
 import { IngressModule } from './ingress.module';
+import { plainConnection } from './listeners/connection';
 import { listenHttp } from './listeners/http';
 import { SocketAnswers } from './listeners/socket-answers';
 import { Recorder } from './record';
@@ -91,7 +92,13 @@ export async function startIngress(
 
     const { broken, tunnel } = new SocketAnswers(runtime, parts.publicUrl);
     const listener = opened.push(
-      await listenHttp({ address: config.listen.http, handle: gateway.handle, broken, tunnel }),
+      await listenHttp({
+        address: config.listen.http,
+        handle: gateway.handle,
+        connection: plainConnection,
+        broken,
+        tunnel,
+      }),
     );
     const status = () => ({
       node: config.nodeName,

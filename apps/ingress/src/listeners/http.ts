@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { ListenError, type Address, type Closable } from '@sallyport/platform';
-import { limits } from '@sallyport/proxy';
+import type { Connection, Handle } from './connection';
 
 export interface HttpListener extends Closable {
   /** Accepts nothing more and tells every client that this connection is its last. */
@@ -12,7 +12,9 @@ export interface HttpListener extends Closable {
 
 export interface HttpListenerOptions {
   readonly address: Address;
-  handle(incoming: IncomingMessage, response: ServerResponse): void;
+  readonly handle: Handle;
+  /** What every request of this listener has in common. */
+  readonly connection: Connection;
   /** CONNECT: there is no response object for it, only the socket. */
   tunnel(incoming: IncomingMessage, socket: Socket): void;
   /** Bytes that are no request: the parser's complaint, and how to answer it. */
@@ -26,20 +28,21 @@ export interface HttpListenerOptions {
  * @throws ListenError
  */
 export async function listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
-  const { listener } = limits;
+  const { connection, handle } = options;
+  const { limits } = connection;
   const server = createServer({
     insecureHTTPParser: false,
     maxHeaderSize: limits.head.blockBytes + limits.head.targetBytes,
-    headersTimeout: listener.headersMs,
-    requestTimeout: listener.requestMs,
-    connectionsCheckingInterval: listener.checkMs,
-    keepAliveTimeout: listener.keepAliveMs,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    connectionsCheckingInterval: limits.checkMs,
+    keepAliveTimeout: limits.keepAliveMs,
     requireHostHeader: false,
     noDelay: true,
   });
   server.maxHeadersCount = 0;
-  server.maxRequestsPerSocket = listener.requestsPerSocket;
-  server.maxConnections = listener.sockets;
+  server.maxRequestsPerSocket = limits.requestsPerSocket;
+  server.maxConnections = limits.sockets;
   const sockets = new Set<Socket>();
   let draining = false;
 
@@ -49,7 +52,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   });
   server.on('request', (incoming, response) => {
     if (draining) response.setHeader('connection', 'close');
-    options.handle(incoming, response);
+    handle(incoming, response, connection);
   });
   // Without a listener for upgrades, such a request arrives like any other and is refused with a code.
   server.on('connect', (incoming, socket) => options.tunnel(incoming, socket as Socket));

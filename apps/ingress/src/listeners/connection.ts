@@ -1,0 +1,92 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { defaultListenerLimits, type ListenerLimits, type RawFields } from '@sallyport/proxy';
+
+/**
+ * What the gateway uses of a request, whatever version of HTTP brought it: Node's IncomingMessage is one, a stream of an
+ * HTTP/2 connection becomes one.
+ */
+export interface Incoming extends Readable {
+  readonly method?: string | undefined;
+  /** The request target as received. */
+  readonly url?: string | undefined;
+  /** Names and values in turn, as received; of HTTP/2 without pseudo fields. */
+  readonly rawHeaders: string[];
+  readonly httpVersion: string;
+  /** Whether the last byte of the body was received. */
+  readonly complete: boolean;
+  readonly socket: {
+    readonly remoteAddress?: string | undefined;
+    /** Ends the connection, of HTTP/2 only this stream, once what was written has left. */
+    destroySoon(): void;
+  };
+  /** Of HTTP/2: whether a body follows the head. HTTP/1 says so in its fields. */
+  readonly bodyFollows?: boolean;
+  /** Of HTTP/2: why the head breaks RFC 9113, where it does. */
+  readonly fault?: string | undefined;
+}
+
+/** What the gateway uses of a response: Node's ServerResponse is one. */
+export interface Outgoing {
+  readonly headersSent: boolean;
+  readonly destroyed: boolean;
+  sendDate: boolean;
+  /** @param fields names and values in turn */
+  writeHead(status: number, fields: string[]): unknown;
+  /** @returns false when the caller's buffer is full; `drain` tells when it is not. */
+  write(chunk: Buffer): boolean;
+  end(chunk?: Buffer): unknown;
+  on(event: 'close' | 'drain', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  /** Cuts the answer off. */
+  destroy(): unknown;
+  /** Of HTTP/2: fields that follow the body (RFC 9113 §8.1); to be called before `end`. */
+  trailers?(fields: RawFields): void;
+}
+
+/** The certificate a client has proven to hold the key of. It was judged by the certificate authorities of the listener. */
+export interface ClientCertificate {
+  /** SHA-256 of the certificate, hexadecimal in lower case. */
+  readonly fingerprint: string;
+  /** The same as `x5t#S256` of RFC 8705 writes it: base64url. */
+  readonly thumbprint: string;
+  /** As RFC 2253 prints it, most specific name first. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** Hexadecimal. */
+  readonly serial: string;
+  /** `DNS:a.example`, `URI:spiffe://…`, `email:…`. */
+  readonly alternativeNames: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+}
+
+/** What is known of the connection a request came over; one object for all requests of a connection. */
+export interface Connection {
+  /** Name of the listener. */
+  readonly listener: string;
+  /** Whether the connection is TLS. */
+  readonly encrypted: boolean;
+  readonly http2: boolean;
+  /** Undefined without TLS, and where the client has shown none. */
+  readonly clientCertificate: ClientCertificate | undefined;
+  readonly limits: ListenerLimits;
+}
+
+/** A connection of the one plain listener that there is without a file of listeners. */
+export const plainConnection: Connection = Object.freeze({
+  listener: 'http',
+  encrypted: false,
+  http2: false,
+  clientCertificate: undefined,
+  limits: defaultListenerLimits,
+});
+
+/** Takes one request of a listener. */
+export type Handle = (incoming: Incoming, response: Outgoing, connection: Connection) => void;
+
+/** Node's own messages are what the gateway uses: checked here, so that a change of either shows up in this file. */
+export type NodeMessagesFit = [
+  IncomingMessage extends Incoming ? true : never,
+  ServerResponse extends Outgoing ? true : never,
+];
