@@ -11,7 +11,7 @@ export interface Readiness {
 
 export interface HealthOptions {
   readonly address: Address;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'exposition'>;
   /** Configuration loaded and not draining; a dependency that is down is no reason to take a process out. */
   readonly ready: () => Readiness;
   /** Whether start-up work is over; as `ready` unless given. */

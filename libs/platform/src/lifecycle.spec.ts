@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Closable } from './address';
 import { ConfigError } from './config';
 import { Unreachable } from './keep-trying';
-import { exitCodes, Main, type Host } from './lifecycle';
+import { AlreadyReported, exitCodes, Main, type Host, type Life, type MainOptions, type Running } from './lifecycle';
 import { ListenError } from './listening';
 import { createLogger } from './logger';
 
@@ -32,9 +32,10 @@ describe('the life of a process', () => {
     log = [];
   });
 
-  const run = async (start: () => Promise<Closable>) => {
+  const run = async (start: (life: Life) => Promise<Running>, options: MainOptions = {}) => {
     const destination = { write: (line: string) => void log.push(line) };
-    new Main('waf', start, host, createLogger({ app: 'waf', node: 'test', level: 'info', destination })).run();
+    const logger = createLogger({ app: 'waf', node: 'test', level: 'info', destination });
+    new Main('waf', start, host, logger, options).run();
     await new Promise(setImmediate);
   };
 
@@ -108,5 +109,50 @@ describe('the life of a process', () => {
     host.emit('SIGTERM');
     await expect(host.exited).resolves.toBe(exitCodes.failed);
     expect(log.join()).toContain('a socket stayed open');
+  });
+
+  it('tells what runs why it ends, before anything is closed', async () => {
+    const told: string[] = [];
+    await run(async (life) => {
+      life.onEnd((reason) => void told.push(reason));
+      return { close: async () => void told.push('closed') };
+    });
+    host.emit('SIGINT');
+    await host.exited;
+    expect(told).toEqual(['SIGINT', 'closed']);
+  });
+
+  it('passes an exit code on that somebody else has explained', async () => {
+    await run(() => Promise.reject(new AlreadyReported(69)));
+    await expect(host.exited).resolves.toBe(69);
+    expect(host.lines).toEqual([]);
+  });
+
+  it('gives an end the time that what runs has asked for', async () => {
+    await run(async () => ({ endsWithinMs: 20, close: () => new Promise(() => {}) }));
+    host.emit('SIGTERM');
+    await expect(host.exited).resolves.toBe(exitCodes.failed);
+    expect(log.join()).toContain('the end took too long');
+  });
+
+  describe('one of a supervised group', () => {
+    it('leaves SIGINT to its supervisor, and takes a second SIGTERM for the first', async () => {
+      let finish: () => void = () => {};
+      const closing = new Promise<void>((resolve) => (finish = resolve));
+      await run(async () => ({ close: () => closing }), { supervised: true });
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGINT', 'SIGTERM']) host.emit(signal);
+      expect(host.exits).toEqual([]);
+      finish();
+      await expect(host.exited).resolves.toBe(exitCodes.done);
+    });
+
+    it('ends in order when its supervisor is gone', async () => {
+      host = new FakeHost({});
+      const reasons: unknown[] = [];
+      await run(async (life) => ({ close: async () => void reasons.push(life.reason) }), { supervised: true });
+      host.emit('disconnect');
+      await expect(host.exited).resolves.toBe(exitCodes.done);
+      expect(reasons).toEqual(['orphaned']);
+    });
   });
 });

@@ -19,15 +19,56 @@ export const exitCodes = {
   unavailable: 69,
 } as const;
 
-/** How long an orderly end may take before the process ends anyway. */
-const CLOSE_MS = 35_000;
+/** How long an orderly end may take before the process ends anyway, unless what runs asks for another bound. */
+const CLOSE_MS = 30_000;
+
+/** What has begun the end of a process: a signal, its own defect, or the loss of whoever started it. */
+export type EndReason = 'SIGTERM' | 'SIGINT' | 'fault' | 'orphaned';
+
+/** The life of the process, as what runs in it sees it. */
+export interface Life {
+  /** Undefined while nothing has begun the end. */
+  readonly reason: EndReason | undefined;
+  /** Begins the orderly end; more than once is once. */
+  end(reason: EndReason): void;
+  /** Calls back once, when the end begins and before anything is closed. */
+  onEnd(listener: (reason: EndReason) => void): void;
+}
+
+/** What a start hands back: how to end it, and how long that may take. */
+export interface Running extends Closable {
+  /** Milliseconds after which the process ends anyway; 30 s unless given. */
+  readonly endsWithinMs?: number;
+}
+
+export interface MainOptions {
+  /**
+   * The process is one of a group whose supervisor says when it ends: a signal that reached the whole group is not taken
+   * for a second one, and SIGINT, which a terminal sends to everybody, is the supervisor's to pass on.
+   */
+  readonly supervised?: boolean;
+}
+
+/** A failure that somebody else has put into words; only the exit code is left to pass on. */
+export class AlreadyReported extends Error {
+  constructor(readonly exitCode: number) {
+    super(`ended with exit code ${exitCode}`);
+    this.name = 'AlreadyReported';
+  }
+}
 
 /**
  * Runs an application as this process: starts it, ends it in order at SIGTERM or SIGINT (a second one ends it at once), and
  * turns what goes wrong into one line and an exit code. The one owner of signals and of the process' last errors.
  */
-export function runMain(app: AppName, start: () => Promise<Closable>): void {
-  new Main(app, start, process).run();
+export function runMain(app: AppName, start: (life: Life) => Promise<Running>, options: MainOptions = {}): void {
+  new Main(
+    app,
+    start,
+    process,
+    createLogger({ app, node: `${hostname()}-${process.pid}`, level: 'info' }),
+    options,
+  ).run();
 }
 
 /** What is used of the process; handed in so that tests can end a process and live on. */
@@ -41,66 +82,82 @@ export interface Host {
 }
 
 /** The life of one process; {@link runMain} is its only user outside of tests. */
-export class Main {
-  private running: Closable | undefined;
-  private ending = false;
+export class Main implements Life {
+  reason: EndReason | undefined;
+  private running: Running | undefined;
   private exitCode: number = exitCodes.done;
+  private readonly listeners: Array<(reason: EndReason) => void> = [];
 
   constructor(
     private readonly app: AppName,
-    private readonly start: () => Promise<Closable>,
+    private readonly start: (life: Life) => Promise<Running>,
     private readonly host: Host,
-    private readonly logger: Logger = createLogger({ app, node: `${hostname()}-${process.pid}`, level: 'info' }),
+    private readonly logger: Logger,
+    private readonly options: MainOptions = {},
   ) {}
 
   run(): void {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) this.host.on(signal, () => this.signalled(signal));
     // The tool that started us holds the other end of this channel: when it is killed, nobody would end us any more.
-    if (this.host.channel) this.host.on('disconnect', () => this.signalled('SIGTERM'));
+    if (this.host.channel) this.host.on('disconnect', () => this.end('orphaned'));
     this.host.on('uncaughtException', (error) => this.broken('uncaught exception', error));
     this.host.on('unhandledRejection', (reason) => this.broken('unhandled rejection', reason));
-    this.start().then(
+    this.start(this).then(
       (running) => this.started(running),
       (error: unknown) => this.startFailed(error),
     );
   }
 
+  end(reason: EndReason): void {
+    if (this.reason !== undefined) return;
+    this.reason = reason;
+    this.logger.info({ reason }, 'ending');
+    for (const listener of this.listeners.splice(0)) listener(reason);
+    if (this.running) void this.close(this.running);
+  }
+
+  onEnd(listener: (reason: EndReason) => void): void {
+    this.listeners.push(listener);
+  }
+
   /** What the start waits for may never come; then the second signal ends it. */
-  private started(running: Closable): void {
+  private started(running: Running): void {
     this.running = running;
-    if (this.ending) void this.end();
+    if (this.reason !== undefined) void this.close(running);
   }
 
   private startFailed(error: unknown): void {
-    if (this.ending) return this.exit(exitCodes.done);
+    if (error instanceof AlreadyReported) return this.exit(error.exitCode);
+    if (this.reason !== undefined) return this.exit(this.exitCode);
     const { code, line } = failureOf(error, this.host.env);
     this.host.stderr.write(`sallyport ${this.app}: ${line}\n`);
     if (code === exitCodes.failed) this.logger.fatal({ err: error }, 'start failed');
     this.exit(code);
   }
 
-  private signalled(signal: string): void {
-    if (this.ending) return this.exit(128 + (signal === 'SIGINT' ? 2 : 15));
-    this.ending = true;
-    this.logger.info({ signal }, 'ending');
-    if (this.running) void this.end();
+  private signalled(signal: 'SIGINT' | 'SIGTERM'): void {
+    if (this.options.supervised) {
+      if (signal === 'SIGTERM') this.end(signal);
+      return;
+    }
+    if (this.reason !== undefined) return this.exit(128 + (signal === 'SIGINT' ? 2 : 15));
+    this.end(signal);
   }
 
   private broken(what: string, error: unknown): void {
     this.logger.fatal({ err: error }, what);
     this.exitCode = exitCodes.failed;
-    if (this.ending) return;
-    this.ending = true;
-    void this.end();
+    this.end('fault');
   }
 
-  private async end(): Promise<void> {
+  private async close(running: Running): Promise<void> {
+    const bound = running.endsWithinMs ?? CLOSE_MS;
     setTimeout(() => {
-      this.logger.error({ seconds: CLOSE_MS / 1000 }, 'the end took too long');
+      this.logger.error({ seconds: bound / 1000 }, 'the end took too long');
       this.exit(exitCodes.failed);
-    }, CLOSE_MS).unref();
+    }, bound).unref();
     try {
-      await this.running?.close();
+      await running.close();
       this.exit(this.exitCode);
     } catch (error) {
       this.logger.error({ err: error }, 'the end was not clean');

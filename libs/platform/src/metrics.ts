@@ -26,14 +26,20 @@ export interface Histogram {
 export interface Metrics {
   /** @param name `sallyport_<area>_<noun>_<unit>_total`. Asking again for a name gives the same instrument. */
   counter(name: string, help: string, labels?: readonly string[]): Counter;
-  gauge(name: string, help: string, labels?: readonly string[]): Gauge;
+  /** @param merged how the values of several processes that answer as one become one value; `sum` unless said. */
+  gauge(name: string, help: string, labels?: readonly string[], merged?: MergedAs): Gauge;
   /** @param buckets upper bounds, rising. */
   histogram(name: string, help: string, buckets: readonly number[], labels?: readonly string[]): Histogram;
   /** Every metric of the process in the text format of Prometheus. */
   exposition(): Promise<string>;
+  /** The gauges that are not summed when the pages of several processes are merged. */
+  merges(): Readonly<Record<string, MergedAs>>;
   /** The same process seen by another application. */
   for(app: AppName): Metrics;
 }
+
+/** How a gauge of several processes becomes one value. */
+export type MergedAs = 'sum' | 'max' | 'min';
 
 /** Series one metric may have before further label values are counted under `other`. */
 export const MAX_SERIES = 2000;
@@ -78,8 +84,9 @@ class ProcessMetrics implements Metrics {
     return { add: (value = 1, given) => series.add(this.app, given, value) };
   }
 
-  gauge(name: string, help: string, labels: readonly string[] = []): Gauge {
+  gauge(name: string, help: string, labels: readonly string[] = [], merged: MergedAs = 'sum'): Gauge {
     const series = this.registry.sum(name, help, labels, 'gauge');
+    if (merged !== 'sum') this.registry.merges[name] = merged;
     return {
       set: (value, given) => series.set(this.app, given, value),
       observe: (read, given) => series.observe(this.app, given, read),
@@ -95,6 +102,10 @@ class ProcessMetrics implements Metrics {
     return this.reader.exposition();
   }
 
+  merges(): Readonly<Record<string, MergedAs>> {
+    return this.registry.merges;
+  }
+
   for(app: AppName): Metrics {
     return new ProcessMetrics(app, this.registry, this.reader);
   }
@@ -108,6 +119,7 @@ interface Registered {
 
 /** Every metric of a process by name: two applications that ask for one name share it. */
 class Registry {
+  readonly merges: Record<string, MergedAs> = {};
   private readonly known = new Map<string, Registered>();
 
   constructor(private readonly meter: Meter) {}

@@ -170,6 +170,8 @@ function processMetrics(app: AppName, ends: Array<() => Promise<void>>): Metrics
     .gauge(
       'sallyport_eventloop_delay_seconds',
       'How late the event loop ran timers, 99th percentile since the last reading.',
+      [],
+      'max',
     )
     .observe(() => {
       const seconds = delay.percentile(99) / 1e9;

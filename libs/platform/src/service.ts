@@ -1,7 +1,6 @@
 import type { AppName } from '@sallyport/contracts';
-import type { Closable } from './address';
 import { ConfigError, type BaseConfig } from './config';
-import { runMain } from './lifecycle';
+import { runMain, type Life, type Running } from './lifecycle';
 import { opening } from './opened';
 import { openRuntime, type Runtime } from './runtime';
 
@@ -11,20 +10,25 @@ export interface ServiceMain<C extends BaseConfig> {
   readonly readConfig: (environment: NodeJS.ProcessEnv) => C;
   /** Says so before anything is opened when no database is named. */
   readonly needsDatabase?: boolean;
-  readonly start: (config: C, runtime: Runtime) => Promise<Closable>;
+  readonly start: (config: C, runtime: Runtime, life: Life) => Promise<Running>;
 }
 
 /** Runs a service as this process: reads its config, opens its runtime, starts it, and ends both in order. */
 export function runService<C extends BaseConfig>({ app, readConfig, needsDatabase, start }: ServiceMain<C>): void {
-  runMain(app, () =>
-    opening(async (opened) => {
-      const config = readConfig(process.env);
-      if (needsDatabase) databaseOf(config);
-      const runtime = opened.push(await openRuntime(config));
-      opened.push(await start(config, runtime));
-      return {};
-    }),
-  );
+  runMain(app, async (life) => {
+    const config = readConfig(process.env);
+    if (needsDatabase) databaseOf(config);
+    return openService(config, (runtime) => start(config, runtime, life));
+  });
+}
+
+/** Opens the runtime of a service and starts it; ending what comes back ends both. */
+export async function openService(config: BaseConfig, start: (runtime: Runtime) => Promise<Running>): Promise<Running> {
+  return opening(async (opened) => {
+    const runtime = opened.push(await openRuntime(config));
+    const { endsWithinMs } = opened.push(await start(runtime));
+    return endsWithinMs === undefined ? {} : { endsWithinMs };
+  });
 }
 
 /**

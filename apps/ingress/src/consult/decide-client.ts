@@ -53,10 +53,9 @@ export class DecideClient<Ask, Answer> implements Closable {
       },
       runtime.resolve ?? resolveTarget,
     );
-    const state = metrics.gauge('sallyport_dependency_state', '1 for the state a dependency is in.', [
-      'dependency',
-      'state',
-    ]);
+    // Several workers answer as one: it is up, or down, when it is so for all of them.
+    const labels = ['dependency', 'state'];
+    const state = metrics.gauge('sallyport_dependency_state', '1 for the state a dependency is in.', labels, 'min');
     state.observe(() => (this.state() === 'up' ? 1 : 0), { dependency: service, state: 'up' });
     state.observe(() => (this.state() === 'up' ? 0 : 1), { dependency: service, state: 'down' });
   }

@@ -83,13 +83,23 @@ class Reader implements SnapshotReader {
         'sallyport_config_rejected_total',
         'Configurations refused; the one before stayed in use.',
       ),
-      version: metrics.gauge('sallyport_config_version_info', 'Number n of the configuration revision c_n in use.'),
+      version: metrics.gauge(
+        'sallyport_config_version_info',
+        'Number n of the configuration revision c_n in use.',
+        [],
+        'min',
+      ),
     };
     metrics
-      .gauge('sallyport_config_connected', '1 while the source of configurations is in reach.')
+      .gauge('sallyport_config_connected', '1 while the source of configurations is in reach.', [], 'min')
       .observe(() => (this.isConnected() ? 1 : 0));
     metrics
-      .gauge('sallyport_config_last_seen_seconds', 'Seconds since the source of configurations was last in reach.')
+      .gauge(
+        'sallyport_config_last_seen_seconds',
+        'Seconds since the source of configurations was last in reach.',
+        [],
+        'max',
+      )
       .observe(() => (this.isConnected() ? 0 : (clock.now() - this.lastSeen) / 1000));
   }
 
