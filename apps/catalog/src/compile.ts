@@ -28,6 +28,7 @@ import {
 } from './configuration';
 import { accountsOf, conflictsOf, isVersionLabel, timeoutsOf } from './preflight';
 import { addressOf } from './providers';
+import { upstreamSettings } from './upstream-settings';
 
 export interface Stamp {
   readonly revision: string;
@@ -87,6 +88,8 @@ function compileRoute(route: EffectiveRoute, configuration: Configuration): Snap
     match: { host: route.host, pathPrefix: route.path, methods: [...route.methods].sort() },
     stripPrefix: route.stripPrefix,
     upstream: upstreamId(route),
+    ...(route.canary && { canary: route.canary }),
+    ...(route.mirror && { mirror: route.mirror }),
     auth: route.auth,
     policies: route.policies.map((attachment) => compilePolicy(attachment, entry.tenant, configuration)),
     trustTrace: route.trustTrace,
@@ -145,9 +148,18 @@ function compileUpstream(
   id: string,
   tenant: string,
   name: string,
-  { targets, timeout, allowPrivate }: Exclude<UpstreamUse, string>,
+  declared: Exclude<UpstreamUse, string>,
 ): SnapshotUpstream {
-  return { id, tenant, name, targets, timeouts: timeouts.parse(timeoutsOf(timeout)), allowPrivate };
+  const { targets, timeout, allowPrivate } = declared;
+  return {
+    id,
+    tenant,
+    name,
+    targets,
+    timeouts: timeouts.parse(timeoutsOf(timeout)),
+    allowPrivate,
+    ...upstreamSettings(declared),
+  };
 }
 
 function compileConsumer({ tenant, declared }: Entry<DeclaredConsumer>): Snapshot['consumers'][number] {

@@ -61,6 +61,8 @@ export interface EffectiveRoute extends Required<
   /** The whole path. */
   readonly path: string;
   readonly upstream: UpstreamUse | undefined;
+  readonly canary: DeclaredRoute['canary'];
+  readonly mirror: DeclaredRoute['mirror'];
   /** Whether the route has an upstream of its own. */
   readonly ownUpstream: boolean;
   readonly auth: VersionSpec['auth'];
@@ -87,6 +89,8 @@ export function routesOf(entry: VersionEntry): EffectiveRoute[] {
     trustTrace: route.trustTrace ?? spec.trustTrace,
     upstream: route.upstream ?? spec.upstream,
     ownUpstream: route.upstream !== undefined,
+    canary: route.canary ?? spec.canary,
+    mirror: route.mirror ?? spec.mirror,
     auth: route.auth ?? spec.auth,
     policies: route.policies ?? spec.policies,
     limits: route.limits && spec.limits ? { ...spec.limits, ...route.limits } : (route.limits ?? spec.limits),
@@ -124,7 +128,7 @@ export function usersOf(
       .map(({ declared }) => `models/${declared.name}`);
   }
   const names: Record<typeof kind, (route: EffectiveRoute) => readonly unknown[]> = {
-    upstreams: ({ upstream }) => [upstream],
+    upstreams: ({ upstream, canary, mirror }) => [upstream, canary?.upstream, mirror?.upstream],
     policies: ({ policies }) => policies,
     trust: ({ auth }) => auth.trust,
   };

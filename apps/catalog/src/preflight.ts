@@ -2,6 +2,7 @@ import {
   nearestName,
   parseDuration,
   reservedPaths,
+  snapshotUpstream,
   timeouts,
   type PolicyAttachment,
   type UpstreamUse,
@@ -19,6 +20,7 @@ import {
 } from './configuration';
 import { targetAddress } from './target-address';
 import { addressOf } from './providers';
+import { upstreamSettings } from './upstream-settings';
 
 /** One thing that stands against publishing a configuration, or that its owner should know. */
 export interface Finding {
@@ -47,7 +49,9 @@ type FindingCode =
   | 'TARGET_FORBIDDEN'
   | 'TARGET_PRIVATE'
   | 'TIMEOUT_RANGE'
-  | 'UPSTREAM_MISSING';
+  | 'TLS_UNUSED'
+  | 'UPSTREAM_MISSING'
+  | 'UPSTREAM_RANGE';
 
 /** What the configuration of each policy must look like, by the policy's id. */
 export type PolicySchemas = Readonly<Record<string, z.ZodType>>;
@@ -70,6 +74,7 @@ const checks: readonly Check[] = [
   routeConflicts,
   reservedPathsTaken,
   upstreamsOfRoutes,
+  sideUpstreams,
   sharedUpstreams,
   policiesOfRoutes,
   namedPolicies,
@@ -173,17 +178,25 @@ function* upstreamsOfRoutes(view: View): Iterable<Finding> {
   }
 }
 
+function* sideUpstreams(view: View): Iterable<Finding> {
+  for (const { entry, canary, mirror, pointer } of view.routes) {
+    for (const [member, use] of Object.entries({ canary, mirror })) {
+      if (use === undefined || view.has('upstreams', entry.tenant, use.upstream)) continue;
+      const at = `${pointer}/${member}/upstream`;
+      const known = view.names('upstreams', entry.tenant);
+      yield unknownReference(versionAddress(entry), at, 'upstream', use.upstream, known);
+    }
+  }
+}
+
 function* sharedUpstreams({ configuration }: View): Iterable<Finding> {
   for (const { declared } of configuration.upstreams) {
     yield* faultsOfUpstream(`upstreams/${declared.name}`, '', declared);
   }
 }
 
-function* faultsOfUpstream(
-  object: string,
-  pointer: string,
-  { targets, allowPrivate, timeout }: Exclude<UpstreamUse, string>,
-): Iterable<Finding> {
+function* faultsOfUpstream(object: string, pointer: string, upstream: Exclude<UpstreamUse, string>): Iterable<Finding> {
+  const { targets, allowPrivate, timeout } = upstream;
   for (const [index, { url }] of targets.entries()) {
     yield* faultOfTarget(object, `${pointer}/targets/${index}/url`, url, allowPrivate);
   }
@@ -193,19 +206,60 @@ function* faultsOfUpstream(
       severity: 'error',
       object,
       pointer: `${pointer}/timeout`,
-      message: 'a connection may take 1 ms to 1 min, the first byte and a pause 1 ms to 15 min',
+      message: 'a connection may take 1 ms to 1 min, the first byte, a pause and the whole 1 ms to 15 min',
       fix: 'Choose times within these bounds.',
+    };
+  }
+  yield* faultsOfSettings(object, pointer, upstream);
+}
+
+/** The snapshot's own schema is the judge of what durations may be, so that no node refuses what apply accepts. */
+function* faultsOfSettings(object: string, pointer: string, upstream: Exclude<UpstreamUse, string>): Iterable<Finding> {
+  const judged = snapshotUpstream
+    .pick({ health: true, breaker: true, retry: true, hedge: true })
+    .safeParse(pickedSettings(upstream));
+  for (const issue of judged.error?.issues ?? []) {
+    yield {
+      code: 'UPSTREAM_RANGE',
+      severity: 'error',
+      object,
+      pointer: pointer + issue.path.map((part) => `/${declaredName(String(part))}`).join(''),
+      message: `out of range: ${issue.message}`,
+      fix: 'Choose a value within the bounds of the reference page.',
+    };
+  }
+  if (upstream.tls && upstream.targets.some(({ url }) => url.startsWith('http:'))) {
+    yield {
+      code: 'TLS_UNUSED',
+      severity: 'error',
+      object,
+      pointer: `${pointer}/tls`,
+      message: 'tls is set, and a target is called over http',
+      fix: 'Write https in the URL of every target.',
     };
   }
 }
 
+function pickedSettings(upstream: Exclude<UpstreamUse, string>): object {
+  const { health, breaker, retry, hedge } = upstreamSettings(upstream);
+  return { health, breaker, retry, hedge };
+}
+
+/** `latencyForMs` of a snapshot is `latencyFor` of a file. */
+function declaredName(member: string): string {
+  return member === 'attemptMs' ? 'attemptTimeout' : member.replace(/Ms$/, '');
+}
+
 /** Durations of a declared upstream as the snapshot wants them; what is left out gets the snapshot's default. */
 export function timeoutsOf(timeout: Exclude<UpstreamUse, string>['timeout']): z.input<typeof timeouts> {
-  const parts = typeof timeout === 'string' ? { firstByte: timeout } : (timeout ?? {});
+  const parts: Partial<Record<'connect' | 'send' | 'firstByte' | 'idle' | 'total', string | undefined>> =
+    typeof timeout === 'string' ? { firstByte: timeout } : (timeout ?? {});
   return {
     ...(parts.connect !== undefined && { connectMs: parseDuration(parts.connect) }),
     ...(parts.firstByte !== undefined && { firstByteMs: parseDuration(parts.firstByte) }),
     ...(parts.idle !== undefined && { idleMs: parseDuration(parts.idle) }),
+    ...(parts.send !== undefined && { sendMs: parseDuration(parts.send) }),
+    ...(parts.total !== undefined && { totalMs: parseDuration(parts.total) }),
   };
 }
 

@@ -1,6 +1,22 @@
 import { z } from 'zod';
 import { routeLimits } from './route-limits';
-import { price, routeAuth, routeClass, secretReference } from './snapshot';
+import {
+  activeHealth,
+  breaker,
+  ejection,
+  hedge,
+  price,
+  retry,
+  routeAuth,
+  routeCanary,
+  routeClass,
+  routeMirror,
+  secretReference,
+  upstreamBalance,
+  upstreamLimits,
+  upstreamProtocol,
+  upstreamTls,
+} from './snapshot';
 
 /**
  * The declarative document: what a configuration file says, what `export` gives back, and what the admin API calls its
@@ -51,6 +67,30 @@ function distinct<T extends z.ZodType<object>>(entry: T, max: number, nameOf: (v
 export const versionState = z.enum(['draft', 'published', 'deprecated', 'sunset', 'decommissioned']);
 export type VersionState = z.infer<typeof versionState>;
 
+/** The same settings with their times written as durations; `Ms` leaves their names. */
+const declaredActiveHealth = activeHealth
+  .omit({ everyMs: true, timeoutMs: true })
+  .extend({ every: duration.default('5s'), timeout: duration.default('2s') });
+export type DeclaredActiveHealth = z.infer<typeof declaredActiveHealth>;
+
+const declaredEjection = ejection
+  .omit({ windowMs: true, latencyForMs: true, baseMs: true })
+  .extend({ window: duration.default('10s'), latencyFor: duration.default('10s'), base: duration.default('30s') });
+export type DeclaredEjection = z.infer<typeof declaredEjection>;
+
+const declaredBreaker = breaker
+  .omit({ windowMs: true, probeMs: true })
+  .extend({ window: duration.default('10s'), probe: duration.default('5s') });
+export type DeclaredBreaker = z.infer<typeof declaredBreaker>;
+
+const declaredRetry = retry.omit({ attemptMs: true }).extend({ attemptTimeout: duration.optional() });
+export type DeclaredRetry = z.infer<typeof declaredRetry>;
+
+const declaredHedge = hedge.omit({ afterMs: true }).extend({ after: duration.optional() });
+export type DeclaredHedge = z.infer<typeof declaredHedge>;
+
+const off = z.literal(false);
+
 const upstreamMembers = {
   targets: z
     .array(z.strictObject({ url: plainUrl, weight: z.int().min(0).max(1000).default(1) }))
@@ -60,12 +100,44 @@ const upstreamMembers = {
   timeout: z
     .union([
       duration,
-      z.strictObject({ connect: duration.optional(), firstByte: duration.optional(), idle: duration.optional() }),
+      z.strictObject({
+        connect: duration.optional(),
+        send: duration.optional(),
+        firstByte: duration.optional(),
+        idle: duration.optional(),
+        total: duration.optional(),
+      }),
     ])
     .optional(),
   /** Private and loopback targets are meant. */
   allowPrivate: z.boolean().default(false),
+  /** Left out: HTTP/1.1. HTTP/2 is agreed on by TLS, or taken for granted on an http target. */
+  protocol: upstreamProtocol.optional(),
+  tls: upstreamTls
+    .refine((tls) => (tls.certificate === undefined) === (tls.key === undefined), {
+      error: 'certificate and key go together',
+    })
+    .optional(),
+  balance: upstreamBalance.optional(),
+  /** Targets are judged by how they answer unless `ejection` is false, and asked by themselves where `active` says so. */
+  health: z
+    .strictObject({
+      active: declaredActiveHealth.optional(),
+      ejection: z.union([off, declaredEjection]).optional(),
+    })
+    .optional(),
+  /** Left out: on, with its defaults. */
+  breaker: z.union([off, declaredBreaker]).optional(),
+  limits: upstreamLimits.optional(),
+  /** Left out: on, with its defaults. */
+  retry: z.union([off, declaredRetry]).optional(),
+  /** Left out: off. */
+  hedge: declaredHedge.optional(),
 };
+
+/** Both name an upstream under `upstreams`. */
+const declaredCanary = routeCanary.extend({ upstream: name });
+const declaredMirror = routeMirror.extend({ upstream: name });
 
 /** `{ <policy id>: <its configuration> }`, or the name of an instance under `policies`. */
 const policyAttachment = z.union([
@@ -101,6 +173,8 @@ const declaredRoute = z.strictObject({
   stripPrefix: z.boolean().optional(),
   trustTrace: z.boolean().optional(),
   upstream: upstreamUse.optional(),
+  canary: declaredCanary.optional(),
+  mirror: declaredMirror.optional(),
   auth: routeAuth.optional(),
   policies: policyList.optional(),
   /** Member by member over those of the version. */
@@ -114,6 +188,8 @@ const versionMembers = {
   path: canonicalPath.optional(),
   class: routeClass.default('public'),
   upstream: upstreamUse.optional(),
+  canary: declaredCanary.optional(),
+  mirror: declaredMirror.optional(),
   /** Cut the path at which a route is served off before forwarding. */
   stripPrefix: z.boolean().default(false),
   /** Continue the caller's trace instead of linking to it. */

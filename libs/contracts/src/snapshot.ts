@@ -26,8 +26,140 @@ export const timeouts = z.strictObject({
   firstByteMs: z.int().min(1).max(900_000).default(15_000),
   /** Between two bytes of the answer. */
   idleMs: z.int().min(1).max(900_000).default(30_000),
+  /** How long an upstream may leave bytes of a request unread; left out: until the request's own bound. */
+  sendMs: z.int().min(1).max(900_000).optional(),
+  /** For the whole exchange, every attempt included; left out: no bound but those above. */
+  totalMs: z.int().min(1).max(900_000).optional(),
 });
 
+/** Where the process that uses a key or certificate finds it; read again when the file changes. */
+export const fileReference = z.string().regex(/^\$\{file:\/[^${}]{1,1024}\}$/, 'write ${file:/path}');
+
+/** How an https upstream is called. Verification can be narrowed, never turned off. */
+export const upstreamTls = z.strictObject({
+  /** Certificates that may have signed the upstream's, instead of the public ones. */
+  ca: fileReference.optional(),
+  /** What we show the upstream of ourselves, with its chain. */
+  certificate: fileReference.optional(),
+  key: fileReference.optional(),
+  /** Asked for and verified instead of the host of the URL. */
+  serverName: z
+    .string()
+    .max(253)
+    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'a host name in lower case')
+    .optional(),
+});
+export type UpstreamTls = z.infer<typeof upstreamTls>;
+
+export const upstreamProtocol = z.enum(['http1', 'http2']);
+export type UpstreamProtocol = z.infer<typeof upstreamProtocol>;
+
+export const upstreamBalance = z.strictObject({
+  /** Shares by weight, the least busy target for its weight, or the same target for the same key. */
+  by: z.enum(['weighted', 'least-loaded', 'hash']).default('weighted'),
+  hash: z
+    .strictObject({
+      on: z
+        .string()
+        .regex(
+          /^(address|consumer|(header|cookie):[!#$%&'*+.^_`|~0-9a-z-]{1,128})$/,
+          'write address, consumer, header:<name> or cookie:<name>, in lower case',
+        ),
+    })
+    .prefault({ on: 'address' }),
+});
+export type UpstreamBalance = z.infer<typeof upstreamBalance>;
+
+const status = z.int().min(100).max(599);
+
+/** Asks a target by itself whether it is well. */
+export const activeHealth = z.strictObject({
+  path: z
+    .string()
+    .max(2048)
+    .regex(/^\/[\x21-\x22\x24-\x7e]*$/, 'a path, with a query if need be'),
+  everyMs: z.int().min(100).max(3_600_000).default(5_000),
+  timeoutMs: z.int().min(1).max(60_000).default(2_000),
+  /** Statuses that mean well. */
+  expect: z
+    .array(z.union([status, z.enum(['2xx', '3xx', '4xx'])]))
+    .min(1)
+    .max(32)
+    .default(['2xx']),
+  /** So many good answers in a row bring a target back. */
+  healthy: z.int().min(1).max(100).default(2),
+  /** So many bad ones take it out. */
+  unhealthy: z.int().min(1).max(100).default(3),
+});
+export type ActiveHealth = z.infer<typeof activeHealth>;
+
+/** Takes a target out of the group by how it answers; never more than the share, never the last. */
+export const ejection = z.strictObject({
+  /** Failures in a row; 0: not judged. */
+  consecutive: z.int().min(0).max(1_000).default(5),
+  /** Failures of a hundred, where there were at least `minimum` calls in the window; 0: not judged. */
+  percent: z.int().min(0).max(100).default(50),
+  minimum: z.int().min(1).max(100_000).default(20),
+  windowMs: z.int().min(1_000).max(600_000).default(10_000),
+  /** So many times the median of the group, for so long; 0: not judged. */
+  latencyTimes: z.number().min(0).max(1_000).default(3),
+  latencyForMs: z.int().min(1_000).max(600_000).default(10_000),
+  /** How long, times how often it happened. */
+  baseMs: z.int().min(100).max(600_000).default(30_000),
+  /** Of the targets, at most. */
+  maxPercent: z.int().min(0).max(50).default(50),
+});
+export type EjectionSettings = z.infer<typeof ejection>;
+
+/** Stops calling a target that fails, but for one call now and then. */
+export const breaker = z.strictObject({
+  /** Failures of the connection, timeouts, 502, 503 and 504 in a row; 0: not judged. */
+  consecutive: z.int().min(0).max(1_000).default(5),
+  /** Failures of a hundred, any 5xx included, where there were at least `minimum` calls in the window; 0: not judged. */
+  percent: z.int().min(0).max(100).default(50),
+  minimum: z.int().min(1).max(100_000).default(20),
+  windowMs: z.int().min(1_000).max(600_000).default(10_000),
+  /** Between two calls that try whether it is over. */
+  probeMs: z.int().min(100).max(600_000).default(5_000),
+});
+export type BreakerSettings = z.infer<typeof breaker>;
+
+/** What one target may have to do with us at a time, per process. */
+export const upstreamLimits = z.strictObject({
+  connections: z.int().min(1).max(65_535).default(1_024),
+  /** Waiting for a connection. */
+  pending: z.int().min(0).max(65_535).default(1_024),
+  requests: z.int().min(1).max(65_535).default(1_024),
+});
+export type UpstreamLimits = z.infer<typeof upstreamLimits>;
+
+export const retryReason = z.enum(['connect', 'broke', 'timeout', '429', '500', '502', '503', '504']);
+export type RetryReason = z.infer<typeof retryReason>;
+
+/** Tries again what failed before a byte of it went to the client. */
+export const retry = z.strictObject({
+  /** Beside the first. */
+  attempts: z.int().min(0).max(2).default(2),
+  /** `connect`: no connection; `broke`: no usable answer; `timeout`: no answer in `attemptMs`; or a status. */
+  on: z.array(retryReason).max(8).default(['connect', 'broke', '502', '503', '504']),
+  /** For one attempt up to the head of its answer; left out: what is left of the first byte's time. */
+  attemptMs: z.int().min(1).max(900_000).optional(),
+  /** Share of the requests that may be retries, and the number that always may. */
+  budgetPercent: z.int().min(0).max(20).default(20),
+  budgetMinimum: z.int().min(0).max(3).default(3),
+});
+export type RetrySettings = z.infer<typeof retry>;
+
+/** Asks a second target when the first is slower than usual, and takes the answer that comes first. */
+export const hedge = z.strictObject({
+  /** Left out: the 95th percentile of what was measured. */
+  afterMs: z.int().min(1).max(60_000).optional(),
+  /** Extra requests of a hundred. */
+  maxPercent: z.int().min(1).max(5).default(5),
+});
+export type HedgeSettings = z.infer<typeof hedge>;
+
+/** What is left out is off. */
 export const snapshotUpstream = z.strictObject({
   id: z.string(),
   tenant,
@@ -39,8 +171,37 @@ export const snapshotUpstream = z.strictObject({
   timeouts,
   /** The operator says that private and loopback addresses are meant. */
   allowPrivate: z.boolean(),
+  protocol: upstreamProtocol.optional(),
+  tls: upstreamTls.optional(),
+  balance: upstreamBalance.optional(),
+  health: z.strictObject({ active: activeHealth.optional(), ejection: ejection.optional() }).optional(),
+  breaker: breaker.optional(),
+  limits: upstreamLimits.optional(),
+  retry: retry.optional(),
+  hedge: hedge.optional(),
 });
 export type SnapshotUpstream = z.infer<typeof snapshotUpstream>;
+
+/** Sends a share of a route's requests to another upstream and uses its answers. */
+export const routeCanary = z.strictObject({
+  /** Id of an upstream. */
+  upstream: z.string(),
+  percent: z.number().min(0).max(100),
+  /** Who sends this field with this value is always meant. */
+  header: z
+    .strictObject({
+      name: z.string().regex(/^[!#$%&'*+.^_`|~0-9a-z-]{1,128}$/, 'the name of a field in lower case'),
+      value: z.string().max(1024),
+    })
+    .optional(),
+  /** The same consumer always has the same of the two. */
+  sticky: z.boolean().default(true),
+});
+export type RouteCanary = z.infer<typeof routeCanary>;
+
+/** Sends a copy of a share of a route's requests to another upstream and throws its answers away. */
+export const routeMirror = z.strictObject({ upstream: z.string(), percent: z.number().min(0).max(100) });
+export type RouteMirror = z.infer<typeof routeMirror>;
 
 export const routeAuth = z.strictObject({
   /** Serve callers without a credential too; one that is sent must still be valid. */
@@ -83,6 +244,8 @@ export const snapshotRoute = z.strictObject({
   stripPrefix: z.boolean(),
   /** Id of an upstream. */
   upstream: z.string(),
+  canary: routeCanary.optional(),
+  mirror: routeMirror.optional(),
   auth: routeAuth,
   policies: z.array(policyInstance),
   /** Continue the caller's trace instead of linking to it. */
