@@ -7,6 +7,7 @@ export { fetchDocument, type DocumentRequest } from './fetch-document';
 export type { Forwarding, ForwardPhase, ForwardSink, UpstreamBody, UpstreamClient, UpstreamRequest } from './forward';
 export { fieldsToClient, fieldsToUpstream, type ForwardedFacts } from './headers-out';
 export { isImpersonating } from './inbound-fields';
+export { readHttp2Head, type Http2Head } from './http2-head';
 export { IncomingBody, type BodyListener } from './incoming-body';
 export {
   boundsOf,
