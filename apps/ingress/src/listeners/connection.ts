@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { defaultListenerLimits, type ListenerLimits, type RawFields } from '@sallyport/proxy';
 
 /**
@@ -24,6 +24,8 @@ export interface Incoming extends Readable {
   readonly bodyFollows?: boolean;
   /** Of HTTP/2: why the head breaks RFC 9113, where it does. */
   readonly fault?: string | undefined;
+  /** Of a request that would change the protocol (RFC 9110 §7.8): the bare connection, and what came too early over it. */
+  readonly takeOver?: { readonly socket: Duplex; readonly early: Buffer };
 }
 
 /** What the gateway uses of a response: Node's ServerResponse is one. */
@@ -40,6 +42,10 @@ export interface Outgoing {
   on(event: 'error', listener: (error: Error) => void): unknown;
   /** Cuts the answer off. */
   destroy(): unknown;
+  /** Sends the head now, not with the first byte of the body. */
+  flushHeaders(): unknown;
+  /** Of HTTP/2: fields will follow the body; to be called before the head is written. */
+  expectTrailers?(): void;
   /** Of HTTP/2: fields that follow the body (RFC 9113 §8.1); to be called before `end`. */
   trailers?(fields: RawFields): void;
 }
