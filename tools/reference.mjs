@@ -64,19 +64,21 @@ function variablesPage({ variables }) {
   ].join('\n');
 }
 
-function policiesPage({ policies }) {
-  const entries = policies.map(({ id, phase, summary, example, config }) =>
-    [
-      `## <a id="${id}"></a>\`${id}\`\n`,
-      `${summary} Phase: ${phase}.\n`,
-      '```yaml',
-      `policies: [{ ${id}: ${JSON.stringify(example).replaceAll('"', '').replaceAll(':', ': ').replaceAll(',', ', ')} }]`,
-      '```\n',
-      `Members: ${Object.keys(config.shape)
-        .map((name) => `\`${name}\``)
-        .join(', ')}.\n`,
-    ].join('\n'),
-  );
+function policiesPage({ policies, policyHooks }) {
+  const entries = policies
+    .map((policy) => ({ ...policy, hooks: policyHooks(policy) }))
+    .map(({ id, hooks, summary, example, config }) =>
+      [
+        `## <a id="${id}"></a>\`${id}\`\n`,
+        `${summary} Hooks: ${hooks.join(', ')}.\n`,
+        '```yaml',
+        `policies: [{ ${id}: ${JSON.stringify(example).replaceAll('"', '').replaceAll(':', ': ').replaceAll(',', ', ')} }]`,
+        '```\n',
+        `Members: ${Object.keys(config.shape)
+          .map((name) => `\`${name}\``)
+          .join(', ')}.\n`,
+      ].join('\n'),
+    );
   return [
     NOTE,
     '# Policies\n',

@@ -4,6 +4,7 @@ import { chargesOf, type CompiledRoute } from '@sallyport/pipeline';
 import { retryAfterMs, type Standing } from '@sallyport/limits';
 import type { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
+import { askInTurn, attempt, endedBy } from './hooks/request-hooks';
 import { inspectHead } from './inspect';
 import { consultSpan } from './trace';
 
@@ -13,13 +14,16 @@ import { consultSpan } from './trace';
  */
 export function admit(exchange: Exchange, parts: GatewayParts, next: () => void): void {
   const { compiled } = exchange;
-  const refusal = ended(compiled!, parts.clock.now()) ?? admitLocally(exchange);
+  const refusal = ended(compiled!, parts.clock.now());
   if (refusal) return parts.refuse(exchange, refusal);
+  if (!admitLocally(exchange, parts)) return;
 
   let waiting = 2;
   const passed = (): void => {
     if (--waiting > 0 || exchange.over) return;
-    spend(exchange, parts, () => recordRegulated(exchange, parts, next));
+    askInTurn(exchange, parts, compiled!.authorised, () =>
+      spend(exchange, parts, () => recordRegulated(exchange, parts, next)),
+    );
   };
   inspectHead(exchange, parts, passed);
   if (!exchange.over) verify(exchange, parts, passed);
@@ -37,13 +41,14 @@ function ended({ route, sunsetAt }: CompiledRoute, now: number): Refusal | undef
   });
 }
 
-function admitLocally(exchange: Exchange): Refusal | undefined {
-  const input = { request: exchange.request!, exchange };
-  for (const step of exchange.compiled!.admit) {
-    const refusal = step(input);
-    if (refusal) return refusal;
+/** @returns false when the way of the request ends here. */
+function admitLocally(exchange: Exchange, parts: GatewayParts): boolean {
+  const { admit: steps } = exchange.compiled!;
+  for (let at = 0; at < steps.length; at++) {
+    const step = steps[at]!;
+    if (endedBy(exchange, parts, step.run(exchange.policyInput), step.at)) return false;
   }
-  return exchange.body.announce(exchange.request!.contentLength);
+  return !endedBy(exchange, parts, exchange.body.announce(exchange.request!.contentLength), 0);
 }
 
 function verify(exchange: Exchange, parts: GatewayParts, next: () => void): void {
@@ -81,7 +86,10 @@ function verify(exchange: Exchange, parts: GatewayParts, next: () => void): void
 }
 
 function spend(exchange: Exchange, parts: GatewayParts, next: () => void): void {
-  const charges = chargesOf(exchange.compiled!, exchange.consumerLimits, { request: exchange.request!, exchange });
+  const charges = attempt(exchange, parts, () =>
+    chargesOf(exchange.compiled!, exchange.consumerLimits, exchange.policyInput),
+  );
+  if (!charges) return;
   if (charges.length === 0) return next();
   const span = consultSpan(exchange, parts.tracer, 'rate-limit');
   parts.consults.limiter.spend(exchange.route.tenant, charges, (spending, decidedBy = 'service') => {

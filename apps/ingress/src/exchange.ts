@@ -1,14 +1,22 @@
 import { headers, type Principal, type Refusal } from '@sallyport/contracts';
 import { principalLimitsOf, type Configuration } from './runtime/configuration';
 import { rateLimitField, rateLimitPolicyField, type Standing } from '@sallyport/limits';
-import type { CompiledRoute, PolicyExchange } from '@sallyport/pipeline';
-import { BodyCap, limits, type CanonicalRequest, type RawFields } from '@sallyport/proxy';
+import type { CompiledRoute, PolicyExchange, PolicyInput, RequestDraft } from '@sallyport/pipeline';
+import {
+  BodyCap,
+  defaultBounds,
+  limits,
+  type Bounds,
+  type CanonicalRequest,
+  type RawFields,
+} from '@sallyport/proxy';
 import type { Span, TraceContext } from '@sallyport/platform';
 import type { Control, ModelFacts, Outcome, SkippedControl } from '@sallyport/trail';
 import type { Hit } from '@sallyport/waf';
 import { Answer } from './answer';
 import type { DecidedBy } from './consult/with-fallback';
 import type { Connection, Incoming, Outgoing } from './listeners/connection';
+import type { GatewayParts } from './gateway-parts';
 import type { Dialect } from './render/refusal';
 
 /** One request from its first byte to its record: what is known so far, and what was decided. */
@@ -16,6 +24,8 @@ export class Exchange implements PolicyExchange {
   readonly answer: Answer;
   /** What the body may weigh, and what of it has come. */
   body = new BodyCap(limits.body.defaultBytes);
+  /** What the route lets this request and its answer cost. */
+  bounds: Bounds = defaultBounds;
   request: CanonicalRequest | undefined;
   configuration: Configuration | undefined;
   compiled: CompiledRoute | undefined;
@@ -35,9 +45,17 @@ export class Exchange implements PolicyExchange {
   outcome: Outcome | undefined;
   upstreamHost: string | undefined;
   model: ModelFacts | undefined;
+  /** What goes upstream, where a policy of the route edits it. */
+  draft: RequestDraft | undefined;
+  /** Policies of the route were told how it ended. */
+  settled = false;
+  /** An answer hook threw: what is answered now goes without them. */
+  withoutAnswerHooks = false;
   /** The caller is gone, or has its answer: whatever comes back later is for nobody. */
   over = false;
   private readonly closers: (() => void)[] = [];
+  private input: PolicyInput | undefined;
+  private notes: Map<object, unknown> | undefined;
 
   constructor(
     readonly requestId: string,
@@ -46,17 +64,44 @@ export class Exchange implements PolicyExchange {
     readonly incoming: Incoming,
     readonly response: Outgoing,
     readonly connection: Connection,
-    record: (exchange: Exchange, go: () => void) => void,
+    private readonly ends: Pick<GatewayParts, 'record' | 'refuse' | 'failed'>,
   ) {
-    this.answer = new Answer(response, (go) => record(this, go));
+    this.answer = new Answer(response, (go) => ends.record(this, go));
   }
 
   get route(): CompiledRoute['route'] {
     return this.compiled!.route;
   }
 
+  /** What the hooks of policies are given. */
+  get policyInput(): PolicyInput {
+    return (this.input ??= { request: this.request!, exchange: this });
+  }
+
   capBody(maxBytes: number): void {
     this.body.lower(maxBytes);
+  }
+
+  keep(owner: object, value: unknown): void {
+    (this.notes ??= new Map()).set(owner, value);
+  }
+
+  kept(owner: object): unknown {
+    return this.notes?.get(owner);
+  }
+
+  guarded<Values extends unknown[]>(callback: (...values: Values) => void): (...values: Values) => void {
+    return (...values) => {
+      try {
+        callback(...values);
+      } catch (error) {
+        this.ends.failed(this, error);
+      }
+    };
+  }
+
+  abandon(refusal: Refusal): void {
+    this.ends.refuse(this, refusal);
   }
 
   /** The trace this request belongs to: ours, once there is a span. */

@@ -55,7 +55,7 @@ export class Gateway {
 
   private begin(incoming: Incoming, response: Outgoing, connection: Connection): Exchange {
     const { random, clock } = this.parts;
-    const exchange = new Exchange(requestId(random), clock.now(), incoming, response, connection, this.parts.record);
+    const exchange = new Exchange(requestId(random), clock.now(), incoming, response, connection, this.parts);
     this.open.add(exchange);
     response.on('close', () => {
       this.open.delete(exchange);

@@ -2,29 +2,35 @@ import { refuse, type Snapshot } from '@sallyport/contracts';
 import { builtInModels, compileModels, openWires, systemTimers } from '@sallyport/ai';
 import { LocalVerifier, pepperBytes, readPepper } from '@sallyport/identity';
 import {
-  type Closable,
   createAdminApp,
   describeAddress,
+  type Life,
   type Opened,
   opening,
   openSnapshotReader,
+  type Running,
   type Runtime,
   startHealth,
   watchAdminToken,
   watchKeyDirectory,
 } from '@sallyport/platform';
+import { PolicyCompiler } from '@sallyport/pipeline';
 import { fetchDocument, UpstreamPools } from '@sallyport/proxy';
 import { createPseudonym } from '@sallyport/trail';
-import type { IngressConfig } from './config';
+import { endsWithinMs, type IngressConfig } from './config';
 import { joinEngines, openRemoteConsults, type Engines, type OpenConsults } from './consults';
-import type { IngressStatus } from './admin/status';
+import { summaryOf, type IngressFacts, type IngressStatus } from './admin/status';
 import { drainExchanges } from './drain';
 import type { Exchange } from './exchange';
 import { Gateway } from './gateway';
 import type { GatewayParts } from './gateway-parts';
+import { policyServices } from './hooks/policy-services';
+import { settlePolicies } from './hooks/settle';
 import { IngressModule } from './ingress.module';
 import { plainConnection } from './listeners/connection';
 import { listenHttp } from './listeners/http';
+import { addressOf } from './listeners/listeners-file';
+import { openListeners } from './listeners/open-listeners';
 import { SocketAnswers } from './listeners/socket-answers';
 import { Recorder } from './record';
 import { refuseExchange } from './refuse';
@@ -33,23 +39,33 @@ import { CurrentConfiguration } from './runtime/current-configuration';
 import { snapshotSource } from './runtime/snapshot-source';
 import { Upstreams } from './send/upstreams';
 import { openUsageLedger } from './usage-ledger';
+import type { WorkerLink } from './workers/worker-link';
 
-export interface RunningIngress extends Closable {
+export interface RunningIngress extends Running {
   /** Where the data door listens: `http://host:port` or `unix:/path`. */
   readonly address: string;
   /** Revision in force. */
   revision(): string | undefined;
 }
 
+/** Where an ingress runs. */
+export interface IngressPlace {
+  /** The services, where they run in this very process; absent: they are consulted over gRPC. */
+  readonly engines?: Engines | undefined;
+  /** Of the process, where it is the ingress' own. */
+  readonly life?: Life;
+  /** To the supervisor, in a worker. */
+  readonly link?: WorkerLink;
+}
+
 /**
  * Starts the data door. It serves from the last good configuration on disk before any other service answers.
- * @param engines where the services run in this very process; absent: they are consulted over gRPC.
  * @throws ListenError when a port is taken.
  */
 export async function startIngress(
   config: IngressConfig,
   runtime: Runtime,
-  engines?: Engines,
+  { engines, life, link }: IngressPlace = {},
 ): Promise<RunningIngress> {
   const { bus, clock, logger, metrics } = runtime;
   return opening(async (opened) => {
@@ -61,14 +77,16 @@ export async function startIngress(
     });
     const upstreams = new Upstreams(new UpstreamPools());
     opened.push({ close: () => upstreams.pools.destroy() });
-    const current = new CurrentConfiguration(({ snapshot, upstreams: apis }) => {
+    const policies = new PolicyCompiler(policyServices(runtime));
+    const current = new CurrentConfiguration(policies, ({ snapshot, upstreams: apis }) => {
       const table = compileModels(snapshot);
       verifier.setTrust(snapshot.trust);
       consults.useModels(table);
       upstreams.use(apis, table.origins);
     });
     // Among the first to open and the last to end: it says why there is no traffic yet, and no more.
-    await openHealth(config, runtime, () => current.current !== undefined, opened);
+    const isConfigured = () => current.current !== undefined;
+    await openHealth(config, runtime, isConfigured, opened);
 
     const classOf = (tenant: string, model: string) => current.classOf(tenant, model);
     const consults: OpenConsults = opened.push(
@@ -92,24 +110,40 @@ export async function startIngress(
 
     const { broken, tunnel } = new SocketAnswers(runtime, parts.publicUrl);
     const listener = opened.push(
-      await listenHttp({
-        address: config.listen.http,
-        handle: gateway.handle,
-        connection: plainConnection,
-        broken,
-        tunnel,
-      }),
+      config.listeners
+        ? await openListeners(config.listeners, { handle: gateway.handle, runtime, broken, tunnel })
+        : await listenHttp({
+            address: config.listen.http,
+            handle: gateway.handle,
+            connection: plainConnection,
+            broken,
+            tunnel,
+          }),
     );
-    const status = () => ({
+    const facts = (): IngressFacts => ({
       node: config.nodeName,
+      pid: process.pid,
       revision: reader.revision() ?? null,
       exchanges: gateway.open.size,
       sockets: listener.sockets,
     });
+    const status = async () => summaryOf(config.nodeName, link ? await link.everybody() : [facts()]);
     await openAdmin(config, runtime, status, opened);
+    if (link) {
+      const ready = () => readiness(isConfigured(), life?.reason !== undefined);
+      opened.push(link.speak({ metrics, ready, facts }));
+      link.listening();
+    }
     const cutShort = (exchange: Exchange) => parts.refuse(exchange, refuse('INGRESS_OVERLOADED'));
-    opened.push({ close: () => drainExchanges(gateway.open, listener, config, cutShort) });
-    return { address: describeAddress(config.listen.http), revision: () => reader.revision() };
+    opened.push({
+      close: () =>
+        drainExchanges({ open: gateway.open, listeners: [listener], config, reason: life?.reason, cutShort }),
+    });
+    return {
+      endsWithinMs: endsWithinMs(config),
+      address: config.listeners ? addressOf(config.listeners[0]!) : describeAddress(config.listen.http),
+      revision: () => reader.revision(),
+    };
   });
 }
 
@@ -154,8 +188,24 @@ function gatewayParts(
   const { publicUrl } = config;
   const pseudonym = createPseudonym(pepperBytes(config.pepper));
   const recorder = new Recorder({ trail, pseudonym, clock, random, metrics, logger });
-  const refuseWith: GatewayParts['refuse'] = (exchange, refusal, connection) =>
-    refuseExchange(exchange, refusal, { publicUrl, showConfigVersion }, connection === 'close');
+  const refuseWith: GatewayParts['refuse'] = (exchange, refusal, connection) => {
+    try {
+      refuseExchange(exchange, refusal, { publicUrl, showConfigVersion }, connection === 'close');
+    } catch (error) {
+      failed(exchange, error);
+    }
+  };
+  const failed: GatewayParts['failed'] = (exchange, error) => {
+    logger.error(
+      { err: error, request_id: exchange.requestId, trace_id: exchange.trace?.traceId },
+      'a request failed by our own fault',
+    );
+    refuseExchange(exchange, refuse('INTERNAL'), { publicUrl, showConfigVersion }, true);
+  };
+  const record: GatewayParts['record'] = (exchange, go) => {
+    settlePolicies(exchange, logger);
+    recorder.record(exchange, go);
+  };
   return {
     clock,
     random,
@@ -172,19 +222,13 @@ function gatewayParts(
     showConfigVersion,
     configuration: () => current.current,
     refuse: refuseWith,
-    failed(exchange, error) {
-      logger.error(
-        { err: error, request_id: exchange.requestId, trace_id: exchange.trace?.traceId },
-        'a request failed by our own fault',
-      );
-      refuseWith(exchange, refuse('INTERNAL'), 'close');
-    },
+    failed,
     showPage: (exchange, page) => showPage(exchange, page, showConfigVersion),
-    record: recorder.record,
+    record,
     recordAdmission: recorder.recordAdmission,
     left(exchange) {
       exchange.close();
-      recorder.record(exchange, () => undefined);
+      record(exchange, () => undefined);
     },
   };
 }

@@ -1,5 +1,8 @@
 import type { Refusal } from '@sallyport/contracts';
+import { AnswerDraft } from '@sallyport/pipeline';
 import type { Exchange } from './exchange';
+import { editHead } from './hooks/answer-pipe';
+import { finalEvent } from './render/final-event';
 import { renderRefusal } from './render/refusal';
 
 export interface RefusalContext {
@@ -13,8 +16,10 @@ export function refuseExchange(exchange: Exchange, refusal: Refusal, context: Re
   if (exchange.over) return;
   exchange.refusal = refusal;
   exchange.outcome ??= refusal.code === 'INTERNAL' ? 'internal_error' : 'refused';
-  exchange.close();
-  if (!answer.replaceable || response.destroyed) return answer.destroy();
+  if (!answer.replaceable || response.destroyed) {
+    exchange.close();
+    return endStarted(exchange, refusal, context);
+  }
 
   const traceId = exchange.trace?.traceId;
   const { status, fields, body } = renderRefusal(refusal, exchange.dialect, {
@@ -25,13 +30,34 @@ export function refuseExchange(exchange: Exchange, refusal: Refusal, context: Re
   const ours = exchange.commonFields(context.showConfigVersion);
   const names = new Set(ours.filter((_, at) => at % 2 === 0));
   const rendered = Object.entries(fields).filter(([name]) => !names.has(name));
-  answer.head(status, [...rendered.flat(), ...ours, ...(close || unread(exchange) ? ['connection', 'close'] : [])]);
+  const written = throughAnswerHooks(exchange, status, rendered.flat());
+  exchange.close();
+  answer.head(status, [...written, ...ours, ...(close || unread(exchange) ? ['connection', 'close'] : [])]);
   if (exchange.incoming.method !== 'HEAD') answer.data(body);
   answer.end();
 }
 
+/**
+ * A browser may read a refusal only with the fields that a policy of the route gives it. The status is the code's and stays.
+ * @throws what a hook throws: the caller then refuses with INTERNAL, without the hooks.
+ */
+function throughAnswerHooks(exchange: Exchange, status: number, fields: readonly string[]): readonly string[] {
+  if (exchange.withoutAnswerHooks || !exchange.compiled || exchange.compiled.answerHead.length === 0) return fields;
+  exchange.withoutAnswerHooks = true;
+  const draft = new AnswerDraft('refusal', status, fields);
+  editHead(exchange, draft, Number.POSITIVE_INFINITY);
+  return draft.fields.raw;
+}
+
+/** An answer that is under way can only be cut; to a stream of events it can be told why. */
+function endStarted({ answer, dialect, requestId }: Exchange, refusal: Refusal, { publicUrl }: RefusalContext): void {
+  if (!answer.takesEvents) return answer.destroy();
+  answer.data(finalEvent(refusal, dialect, { requestId, publicUrl }));
+  answer.end();
+}
+
 /** Whether the caller may still be sending a body that nobody will read: then this connection is spent. */
-function unread({ incoming }: Exchange): boolean {
+export function unread({ incoming }: Exchange): boolean {
   return !incoming.complete && (incoming.bodyFollows ?? incoming.rawHeaders.some(saysThatABodyFollows));
 }
 

@@ -1,5 +1,5 @@
 import { isRefusal, type Principal, type RequestHead } from '@sallyport/contracts';
-import { someHead, somePrincipal, someRoute } from '@sallyport/testkit';
+import { policyExchange, someHead, somePrincipal, someRoute } from '@sallyport/testkit';
 import { chargesOf, compileRoute, PolicyError, type CompiledRoute } from './compile';
 import type { PolicyInput } from './policy';
 
@@ -46,17 +46,15 @@ describe('the body-limit policy', () => {
   const compiled = compileRoute(someRoute({ policies: [{ policy: 'body-limit', config: { maxBytes: 100 } }] }));
 
   it('refuses an announced body before it is read', () => {
-    const refusal = compiled.admit[0]!(input(compiled, someHead({ contentLength: 101, hasBody: true })));
+    const refusal = compiled.admit[0]!.run(input(compiled, someHead({ contentLength: 101, hasBody: true })));
     expect(isRefusal(refusal) && refusal.code).toBe('BODY_TOO_LARGE');
   });
 
   it('has a body without an announced length counted while it is read', () => {
-    const caps: number[] = [];
-    const { request, exchange } = input(compiled, someHead({ hasBody: true }));
-    expect(
-      compiled.admit[0]!({ request, exchange: { ...exchange, capBody: (bytes) => caps.push(bytes) } }),
-    ).toBeUndefined();
-    expect(caps).toEqual([100]);
+    const request = someHead({ hasBody: true });
+    const exchange = policyExchange({ route: compiled.route });
+    expect(compiled.admit[0]!.run({ request, exchange })).toBeUndefined();
+    expect(exchange.caps).toEqual([100]);
   });
 });
 
@@ -128,5 +126,5 @@ function charges(
 }
 
 function input(compiled: CompiledRoute, request: RequestHead, principal?: Principal): PolicyInput {
-  return { request, exchange: { route: compiled.route, principal, capBody: () => undefined } };
+  return { request, exchange: policyExchange({ route: compiled.route, principal }) };
 }

@@ -1,18 +1,41 @@
-import type { Principal, SnapshotRoute } from '@sallyport/contracts';
+import {
+  canonicalJson,
+  type Json,
+  type PolicyInstance,
+  type Principal,
+  type SnapshotRoute,
+} from '@sallyport/contracts';
 import type { Charge } from '@sallyport/limits';
-import { bodyLimit } from './policies/body-limit/body-limit';
-import { waf } from './policies/waf/waf';
+import { inspectionOf } from './policies/waf/waf';
 import { policies } from './policies/registry';
-import type { AdmitStep, InspectStep, LimitStep, PolicyInput } from './policy';
+import type { InspectStep, Policy, PolicyHooks, PolicyInput, PolicyServices } from './policy';
+import { servicesWithoutMemory } from './policy-services';
+
+/** One hook with the place of its policy in the route: a reply passes the answer hooks of the places before it. */
+export interface Step<Hook extends keyof PolicyHooks> {
+  readonly at: number;
+  readonly id: string;
+  readonly run: NonNullable<PolicyHooks[Hook]>;
+}
+export type Steps<Hook extends keyof PolicyHooks> = readonly Step<Hook>[];
 
 /** A route with its policies compiled: frozen, shared by all requests of one configuration. */
 export interface CompiledRoute {
   readonly route: SnapshotRoute;
-  readonly admit: readonly AdmitStep[];
-  readonly limits: readonly LimitStep[];
+  readonly admit: Steps<'admit'>;
+  readonly authorised: Steps<'authorised'>;
+  readonly charges: Steps<'charges'>;
   /** Undefined: the operator switched inspection off for this route. */
   readonly inspection: InspectStep | undefined;
-  /** A `body-limit` policy says what a body may weigh; otherwise the listener's default does. */
+  readonly shape: Steps<'shape'>;
+  readonly requestBody: Steps<'requestBody'>;
+  readonly intercept: Steps<'intercept'>;
+  /** The last policy of the route comes first. */
+  readonly answerHead: Steps<'answerHead'>;
+  /** The last policy of the route comes first. */
+  readonly answerBody: Steps<'answerBody'>;
+  readonly settle: Steps<'settle'>;
+  /** A policy says what a body may weigh; otherwise the listener's default does. */
   readonly limitsBody: boolean;
   /** Milliseconds since the epoch, or undefined when nothing is planned. */
   readonly deprecatedAt: number | undefined;
@@ -30,44 +53,154 @@ export class PolicyError extends Error {
   }
 }
 
+/** The compiled policies of a configuration, by what they were compiled from. */
+type Instances = Map<string, PolicyHooks>;
+
+/** Routes compiled together, not in force yet. */
+export interface CompiledRoutes {
+  readonly routes: readonly CompiledRoute[];
+  /** Puts them in force: instances that no route has any more retire. */
+  adopt(): void;
+  /** Or lets go of them: what was compiled for them alone retires. */
+  discard(): void;
+}
+
 /**
- * Compiles the policies of one route; inspection is on unless a `waf` policy says otherwise.
+ * Compiles the routes of one configuration after the other. A policy whose own configuration did not change keeps its
+ * instance, and with it what it counts and remembers, whatever else a new revision brings.
+ */
+export class PolicyCompiler {
+  private inForce: Instances = new Map();
+
+  constructor(
+    private readonly services: PolicyServices,
+    private readonly known: readonly Policy[] = policies,
+  ) {}
+
+  /** @throws PolicyError on the first policy that cannot be compiled; then nothing has changed. */
+  compile(routes: readonly SnapshotRoute[]): CompiledRoutes {
+    const next: Instances = new Map();
+    const make = (policy: Policy, instance: PolicyInstance, route: SnapshotRoute, pointer: string): PolicyHooks => {
+      const key = instanceKey(instance, route, next);
+      const hooks = this.inForce.get(key) ?? compilePolicy(policy, instance, route, pointer, this.services);
+      next.set(key, hooks);
+      return hooks;
+    };
+    try {
+      const compiled = routes.map((route) => compileWith(route, this.known, make));
+      return {
+        routes: compiled,
+        adopt: () => this.adopt(next),
+        discard: () => retireMissing(next, this.inForce),
+      };
+    } catch (error) {
+      retireMissing(next, this.inForce);
+      throw error;
+    }
+  }
+
+  private adopt(next: Instances): void {
+    const before = this.inForce;
+    this.inForce = next;
+    retireMissing(before, next);
+  }
+}
+
+function retireMissing(from: Instances, kept: Instances): void {
+  for (const [key, hooks] of from) if (kept.get(key) !== hooks) hooks.retire?.();
+}
+
+/** Everything `compile` is given decides whose instance it is; the same policy twice on a route is two. */
+function instanceKey({ policy, config }: PolicyInstance, route: SnapshotRoute, taken: Instances): string {
+  const { id, tenant, class: routeClass, match } = route;
+  const key = canonicalJson([id, tenant, routeClass, match, policy, config]);
+  for (let nth = 0; ; nth++) if (!taken.has(`${key}${nth}`)) return `${key}${nth}`;
+}
+
+/**
+ * Compiles one route on its own: nothing it remembers is shared with another compilation.
  * @throws PolicyError on an unknown policy or a configuration its schema refuses.
  */
-export function compileRoute(route: SnapshotRoute): CompiledRoute {
-  const admit: AdmitStep[] = [];
-  const limits: LimitStep[] = [];
-  let inspection = compileInspection(waf, {}, route, '/policies');
-  route.policies.forEach(({ policy: id, config }, index) => {
-    const policy = policies.find((candidate) => candidate.id === id);
+export function compileRoute(
+  route: SnapshotRoute,
+  services: PolicyServices = servicesWithoutMemory,
+  known: readonly Policy[] = policies,
+): CompiledRoute {
+  return compileWith(route, known, (policy, instance, of, pointer) =>
+    compilePolicy(policy, instance, of, pointer, services),
+  );
+}
+
+type Make = (policy: Policy, instance: PolicyInstance, route: SnapshotRoute, pointer: string) => PolicyHooks;
+
+/** Inspection is on unless a policy says otherwise. */
+function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make): CompiledRoute {
+  const all = route.policies.map((instance, index) => {
     const pointer = `/policies/${index}`;
-    if (!policy)
-      throw new PolicyError(
-        `${pointer}/policy`,
-        `there is no policy “${id}”; there are ${policies.map((known) => known.id).join(', ')}`,
-      );
-    if (policy.phase === 'inspect') inspection = compileInspection(policy, config, route, pointer);
-    else if (policy.phase === 'admit') admit.push(policy.compile(parseConfig(policy, config, pointer), route));
-    else limits.push(policy.compile(parseConfig(policy, config, pointer), route));
+    return { id: instance.policy, hooks: make(findPolicy(instance.policy, known, pointer), instance, route, pointer) };
   });
+  const steps = <Hook extends keyof PolicyHooks>(hook: Hook): Steps<Hook> =>
+    all.flatMap(({ id, hooks }, at) => {
+      const run = hooks[hook];
+      return run === undefined || run === null ? [] : [{ at, id, run: run }];
+    });
+  const said = all.findLast(({ hooks }) => hooks.inspection !== undefined)?.hooks.inspection;
   const { deprecatedAt, sunsetAt } = route.lifecycle;
   return Object.freeze({
     route,
-    admit,
-    limits,
-    inspection,
-    limitsBody: route.policies.some(({ policy }) => policy === bodyLimit.id),
+    admit: steps('admit'),
+    authorised: steps('authorised'),
+    charges: steps('charges'),
+    inspection: (said === undefined ? inspectionOf({}, route.class) : said) ?? undefined,
+    shape: steps('shape'),
+    requestBody: steps('requestBody'),
+    intercept: steps('intercept'),
+    answerHead: steps('answerHead').toReversed(),
+    answerBody: steps('answerBody').toReversed(),
+    settle: steps('settle'),
+    limitsBody: all.some(({ hooks }) => hooks.limitsBody === true),
     deprecatedAt: deprecatedAt === null ? undefined : Date.parse(deprecatedAt),
     sunsetAt: sunsetAt === null ? undefined : Date.parse(sunsetAt),
   });
 }
 
+function findPolicy(id: string, known: readonly Policy[], pointer: string): Policy {
+  const policy = known.find((candidate) => candidate.id === id);
+  if (policy) return policy;
+  const names = known.map((candidate) => candidate.id).join(', ');
+  throw new PolicyError(`${pointer}/policy`, `there is no policy “${id}”; there are ${names}`);
+}
+
+function compilePolicy(
+  policy: Policy,
+  { config }: PolicyInstance,
+  route: SnapshotRoute,
+  pointer: string,
+  services: PolicyServices,
+): PolicyHooks {
+  const parsed = policy.config.safeParse(config);
+  if (parsed.success) return policy.compile(parsed.data, route, services);
+  const issue = parsed.error.issues[0]!;
+  throw new PolicyError(`${pointer}/config${issue.path.map((part) => `/${String(part)}`).join('')}`, issue.message);
+}
+
+/** The hooks a policy has when it is configured as in its example, for the documentation. */
+export function policyHooks(policy: Policy): string[] {
+  const route = { id: '', tenant: '', service: '', version: '', class: 'public' } as const;
+  const match = { host: null, pathPrefix: '/', methods: [] };
+  const hooks = policy.compile(policy.config.parse(policy.example), { ...route, match }, servicesWithoutMemory);
+  hooks.retire?.();
+  return Object.keys(hooks).filter((name) => name !== 'limitsBody' && name !== 'retire');
+}
+
 /** Everything one request is counted against: the route's limits, then those the credential and the consumer carry. */
 export function chargesOf(route: CompiledRoute, consumerLimits: readonly Limit[], input: PolicyInput): Charge[] {
   const charges: Charge[] = [];
-  for (const limit of route.limits) {
-    const charge = limit(input);
-    if (charge) charges.push(charge);
+  for (const { run } of route.charges) {
+    const made = run(input);
+    if (made === undefined) continue;
+    if (Array.isArray(made)) charges.push(...(made as readonly Charge[]));
+    else charges.push(made as Charge);
   }
   return charges.concat(principalCharges(input.exchange.principal, consumerLimits));
 }
@@ -88,23 +221,4 @@ export function principalCharges(principal: Principal | undefined, consumerLimit
 
 function charge({ name, limit, windowSeconds }: Limit, key: string): Charge {
   return { policy: name, key, limit, windowSeconds, burst: limit, cost: 1 };
-}
-
-type AnyPolicy = (typeof policies)[number];
-
-function compileInspection(
-  policy: unknown,
-  config: unknown,
-  route: SnapshotRoute,
-  pointer: string,
-): InspectStep | undefined {
-  const inspect = policy as Extract<AnyPolicy, { phase: 'inspect' }>;
-  return inspect.compile(parseConfig(inspect, config, pointer), route);
-}
-
-function parseConfig(policy: Pick<AnyPolicy, 'config' | 'id'>, config: unknown, pointer: string): unknown {
-  const parsed = policy.config.safeParse(config);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new PolicyError(`${pointer}/config${issue.path.map((part) => `/${String(part)}`).join('')}`, issue.message);
 }

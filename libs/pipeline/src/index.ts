@@ -1,3 +1,36 @@
-export { chargesOf, compileRoute, PolicyError, principalCharges, type CompiledRoute, type Limit } from './compile';
-export type { InspectStep, Policy, PolicyExchange, PolicyInput } from './policy';
+export {
+  chargesOf,
+  compileRoute,
+  PolicyCompiler,
+  PolicyError,
+  policyHooks,
+  principalCharges,
+  type CompiledRoute,
+  type CompiledRoutes,
+  type Limit,
+  type Step,
+  type Steps,
+} from './compile';
+export { AnswerDraft, FieldDraft, fieldText, isEditable, RequestDraft } from './draft';
+export {
+  definePolicy,
+  isReply,
+  pass,
+  reply,
+  type BodyOut,
+  type BodyTransform,
+  type Done,
+  type InspectStep,
+  type Load,
+  type Policy,
+  type PolicyExchange,
+  type PolicyHooks,
+  type PolicyInput,
+  type PolicyServices,
+  type Reply,
+  type Settled,
+  type Verdict,
+} from './policy';
+export { servicesWithoutMemory } from './policy-services';
 export { policies, policyConfigSchemas } from './policies/registry';
+export { MemoryStore, type SharedStore } from './shared-store';

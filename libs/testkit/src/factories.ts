@@ -1,4 +1,5 @@
-import type { Principal, RequestHead, SnapshotRoute } from '@sallyport/contracts';
+import type { Principal, Refusal, RequestHead, SnapshotRoute } from '@sallyport/contracts';
+import type { PolicyExchange, PolicyInput } from '@sallyport/pipeline';
 
 /** A route as the catalog would publish it; say only what the test is about. */
 export function someRoute(more: Partial<SnapshotRoute> = {}): SnapshotRoute {
@@ -57,4 +58,60 @@ export function someHead(more: Partial<RequestHead> = {}): RequestHead {
     mediaType: undefined,
     ...more,
   };
+}
+
+/** An exchange as the hooks of policies see it, with what they asked of it. */
+export interface TestExchange extends PolicyExchange {
+  readonly caps: number[];
+  /** What `abandon` and throws in guarded callbacks gave. */
+  readonly ended: unknown[];
+  /** Ends it, as when the caller goes away or has its answer. */
+  close(): void;
+}
+
+/** An exchange for hooks under test; say only what the test is about. */
+export function policyExchange(
+  more: Partial<Pick<PolicyExchange, 'route' | 'requestId' | 'startedAt' | 'matched' | 'principal'>> = {},
+): TestExchange {
+  const notes = new Map<object, unknown>();
+  const closers: (() => void)[] = [];
+  const ended: unknown[] = [];
+  const caps: number[] = [];
+  let over = false;
+  return {
+    route: someRoute(),
+    requestId: 'req_0000000000000000000000',
+    startedAt: 0,
+    matched: 0,
+    principal: undefined,
+    caps,
+    ended,
+    capBody: (maxBytes) => void caps.push(maxBytes),
+    keep: (owner, value) => void notes.set(owner, value),
+    kept: (owner) => notes.get(owner),
+    onClose: (closer) => void (over ? closer() : closers.push(closer)),
+    guarded:
+      (callback) =>
+      (...values) => {
+        try {
+          callback(...values);
+        } catch (error) {
+          ended.push(error);
+        }
+      },
+    abandon: (refusal: Refusal) => void ended.push(refusal),
+    close() {
+      over = true;
+      for (const closer of closers.splice(0)) closer();
+    },
+    ...more,
+  };
+}
+
+/** What a hook is given: a head and an exchange. */
+export function policyInput(
+  head: Partial<RequestHead> = {},
+  exchange: Parameters<typeof policyExchange>[0] = {},
+): PolicyInput & { readonly exchange: TestExchange } {
+  return { request: someHead(head), exchange: policyExchange(exchange) };
 }

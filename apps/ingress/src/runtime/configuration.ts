@@ -1,5 +1,5 @@
 import type { Principal, RouteClass, Snapshot, SnapshotUpstream } from '@sallyport/contracts';
-import { compileRoute, type CompiledRoute, type Limit } from '@sallyport/pipeline';
+import type { CompiledRoute, Limit } from '@sallyport/pipeline';
 import { RouteTable } from '@sallyport/proxy';
 
 /** One revision, compiled: frozen, and kept by every request that started on it. */
@@ -15,10 +15,10 @@ export interface Configuration {
 
 /**
  * Compiles a snapshot off the request path.
- * @throws PolicyError or RouteConflictError naming the place; the caller keeps the configuration it has.
+ * @param compiled its routes, in their order.
+ * @throws RouteConflictError naming the place; the caller keeps the configuration it has.
  */
-export function compileConfiguration(snapshot: Snapshot): Configuration {
-  const compiled = snapshot.routes.map(compileRoute);
+export function compileConfiguration(snapshot: Snapshot, compiled: readonly CompiledRoute[]): Configuration {
   return Object.freeze({
     revision: snapshot.revision,
     routes: RouteTable.compile(compiled, ({ route }) => ({

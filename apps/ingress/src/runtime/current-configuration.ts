@@ -1,12 +1,19 @@
 import type { RouteClass, Snapshot } from '@sallyport/contracts';
+import type { PolicyCompiler } from '@sallyport/pipeline';
 import { compileConfiguration, type Configuration } from './configuration';
 
 /** The configuration this process runs on: one pointer, swapped between two requests. */
 export class CurrentConfiguration {
   private configuration: Configuration | undefined;
 
-  /** @param adopted told after the swap, for whoever keeps things per configuration. */
-  constructor(private readonly adopted: (configuration: Configuration) => void) {}
+  /**
+   * @param policies compiles what routes carry, and keeps what did not change from one revision to the next.
+   * @param adopted told before the swap, for whoever keeps things per configuration; a throw leaves everything as it was.
+   */
+  constructor(
+    private readonly policies: PolicyCompiler,
+    private readonly adopted: (configuration: Configuration) => void,
+  ) {}
 
   get current(): Configuration | undefined {
     return this.configuration;
@@ -22,8 +29,15 @@ export class CurrentConfiguration {
    * @throws when the snapshot cannot be compiled; then nothing has changed.
    */
   apply(snapshot: Snapshot): void {
-    const next = compileConfiguration(snapshot);
-    this.adopted(next);
-    this.configuration = next;
+    const compiled = this.policies.compile(snapshot.routes);
+    try {
+      const next = compileConfiguration(snapshot, compiled.routes);
+      this.adopted(next);
+      this.configuration = next;
+    } catch (error) {
+      compiled.discard();
+      throw error;
+    }
+    compiled.adopt();
   }
 }

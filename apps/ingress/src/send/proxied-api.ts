@@ -1,31 +1,24 @@
 import { isRefusal, semconv, type Refusal } from '@sallyport/contracts';
 import { formatTraceparent } from '@sallyport/platform';
-import {
-  fieldsToClient,
-  fieldsToUpstream,
-  withoutPrefix,
-  type ForwardSink,
-  type IncomingBody,
-  type UpstreamBody,
-} from '@sallyport/proxy';
+import { fieldsToClient, fieldsToUpstream, withoutPrefix, type ForwardSink, type UpstreamBody } from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
-import { inspectBody } from '../inspect';
+import { AnswerPipe } from '../hooks/answer-pipe';
+import { prepareRequest, type PreparedBody } from '../hooks/request-hooks';
 import type { Target } from './upstreams';
 
 /** Forwards an admitted request to its upstream, streaming both ways. */
 export function sendUpstream(exchange: Exchange, parts: GatewayParts): void {
-  if (!exchange.request!.hasBody) return forward(exchange, parts, undefined);
-  inspectBody(exchange, parts, false, (body) => forward(exchange, parts, body));
+  prepareRequest(exchange, parts, (body) => forward(exchange, parts, body));
 }
 
-function forward(exchange: Exchange, parts: GatewayParts, body: IncomingBody | undefined): void {
+function forward(exchange: Exchange, parts: GatewayParts, body: PreparedBody | undefined): void {
   const target = parts.upstreams.pick(exchange.route.upstream);
   if (isRefusal(target)) return parts.refuse(exchange, target);
   const path = pathOf(exchange, target);
   if (typeof path !== 'string') return parts.refuse(exchange, path);
 
-  const request = exchange.request!;
+  const request = exchange.draft?.head ?? exchange.request!;
   const { route } = exchange;
   const upstream = exchange.configuration!.upstreams.get(route.upstream)!;
   const bytes: UpstreamBody = body?.release();
@@ -45,39 +38,42 @@ function forward(exchange: Exchange, parts: GatewayParts, body: IncomingBody | u
     traceparent: exchange.trace && formatTraceparent(span?.context ?? exchange.trace),
     tracestate: route.trustTrace ? request.field.get('tracestate') : undefined,
     keepBaggage: route.trustTrace,
-    contentLength: lengthOf(bytes, request.contentLength),
+    contentLength: lengthOf(bytes, body?.announced),
   });
   const { timeouts } = upstream;
-  const sink = answerSink(exchange, parts, (status, error) => {
+  const pipe = new AnswerPipe(exchange, parts, 'upstream');
+  const sink = answerSink(exchange, parts, pipe, (status, error) => {
     if (status !== undefined) span?.set(semconv.httpStatus, status);
     span?.end(error === undefined ? undefined : { error });
   });
   const forwarding = target.client.forward({ method: request.method, path, fields, body: bytes, timeouts }, sink);
-  exchange.answer.onDrain(() => forwarding.resume());
+  pipe.feedFrom(forwarding);
   exchange.onClose(() => forwarding.abort());
 }
 
 function answerSink(
   exchange: Exchange,
   parts: GatewayParts,
+  pipe: AnswerPipe,
   settled: (status?: number, error?: string) => void,
 ): ForwardSink {
   const { answer } = exchange;
+  let answered = 0;
   return {
     onHead: (status, fields) => {
-      const ours = exchange.commonFields(parts.showConfigVersion);
-      answer.head(status, [...fieldsToClient(status, fields), ...ours]);
+      answered = status;
+      pipe.head(status, fieldsToClient(status, fields));
     },
-    onData: (chunk) => answer.data(chunk),
+    onData: (chunk) => pipe.data(chunk),
     onEnd: () => {
-      settled(answer.status);
+      settled(answered);
       exchange.outcome ??= 'ok';
-      answer.end();
+      pipe.end();
     },
     onFailure: (refusal: Refusal, phase) => {
       settled(undefined, refusal.code);
       exchange.outcome = refusal.code === 'UPSTREAM_TIMEOUT' ? 'upstream_timeout' : 'upstream_error';
-      if (phase !== 'response') return parts.refuse(exchange, refusal);
+      if (phase !== 'response' || answer.replaceable) return parts.refuse(exchange, refusal);
       exchange.refusal = refusal;
       answer.destroy();
     },
@@ -85,6 +81,8 @@ function answerSink(
 }
 
 function pathOf(exchange: Exchange, target: Target): string | Refusal {
+  const { draft } = exchange;
+  if (draft) return `${target.basePath}${draft.path}${draft.query === undefined ? '' : `?${draft.query}`}`;
   const { path, query, hasQuery } = exchange.request!;
   const kept = exchange.route.stripPrefix ? withoutPrefix(path, exchange.matched) : path;
   if (isRefusal(kept)) return kept;

@@ -6,7 +6,6 @@ export const bodyLimit = definePolicy({
   id: 'body-limit',
   summary:
     'Refuses a request whose body is larger than the route takes, before it is read where its length is announced.',
-  phase: 'admit',
   config: z.strictObject({
     maxBytes: z
       .int()
@@ -14,11 +13,12 @@ export const bodyLimit = definePolicy({
       .max(1024 * 1024 * 1024),
   }),
   example: { maxBytes: 65_536 },
-  compile:
-    ({ maxBytes }) =>
-    ({ request, exchange }) => {
+  compile: ({ maxBytes }) => ({
+    limitsBody: true,
+    admit: ({ request, exchange }) => {
       if ((request.contentLength ?? 0) > maxBytes) return refuse('BODY_TOO_LARGE', { maxBytes });
       exchange.capBody(maxBytes);
       return pass;
     },
+  }),
 });

@@ -12,7 +12,6 @@ const window = z
 export const rateLimit = definePolicy({
   id: 'rate-limit',
   summary: 'Allows so many requests in a window, counted by consumer, key, address or for the route as a whole.',
-  phase: 'limit',
   config: z.strictObject({
     /** Shown to callers in RateLimit-Policy. */
     name: z
@@ -28,14 +27,16 @@ export const rateLimit = definePolicy({
   example: { limit: 100, window: '60s', by: 'consumer' },
   compile: ({ name, limit, window: windowSeconds, by, burst }, route) => {
     const prefix = `${route.service}/${route.version}:${name}:${by}:`;
-    return ({ request, exchange }) => ({
-      policy: name,
-      key: prefix + countedBy(by, request, exchange.principal),
-      limit,
-      windowSeconds,
-      burst: Math.min(burst ?? limit, limit),
-      cost: 1,
-    });
+    return {
+      charges: ({ request, exchange }) => ({
+        policy: name,
+        key: prefix + countedBy(by, request, exchange.principal),
+        limit,
+        windowSeconds,
+        burst: Math.min(burst ?? limit, limit),
+        cost: 1,
+      }),
+    };
   },
 });
 
