@@ -97,7 +97,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
       catalogUrl: targetOf(places.grpc('catalog')),
     };
     const engines = options.remote ? undefined : { verifier: auth.verifier, limiter, inspector, router };
-    const ingress = started('ingress', await startIngress(ingressConfig, await runtimeFor(ingressConfig), engines));
+    const ingress = started('ingress', await startIngress(ingressConfig, await runtimeFor(ingressConfig), { engines }));
     return { auth, catalog, ingress };
   });
 }

@@ -10,6 +10,8 @@ export class Answer {
   /** 0 until a head was given. */
   status = 0;
   bytes = 0;
+  private fields: RawFields = [];
+  private ended = false;
   private announced: number | undefined;
   private held: Buffer | undefined;
 
@@ -24,9 +26,18 @@ export class Answer {
     return !this.response.headersSent;
   }
 
+  /** Whether events can still be added: a stream of them is under way, and nothing is wrapped around its bytes. */
+  get takesEvents(): boolean {
+    const { response, announced, fields } = this;
+    if (!response.headersSent || response.destroyed || this.ended || announced !== undefined) return false;
+    const type = fieldValue(fields, 'content-type') ?? '';
+    return /^text\/event-stream *(;|$)/i.test(type) && fieldValue(fields, 'content-encoding') === undefined;
+  }
+
   /** @param fields names in lower case */
   head(status: number, fields: RawFields): void {
     this.status = status;
+    this.fields = fields;
     const length = fieldValue(fields, 'content-length');
     this.announced = length === undefined ? undefined : Number(length);
     this.response.sendDate = fieldValue(fields, 'date') === undefined;
@@ -48,6 +59,7 @@ export class Answer {
   }
 
   end(): void {
+    this.ended = true;
     this.record(() => {
       if (this.held) this.response.end(this.held);
       else this.response.end();
@@ -56,6 +68,7 @@ export class Answer {
 
   /** Cuts the connection: the only honest end of an answer whose rest will not come. */
   destroy(): void {
+    this.ended = true;
     this.record(() => this.response.destroy());
   }
 }

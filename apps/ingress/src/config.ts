@@ -1,6 +1,11 @@
 import { z } from 'zod';
 
 import { defineConfig, flag, integer, port, text, variable, type Address, type BaseConfig } from '@sallyport/platform';
+import { readListenersFile, type ListenerSettings } from './listeners/listeners-file';
+
+/** More would only take memory: a machine of this many cores runs several ingresses. */
+const MAX_WORKERS = 64;
+const WORKERS = `expected a number of workers from 1 to ${MAX_WORKERS}`;
 
 const seconds = integer.pipe(z.number().min(0).max(600));
 
@@ -8,9 +13,14 @@ const read = defineConfig('ingress', {
   httpPort: variable('SALLYPORT_INGRESS_HTTP_PORT', port),
   adminPort: variable('SALLYPORT_INGRESS_ADMIN_PORT', port),
   healthPort: variable('SALLYPORT_INGRESS_HEALTH_PORT', port),
+  workers: variable(
+    'SALLYPORT_INGRESS_WORKERS',
+    integer.pipe(z.number().min(1, WORKERS).max(MAX_WORKERS, WORKERS)).default(2),
+  ),
   drainSeconds: variable('SALLYPORT_INGRESS_DRAIN_SECONDS', seconds),
   balancerSeconds: variable('SALLYPORT_INGRESS_BALANCER_SECONDS', seconds),
   showConfigVersion: variable('SALLYPORT_INGRESS_SHOW_CONFIG_VERSION', flag),
+  listenersFile: variable('SALLYPORT_INGRESS_LISTENERS_FILE', text.optional()),
   pepper: variable('SALLYPORT_PEPPER', text),
   authUrl: variable('SALLYPORT_AUTH_GRPC_URL', text),
   rateLimitUrl: variable('SALLYPORT_RATE_LIMIT_GRPC_URL', text),
@@ -21,11 +31,15 @@ const read = defineConfig('ingress', {
 
 export interface IngressConfig extends BaseConfig {
   readonly listen: { readonly http: Address; readonly admin: Address | null; readonly health: Address | null };
-  /** How long open exchanges may finish once the listener is closed. */
+  /** Processes that share the port; 1: this one alone. */
+  readonly workers: number;
+  /** How long after the signal open exchanges may finish. */
   readonly drainSeconds: number;
   /** How long to go on accepting after SIGTERM, so that balancers see /readyz turn. */
   readonly balancerSeconds: number;
   readonly showConfigVersion: boolean;
+  /** The doors of a file of listeners; undefined: one plain door at `listen.http`. */
+  readonly listeners?: readonly ListenerSettings[] | undefined;
   /** Key of the HMACs of API keys and of the pseudonyms in records. */
   readonly pepper: string;
   /** Where the decision services answer; not used when their engines are handed in. */
@@ -43,11 +57,33 @@ export interface IngressConfig extends BaseConfig {
  * @throws ConfigError naming the variable that is wrong.
  */
 export function readIngressConfig(environment: NodeJS.ProcessEnv): IngressConfig {
-  const { httpPort, adminPort, healthPort, authUrl, rateLimitUrl, wafUrl, aiRouterUrl, ...rest } = read(environment);
+  const { httpPort, adminPort, healthPort, authUrl, rateLimitUrl, wafUrl, aiRouterUrl, listenersFile, ...rest } =
+    read(environment);
   const { host } = rest;
   return {
     ...rest,
+    ...(listenersFile !== undefined && { listeners: readListenersFile(listenersFile, host) }),
     listen: { http: { host, port: httpPort }, admin: { host, port: adminPort }, health: { host, port: healthPort } },
     consult: { auth: authUrl, rateLimit: rateLimitUrl, waf: wafUrl, aiRouter: aiRouterUrl },
+  };
+}
+
+/** What an end may take beyond the time that open exchanges have: shipping records, and the last bytes of answers. */
+const AFTER_DRAIN_MS = 10_000;
+
+/** Milliseconds after which a process ends, drained or not. */
+export function endsWithinMs({ drainSeconds, balancerSeconds }: IngressConfig): number {
+  return Math.max(drainSeconds, balancerSeconds) * 1000 + AFTER_DRAIN_MS;
+}
+
+const LONGEST_NODE_NAME = 63;
+
+/** The config of one worker of a group: a name of its own, and no health port. */
+export function workerConfig(config: IngressConfig, slot: number): IngressConfig {
+  const suffix = `-w${slot}`;
+  return {
+    ...config,
+    nodeName: `${config.nodeName.slice(0, LONGEST_NODE_NAME - suffix.length)}${suffix}`,
+    listen: { ...config.listen, health: null },
   };
 }

@@ -1,26 +1,53 @@
+import type { EndReason } from '@sallyport/platform';
 import type { IngressConfig } from './config';
 import type { Exchange } from './exchange';
 import type { HttpListener } from './listeners/http';
 
 const LOOK_EVERY_MS = 50;
+/** How long the last bytes of answers that were cut short may take to leave. */
+const LAST_BYTES_MS = 1_000;
+/** After a defect of ours: long enough that callers in the middle of a connection learn that it is the last answer on it. */
+const AFTER_FAULT_MS = 1_000;
+
+export interface Drained {
+  /** Exchanges under way. */
+  readonly open: ReadonlySet<Exchange>;
+  readonly listeners: readonly Pick<HttpListener, 'announceEnd' | 'stopAccepting'>[];
+  readonly config: Pick<IngressConfig, 'balancerSeconds' | 'drainSeconds'>;
+  /** Undefined where the ingress is one part of a process. */
+  readonly reason: EndReason | undefined;
+  /** Ends an exchange that has had its time. */
+  cutShort(exchange: Exchange): void;
+}
 
 /**
- * Ends the data door without breaking what is under way: goes on accepting until balancers have noticed, then lets open
- * exchanges finish, and tells those that do not finish in time.
+ * Ends the data door without breaking what is under way. From the first moment every answer says that it is the last on its
+ * connection; connections are accepted until balancers have noticed; then open exchanges finish, and those that do not
+ * finish in time are told. Both times run from the signal.
  */
-export async function drainExchanges(
-  open: ReadonlySet<Exchange>,
-  listener: HttpListener,
-  { balancerSeconds, drainSeconds }: Pick<IngressConfig, 'balancerSeconds' | 'drainSeconds'>,
-  cutShort: (exchange: Exchange) => void,
-): Promise<void> {
-  if (balancerSeconds > 0) await pause(balancerSeconds * 1000);
-  listener.stopAccepting();
-  for (let left = drainSeconds * 1000; left > 0 && open.size > 0; left -= LOOK_EVERY_MS) await pause(LOOK_EVERY_MS);
+export async function drainExchanges({ open, listeners, config, reason, cutShort }: Drained): Promise<void> {
+  const begun = performance.now();
+  const left = (ms: number) => begun + ms - performance.now();
+  for (const listener of listeners) listener.announceEnd();
+  await pause(left(graceMs(config, reason)));
+  for (const listener of listeners) listener.stopAccepting();
+  await emptied(open, left(config.drainSeconds * 1000));
   for (const exchange of open) cutShort(exchange);
-  for (let left = 1000; left > 0 && open.size > 0; left -= LOOK_EVERY_MS) await pause(LOOK_EVERY_MS);
+  await emptied(open, LAST_BYTES_MS);
+}
+
+/** Who pressed Ctrl-C has no balancer, and a process without its supervisor has no listener that would take more. */
+function graceMs({ balancerSeconds }: Drained['config'], reason: EndReason | undefined): number {
+  if (reason === 'SIGINT' || reason === 'orphaned') return 0;
+  if (reason === 'fault') return Math.min(AFTER_FAULT_MS, balancerSeconds * 1000);
+  return balancerSeconds * 1000;
+}
+
+async function emptied(open: ReadonlySet<Exchange>, withinMs: number): Promise<void> {
+  const end = performance.now() + withinMs;
+  while (open.size > 0 && performance.now() < end) await pause(Math.min(LOOK_EVERY_MS, end - performance.now()));
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : Promise.resolve();
 }

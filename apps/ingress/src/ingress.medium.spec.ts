@@ -56,6 +56,7 @@ beforeAll(async () => {
   const config: IngressConfig = {
     ...runtime.config,
     listen: { http: { host: '127.0.0.1', port: await freePort() }, admin: null, health: null },
+    workers: 1,
     drainSeconds: 1,
     balancerSeconds: 0,
     showConfigVersion: true,
@@ -63,12 +64,9 @@ beforeAll(async () => {
     consult: { auth: '', rateLimit: '', waf: '', aiRouter: '' },
     catalogUrl: '',
   };
-  ingress = await startIngress(config, runtime, {
-    verifier,
-    limiter: new LocalLimiter(new MemorySource(systemClock)),
-    inspector: new Engine(),
-    router,
-  });
+  const limiter = new LocalLimiter(new MemorySource(systemClock));
+  const engines = { verifier, limiter, inspector: new Engine(), router };
+  ingress = await startIngress(config, runtime, { engines });
   url = ingress.address;
 });
 

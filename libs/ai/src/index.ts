@@ -14,7 +14,7 @@
  */
 export type { ChatRequest } from './chat';
 export { readChatRequest } from './dialects/openai-chat/parse';
-export { renderOpenAiRefusal } from './dialects/openai-chat/refusal';
+export { renderOpenAiErrorEvent, renderOpenAiRefusal } from './dialects/openai-chat/refusal';
 export { renderModelList } from './dialects/openai-chat/render';
 export { completeChat } from './execute/run-plan';
 export type { ChatClient, ChatFacts, Wires } from './execute/chat-call';

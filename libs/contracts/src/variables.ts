@@ -143,9 +143,15 @@ export const variables: readonly Variable[] = [
     default: '1073741824',
   },
   {
+    name: 'SALLYPORT_INGRESS_WORKERS',
+    apps: ['ingress', 'all-in-one'],
+    summary:
+      'Processes that share the data port under a supervisor, 1 to 64. Default: 2; an all-in-one is one process and takes no more than 1.',
+  },
+  {
     name: 'SALLYPORT_INGRESS_DRAIN_SECONDS',
     apps: ['ingress', 'all-in-one'],
-    summary: 'How long open streams may finish after SIGTERM.',
+    summary: 'How long after the signal open streams may finish; the process ends ten seconds later at the latest.',
     default: '20',
   },
   {
@@ -153,6 +159,12 @@ export const variables: readonly Variable[] = [
     apps: ['ingress'],
     summary: 'How long to go on accepting after SIGTERM, so that balancers notice /readyz.',
     default: '5',
+  },
+  {
+    name: 'SALLYPORT_INGRESS_LISTENERS_FILE',
+    apps: ['ingress', 'all-in-one'],
+    summary:
+      'YAML list of listeners of the data door with their TLS, HTTP/2 and limits. Unset: one plain listener at SALLYPORT_INGRESS_HTTP_PORT.',
   },
   {
     name: 'SALLYPORT_INGRESS_SHOW_CONFIG_VERSION',

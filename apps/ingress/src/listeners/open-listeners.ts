@@ -38,6 +38,7 @@ export async function openListeners(
       return opened.reduce((sum, { sockets }) => sum + sockets, 0);
     },
     renew: () => opened.forEach((listener) => listener.renew()),
+    announceEnd: () => opened.forEach((listener) => listener.announceEnd()),
     stopAccepting: () => opened.forEach((listener) => listener.stopAccepting()),
     close: async () => void (await Promise.all(opened.map((listener) => listener.close()))),
   };
