@@ -58,7 +58,7 @@ export class Http2Session {
       // Streams beyond the number that is allowed, and frames that break the protocol: a client that is well never sends any.
       maxSessionRejectedStreams: http2.streams,
       maxSessionInvalidFrames: http2.resets,
-    } as Parameters<typeof performServerHandshake>[1]);
+    });
     this.session.on('stream', (stream: ServerHttp2Stream, _: unknown, flags: number, raw: string[]) =>
       this.begin(stream, flags, raw),
     );

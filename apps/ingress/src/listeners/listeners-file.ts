@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { ConfigError, type Address } from '@sallyport/platform';
+import { ConfigError, describeAddress, type Address } from '@sallyport/platform';
 import { listenerLimits, type ListenerLimits } from '@sallyport/proxy';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
@@ -104,6 +104,12 @@ export function readListenersFile(path: string, defaultHost: string): readonly L
 /** @throws ConfigError: the files of a listener that cannot be used stop the start like any other setting. */
 export function unusableFile(listener: string, error: Error): ConfigError {
   return new ConfigError(VARIABLE, `listener “${listener}”, tls.${error.message}`);
+}
+
+/** `https://host:port`, `http://host:port` or `unix:/path`. */
+export function addressOf({ address, tls }: ListenerSettings): string {
+  const described = describeAddress(address);
+  return tls ? described.replace(/^http:/, 'https:') : described;
 }
 
 function readYaml(path: string): unknown {
