@@ -1,6 +1,6 @@
 import type { LookupAddress, LookupOptions } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { addressBytes } from './address';
+import { addressBytes, blockHolds, parseAddressBlock, type AddressBlock } from './address';
 
 /** Asks the name service; the signature of `dns.lookup`. */
 export type Lookup = (
@@ -16,17 +16,12 @@ export type Lookup = (
  */
 export type AddressClass = 'public' | 'private' | 'forbidden';
 
-interface Block {
-  readonly prefix: Uint8Array;
-  readonly bits: number;
+interface Block extends AddressBlock {
   readonly is: AddressClass;
 }
 
 function block(cidr: string, is: AddressClass): Block {
-  const [address = '', bits = ''] = cidr.split('/');
-  const prefix = addressBytes(address);
-  if (!prefix) throw new RangeError(`not an address: ${cidr}`);
-  return { prefix, bits: Number(bits), is };
+  return { ...parseAddressBlock(cidr), is };
 }
 
 /** IANA's special-purpose registry (RFC 6890 and its updates); the first that holds the address decides. */
@@ -62,21 +57,14 @@ const ipv6Blocks = [
 
 const NAT64 = block('64:ff9b::/96', 'public');
 
-function holds({ prefix, bits }: Block, address: Uint8Array): boolean {
-  const whole = bits >> 3;
-  for (let at = 0; at < whole; at++) if (prefix[at] !== address[at]) return false;
-  const rest = bits & 7;
-  return rest === 0 || prefix[whole]! >> (8 - rest) === address[whole]! >> (8 - rest);
-}
-
 /** @param address in any spelling; what is no address is `forbidden`. */
 export function classifyAddress(address: string): AddressClass {
   const bytes = addressBytes(address);
   if (!bytes) return 'forbidden';
   // RFC 6052 §2.1: the last four bytes are the IPv4 address that is really meant.
-  if (bytes.length === 16 && holds(NAT64, bytes)) return classifyAddress(bytes.subarray(12).join('.'));
+  if (bytes.length === 16 && blockHolds(NAT64, bytes)) return classifyAddress(bytes.subarray(12).join('.'));
   const blocks = bytes.length === 4 ? ipv4Blocks : ipv6Blocks;
-  return blocks.find((one) => holds(one, bytes))?.is ?? 'forbidden';
+  return blocks.find((one) => blockHolds(one, bytes))?.is ?? 'forbidden';
 }
 
 /** The name or address of an upstream leads where no upstream may be. */

@@ -1,5 +1,7 @@
 import { isRefusal, type Refusal } from '@sallyport/contracts';
 import fc from 'fast-check';
+import { AddressList } from './address';
+import { Oddity } from './canonical-path';
 import { canonicalRequest, type CanonicalRequest, type RawRequest } from './canonical-request';
 import { limits } from './limits';
 import vectors from './testdata/canonical-requests.json';
@@ -18,6 +20,7 @@ interface Vector {
   hasBody?: boolean;
   contentLength?: number;
   kept?: string[];
+  oddities?: number;
 }
 
 function raw(change: Partial<RawRequest> = {}): RawRequest {
@@ -60,6 +63,7 @@ describe('canonicalRequest', () => {
     const head = accepted(request);
     expect(head.path).toBe(vector.path);
     expect(head.query).toBe(vector.query ?? '');
+    expect(head.oddities).toBe(vector.oddities ?? 0);
     expect(head.hasQuery).toBe(vector.target.includes('?'));
     if (vector.authority) expect(head.authority).toBe(vector.authority);
     if (vector.hasBody !== undefined) expect(head.hasBody).toBe(vector.hasBody);
@@ -180,7 +184,8 @@ describe('properties of the canonical path', () => {
     fc.assert(
       fc.property(spelled, (target) => {
         const head = canonicalRequest(raw({ target }), limits.head);
-        if (isRefusal(head)) return;
+        // Only routes that keep an escaped slash ever see one.
+        if (isRefusal(head) || head.oddities & Oddity.encodedSlash) return;
         const decoded = head.path.split('/').map((segment) => decodeURIComponent(segment));
         for (const segment of decoded) {
           expect(segment).not.toMatch(/[/\\\x00-\x1f\x7f]/);
@@ -209,5 +214,117 @@ describe('properties of the canonical path', () => {
         expect(accepted(raw({ target: `/a?${query}` })).query).toBe(query);
       }),
     );
+  });
+});
+
+describe('what a listener may set', () => {
+  const withFields = (...rawHeaders: string[]) => raw({ rawHeaders: ['Host', 'a', ...rawHeaders] });
+
+  it('drops fields with an underscore in their name, and counts them all the same', () => {
+    const lenient = { ...limits.head, underscoreNames: 'drop' as const };
+    const head = canonicalRequest(withFields('X_User', 'admin', 'Transfer_Encoding', 'chunked', 'X-Tag', 'a'), lenient);
+    expect(isRefusal(head) ? head : head.fields.map(({ name }) => name)).toEqual(['host', 'x-tag']);
+    const many = Array.from({ length: 100 }, () => ['a_b', '']).flat();
+    expect(canonicalRequest(withFields(...many), lenient)).toMatchObject({ code: 'HEADERS_TOO_LARGE' });
+  });
+
+  describe('whose word is taken', () => {
+    const trustedProxies = new AddressList(['10.0.0.0/8', '2001:db8:1::/48']);
+    const from = (remoteAddress: string, ...rawHeaders: string[]) =>
+      accepted({ ...withFields(...rawHeaders), remoteAddress, trustedProxies });
+
+    it.each([
+      [
+        'a stranger names nobody',
+        '192.0.2.7',
+        ['X-Forwarded-For', '1.1.1.1', 'X-Forwarded-Proto', 'https'],
+        '192.0.2.7',
+        'http',
+      ],
+      [
+        'a proxy names the caller',
+        '10.0.0.1',
+        ['X-Forwarded-For', '1.1.1.1', 'X-Forwarded-Proto', 'https'],
+        '1.1.1.1',
+        'https',
+      ],
+      [
+        'what the caller wrote itself counts for nothing',
+        '10.0.0.1',
+        ['X-Forwarded-For', '9.9.9.9, 1.1.1.1'],
+        '1.1.1.1',
+        'http',
+      ],
+      [
+        'hops of our own are stepped over',
+        '10.0.0.1',
+        ['X-Forwarded-For', '1.1.1.1, 10.0.0.9, 10.0.0.8'],
+        '1.1.1.1',
+        'http',
+      ],
+      [
+        'several fields are one list',
+        '10.0.0.1',
+        ['X-Forwarded-For', '9.9.9.9', 'X-Forwarded-For', '1.1.1.1'],
+        '1.1.1.1',
+        'http',
+      ],
+      ['all hops are ours', '10.0.0.1', ['X-Forwarded-For', '10.0.0.7, 10.0.0.8'], '10.0.0.7', 'http'],
+      ['junk ends the search', '10.0.0.1', ['X-Forwarded-For', '1.1.1.1, unknown'], '10.0.0.1', 'http'],
+      ['a port is no part of an address', '10.0.0.1', ['X-Forwarded-For', '1.1.1.1:4711'], '1.1.1.1', 'http'],
+      ['IPv6 in brackets', '2001:db8:1::1', ['X-Forwarded-For', '[2001:db8:2::1]:80'], '2001:db8:2::1', 'http'],
+      ['a mapped address is the address', '::ffff:10.0.0.1', ['X-Forwarded-For', '::ffff:1.1.1.1'], '1.1.1.1', 'http'],
+      [
+        'a scheme for each hop',
+        '10.0.0.1',
+        ['X-Forwarded-For', '1.1.1.1, 10.0.0.8', 'X-Forwarded-Proto', 'https, http'],
+        '1.1.1.1',
+        'https',
+      ],
+      ['a scheme that is none', '10.0.0.1', ['X-Forwarded-Proto', 'gopher'], '10.0.0.1', 'http'],
+      ['a scheme alone', '10.0.0.1', ['X-Forwarded-Proto', 'https'], '10.0.0.1', 'https'],
+      [
+        'more hops than any network has',
+        '10.0.0.1',
+        ['X-Forwarded-For', '1.1.1.1,'.repeat(40) + '1.1.1.1'],
+        '10.0.0.1',
+        'http',
+      ],
+    ])('%s', (_, peer, rawHeaders, address, scheme) => {
+      const head = from(peer, ...rawHeaders);
+      expect([head.clientAddress, head.scheme]).toEqual([address, scheme]);
+      expect([...head.field.keys()]).toEqual(['host']);
+    });
+
+    it('and nothing else: the host is the one that was sent to us', () => {
+      expect(from('10.0.0.1', 'X-Forwarded-Host', 'evil.example').host).toBe('a');
+    });
+  });
+
+  it('grants the wish for WebSocket only where it can be granted, and no other wish', () => {
+    const wish = (upgrade: string, more: Partial<RawRequest> = {}) => ({
+      ...withFields('Connection', 'keep-alive, Upgrade', 'Upgrade', upgrade),
+      ...more,
+    });
+    expect(accepted(wish('websocket', { upgradable: true })).upgrade).toBe('websocket');
+    expect(refused(wish('websocket')).code).toBe('REQUEST_MALFORMED');
+    for (const other of ['h2c', 'websocket, h2c', 'TLS/1.2', '']) {
+      expect(refused(wish(other, { upgradable: true })).code).toBe('REQUEST_MALFORMED');
+    }
+    expect(refused({ ...wish('websocket', { upgradable: true }), method: 'POST' }).code).toBe('REQUEST_MALFORMED');
+    expect(refused({ ...withFields('Upgrade', 'websocket'), upgradable: true }).code).toBe('REQUEST_MALFORMED');
+  });
+
+  it('knows one expectation', () => {
+    const expecting = (value: string, httpVersion = '1.1') => ({
+      ...withFields('Content-Length', '3', 'Expect', value),
+      method: 'POST',
+      httpVersion,
+    });
+    expect(accepted(expecting('100-Continue')).expectsContinue).toBe(true);
+    expect(accepted(expecting('100-continue', '1.0')).expectsContinue).toBe(false);
+    expect(accepted(withFields('Expect', '100-continue')).expectsContinue).toBe(false);
+    expect(refused(expecting('100-continue, x')).code).toBe('REQUEST_MALFORMED');
+    expect(refused(expecting('200-ok')).code).toBe('REQUEST_MALFORMED');
   });
 });

@@ -1,10 +1,11 @@
 import { isRefusal, refuse, type Field, type Refusal, type RequestHead } from '@sallyport/contracts';
+import { unwrapAddress, type AddressList } from './address';
 import { parseAuthority, type Authority } from './authority';
-import { canonicalPath } from './canonical-path';
-import { isHopByHop, isImpersonating, isInterpreted, isReliedUpon, isSingleton } from './inbound-fields';
-import { unwrapAddress } from './address';
+import { canonicalPath, REFUSED_ODDITIES } from './canonical-path';
+import { isFieldName, isHopByHop, isReliedUpon, nameFacts, type NameFacts } from './inbound-fields';
 import type { HeadLimits } from './limits';
 import { parseMediaType } from './media-type';
+import { originOf, type Origin } from './trusted-proxies';
 
 /** What the HTTP parser hands over, before anything is believed. */
 export interface RawRequest {
@@ -13,10 +14,16 @@ export interface RawRequest {
   readonly target: string;
   /** Names and values in turn, as received (latin1: one character a byte). */
   readonly rawHeaders: readonly string[];
+  /** `1.0`, `1.1` or `2`. */
   readonly httpVersion: string;
+  /** Of the connection, or what a PROXY header put in its place. */
   readonly remoteAddress: string;
   /** Whether the connection is TLS. */
   readonly encrypted: boolean;
+  /** Whose word on address and scheme is taken; left out: nobody's. */
+  readonly trustedProxies?: AddressList | undefined;
+  /** Whether the caller's wish to speak WebSocket can be granted at all; otherwise every upgrade is refused. */
+  readonly upgradable?: boolean;
 }
 
 /** The head everything else reads, with what only the edge needs to know beside it. */
@@ -25,15 +32,21 @@ export interface CanonicalRequest extends RequestHead {
   readonly host: string;
   /** Lower case; undefined when the media type names none. */
   readonly charset: string | undefined;
+  /** Bits of `Oddity`: what the path holds that only some routes take. */
+  readonly oddities: number;
+  /** The caller waits for `100 Continue` before it sends the body. */
+  readonly expectsContinue: boolean;
+  /** The caller wants to speak another protocol; only on connections where that can be granted. */
+  readonly upgrade: 'websocket' | undefined;
 }
 
 const malformed = (reason: string): Refusal => refuse('REQUEST_MALFORMED', { reason });
 const tooLarge = (reason: string): Refusal => refuse('HEADERS_TOO_LARGE', { reason });
 
 const METHOD = /^[A-Z][A-Z-]{0,31}$/;
-const FIELD_NAME = /^[!#$%&'*+.^`|~0-9A-Za-z-]+$/;
+/** What is no plain printable text: such values are looked at once more. */
+const UNUSUAL = /[^\t\x20-\x7e]/;
 const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
-const ABOVE_ASCII = /[\x80-\uffff]/;
 const CONTENT_LENGTH = /^\d{1,15}$/;
 const NOT_IN_QUERY = /[^\x21-\x7e]/;
 const SCHEME = /^(https?):\/\/([^/?#]*)/i;
@@ -50,22 +63,25 @@ export function canonicalRequest(raw: RawRequest, limits: HeadLimits): Canonical
   const refused = judgeRequestLine(raw, limits) ?? judgeWeight(raw.rawHeaders, limits);
   if (refused) return refused;
 
-  const received = readFields(raw.rawHeaders);
-  if (isRefusal(received)) return received;
-  const framing = readFraming(received, raw.httpVersion);
+  const read = new FieldReader(limits.underscoreNames === 'drop');
+  const unreadable = read.all(raw.rawHeaders);
+  if (unreadable) return unreadable;
+  const framing = readFraming(read, raw.httpVersion);
   if (isRefusal(framing)) return framing;
-  const dropped = readConnection(received);
-  if (isRefusal(dropped)) return dropped;
+  const upgrade = readUpgrade(read, raw, framing.hasBody);
+  if (isRefusal(upgrade)) return upgrade;
+  const expectsContinue = readExpectation(read, raw.httpVersion, framing.hasBody);
+  if (isRefusal(expectsContinue)) return expectsContinue;
+  const disconnected = read.dropWhatConnectionNames();
+  if (disconnected) return disconnected;
 
-  const scheme = raw.encrypted ? 'https' : 'http';
-  const named = readHost(received, scheme);
+  const { address: clientAddress, scheme } = readOrigin(read, raw);
+  const named = readHost(read, scheme);
   if (isRefusal(named)) return named;
   const target = readTarget(raw.target, scheme, named);
   if (isRefusal(target)) return target;
 
-  const fields = received.filter(({ name }) => !isHopByHop(name) && !dropped.has(name) && !isImpersonating(name));
-  const field = joinFields(fields);
-  const contentType = field.get('content-type');
+  const contentType = read.field.get('content-type');
   const mediaType = contentType === undefined ? undefined : parseMediaType(contentType);
   return Object.freeze({
     method: raw.method,
@@ -77,13 +93,16 @@ export function canonicalRequest(raw: RawRequest, limits: HeadLimits): Canonical
     hasQuery: target.hasQuery,
     rawTarget: raw.target,
     version: raw.httpVersion as '1.0' | '1.1' | '2',
-    fields: Object.freeze(fields),
-    field,
-    clientAddress: unwrapAddress(raw.remoteAddress),
+    fields: Object.freeze(read.fields),
+    field: read.field,
+    clientAddress,
     contentLength: framing.contentLength,
     hasBody: framing.hasBody,
     mediaType: mediaType?.essence,
     charset: mediaType?.parameters.get('charset')?.toLowerCase(),
+    oddities: target.oddities,
+    expectsContinue,
+    upgrade,
   });
 }
 
@@ -111,74 +130,154 @@ function judgeWeight(rawHeaders: readonly string[], limits: HeadLimits): Refusal
     : undefined;
 }
 
-function readFields(rawHeaders: readonly string[]): Field[] | Refusal {
-  const fields: Field[] = [];
-  const seen = new Set<string>();
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]!.toLowerCase();
-    const value = rawHeaders[at + 1]!;
-    // Origins that speak CGI read `X_User` and `X-User` as one variable, so the underscore is no way around removal.
-    if (name.includes('_')) return malformed('a field name holds an underscore');
-    if (!FIELD_NAME.test(name)) return malformed('a field name is not a token');
-    if (CONTROL_CHARACTER.test(value)) return malformed('a field value holds a control character');
-    if (isInterpreted(name) && ABOVE_ASCII.test(value)) return malformed(`the field ${name} holds a byte above 0x7F`);
-    if (isSingleton(name) && seen.has(name)) return malformed(`the field ${name} was sent twice`);
-    seen.add(name);
-    fields.push(Object.freeze({ name, value }));
+const join = (before: string | undefined, value: string): string =>
+  before === undefined ? value : `${before},${value}`;
+
+/** Reads the fields in one pass: those that go on, and apart from them those that say something about the connection. */
+class FieldReader {
+  fields: Field[] = [];
+  field = new Map<string, string>();
+  host: string | undefined;
+  contentLength: string | undefined;
+  expect: string | undefined;
+  /** Several values are joined by comma; so are those below. */
+  transferEncoding: string | undefined;
+  connection: string | undefined;
+  upgrade: string | undefined;
+  forwardedFor: string | undefined;
+  forwardedProto: string | undefined;
+  private proxyAuthorization = false;
+
+  constructor(private readonly dropUnderscores: boolean) {}
+
+  all(rawHeaders: readonly string[]): Refusal | undefined {
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      const facts = nameFacts(rawHeaders[at]!);
+      // Origins that speak CGI read `X_User` and `X-User` as one variable, so the underscore is no way around removal.
+      if (facts.fault === 'underscore' && this.dropUnderscores) continue;
+      const value = rawHeaders[at + 1]!;
+      const refusal = judgeField(facts, value) ?? (facts.endsHere ? this.note(facts, value) : this.keep(facts, value));
+      if (refusal) return refusal;
+    }
+    return undefined;
   }
-  return fields;
+
+  private keep({ name, singleton }: NameFacts, value: string): Refusal | undefined {
+    const before = this.field.get(name);
+    if (before !== undefined && singleton) return malformed(`the field ${name} was sent twice`);
+    if (name === 'host') this.host = value;
+    else if (name === 'content-length') this.contentLength = value;
+    else if (name === 'expect') this.expect = value;
+    // RFC 9110 §5.3; cookies would join by semicolon (RFC 9113 §8.2.3), but come once.
+    this.field.set(name, before === undefined ? value : `${before}, ${value}`);
+    this.fields.push(Object.freeze({ name, value }));
+    return undefined;
+  }
+
+  private note({ name }: NameFacts, value: string): Refusal | undefined {
+    switch (name) {
+      case 'connection':
+        this.connection = join(this.connection, value);
+        break;
+      case 'transfer-encoding':
+        this.transferEncoding = join(this.transferEncoding, value);
+        break;
+      case 'upgrade':
+        this.upgrade = join(this.upgrade, value);
+        break;
+      case 'x-forwarded-for':
+        this.forwardedFor = join(this.forwardedFor, value);
+        break;
+      case 'x-forwarded-proto':
+        this.forwardedProto = join(this.forwardedProto, value);
+        break;
+      case 'proxy-authorization':
+        if (this.proxyAuthorization) return malformed(`the field ${name} was sent twice`);
+        this.proxyAuthorization = true;
+    }
+    return undefined;
+  }
+
+  /** Lets the fields end here that Connection names (RFC 9110 §7.6.1). */
+  dropWhatConnectionNames(): Refusal | undefined {
+    if (this.connection === undefined || KEPT_ALIVE.has(this.connection)) return undefined;
+    const dropped = new Set<string>();
+    for (const member of this.connection.split(',')) {
+      const name = member.trim().toLowerCase();
+      if (name === '' || isHopByHop(name)) continue;
+      if (!isFieldName(name)) return malformed('Connection names something that is no field');
+      if (isReliedUpon(name)) return malformed(`Connection names ${name}, which does not end here`);
+      dropped.add(name);
+    }
+    if (dropped.size === 0) return undefined;
+    this.fields = this.fields.filter(({ name }) => !dropped.has(name));
+    for (const name of dropped) this.field.delete(name);
+    return undefined;
+  }
 }
 
-function valuesOf(fields: readonly Field[], name: string): string[] {
-  return fields.filter((field) => field.name === name).map(({ value }) => value);
+/** What nearly every Connection field says, which names no field. */
+const KEPT_ALIVE: ReadonlySet<string> = new Set(['keep-alive', 'close', 'Keep-Alive', 'Close']);
+
+function judgeField({ name, fault, interpreted }: NameFacts, value: string): Refusal | undefined {
+  if (fault === 'underscore') return malformed('a field name holds an underscore');
+  if (fault === 'token') return malformed('a field name is not a token');
+  if (!UNUSUAL.test(value)) return undefined;
+  if (CONTROL_CHARACTER.test(value)) return malformed('a field value holds a control character');
+  return interpreted ? malformed(`the field ${name} holds a byte above 0x7F`) : undefined;
 }
 
 /** RFC 9112 §6: one way to say where the body ends, or none. */
 function readFraming(
-  fields: readonly Field[],
+  { contentLength, transferEncoding }: FieldReader,
   version: string,
 ): { contentLength: number | undefined; hasBody: boolean } | Refusal {
-  const [length] = valuesOf(fields, 'content-length');
-  const encodings = valuesOf(fields, 'transfer-encoding');
-  if (encodings.length > 0) {
+  if (transferEncoding !== undefined) {
     if (version !== '1.1') return malformed('Transfer-Encoding needs HTTP/1.1');
-    if (length !== undefined) return malformed('Content-Length and Transfer-Encoding contradict each other');
-    if (encodings.length > 1 || encodings[0]!.toLowerCase() !== 'chunked')
-      return malformed('the only transfer encoding is chunked');
+    if (contentLength !== undefined) return malformed('Content-Length and Transfer-Encoding contradict each other');
+    if (transferEncoding.toLowerCase() !== 'chunked') return malformed('the only transfer encoding is chunked');
     return { contentLength: undefined, hasBody: true };
   }
-  if (length === undefined) return { contentLength: undefined, hasBody: false };
-  if (!CONTENT_LENGTH.test(length)) return malformed('Content-Length is not one number');
-  return { contentLength: Number(length), hasBody: Number(length) > 0 };
+  if (contentLength === undefined) return { contentLength: undefined, hasBody: false };
+  if (!CONTENT_LENGTH.test(contentLength)) return malformed('Content-Length is not one number');
+  return { contentLength: Number(contentLength), hasBody: Number(contentLength) > 0 };
 }
 
-const NOTHING_DROPPED: ReadonlySet<string> = new Set();
+/** RFC 9110 §7.8: a switch of protocols is a wish; none but WebSocket (RFC 6455 §4.1) is ever granted. */
+function readUpgrade(
+  { upgrade, connection, field }: FieldReader,
+  { method, httpVersion, upgradable }: RawRequest,
+  hasBody: boolean,
+): 'websocket' | undefined | Refusal {
+  if (field.has('http2-settings')) return malformed('HTTP/2 is not begun by an upgrade');
+  if (upgrade === undefined) return undefined;
+  const meant = connection?.split(',').some((member) => member.trim().toLowerCase() === 'upgrade');
+  const isWebSocket = upgrade.toLowerCase() === 'websocket' && method === 'GET' && httpVersion === '1.1' && !hasBody;
+  if (!upgradable || !meant || !isWebSocket) return malformed('no upgrade of the protocol is served here');
+  return 'websocket';
+}
 
-/** @returns the fields that end here because Connection names them (RFC 9110 §7.6.1). */
-function readConnection(fields: readonly Field[]): ReadonlySet<string> | Refusal {
-  if (fields.some(({ name }) => name === 'upgrade')) return malformed('no upgrade of the protocol is served here');
-  const lists = valuesOf(fields, 'connection');
-  if (lists.length === 0) return NOTHING_DROPPED;
-  const named = new Set<string>();
-  for (const member of lists.join(',').split(',')) {
-    const name = member.trim().toLowerCase();
-    if (name === '') continue;
-    if (!FIELD_NAME.test(name)) return malformed('Connection names something that is no field');
-    if (isReliedUpon(name)) return malformed(`Connection names ${name}, which does not end here`);
-    named.add(name);
-  }
-  return named;
+/** RFC 9110 §10.1.1: one expectation exists; HTTP/1.0 has none. */
+function readExpectation({ expect }: FieldReader, version: string, hasBody: boolean): boolean | Refusal {
+  if (expect === undefined) return false;
+  if (expect.toLowerCase() !== '100-continue') return malformed('Expect asks for something unknown');
+  return hasBody && version === '1.1';
+}
+
+function readOrigin(read: FieldReader, { remoteAddress, encrypted, trustedProxies }: RawRequest): Origin {
+  const peer: Origin = { address: unwrapAddress(remoteAddress), scheme: encrypted ? 'https' : 'http' };
+  return trustedProxies ? originOf(peer, read, trustedProxies) : peer;
 }
 
 /** RFC 9112 §3.2: exactly one Host, and one that could be a host. */
-function readHost(fields: readonly Field[], scheme: 'http' | 'https'): Authority | Refusal {
-  const [host] = valuesOf(fields, 'host');
+function readHost({ host }: FieldReader, scheme: 'http' | 'https'): Authority | Refusal {
   if (host === undefined) return malformed('Host is missing');
   return parseAuthority(host, scheme) ?? malformed('Host does not name a host');
 }
 
 interface Target {
   readonly path: string;
+  readonly oddities: number;
   readonly query: string;
   readonly hasQuery: boolean;
 }
@@ -190,8 +289,10 @@ function readTarget(target: string, scheme: 'http' | 'https', named: Authority):
   const mark = origin.indexOf('?');
   const query = mark < 0 ? '' : origin.slice(mark + 1);
   if (NOT_IN_QUERY.test(query)) return malformed('the query holds a character that must be escaped');
-  const canonical = canonicalPath(mark < 0 ? origin : origin.slice(0, mark));
-  return 'fault' in canonical ? malformed(canonical.fault) : { path: canonical.path, query, hasQuery: mark >= 0 };
+  // Whether the route takes what is odd is not known before there is one.
+  const canonical = canonicalPath(mark < 0 ? origin : origin.slice(0, mark), REFUSED_ODDITIES);
+  if ('fault' in canonical) return malformed(canonical.fault);
+  return { path: canonical.path, oddities: canonical.oddities, query, hasQuery: mark >= 0 };
 }
 
 /** RFC 9112 §3.2.2: an absolute target overrides Host, so it may only repeat it. */
@@ -204,14 +305,4 @@ function toOriginForm(target: string, scheme: 'http' | 'https', named: Authority
     return malformed('the target names another host than Host does');
   const rest = target.slice(absolute[0].length);
   return rest.startsWith('/') ? rest : `/${rest}`;
-}
-
-/** RFC 9110 §5.3; cookies join by semicolon (RFC 9113 §8.2.3). */
-function joinFields(fields: readonly Field[]): ReadonlyMap<string, string> {
-  const joined = new Map<string, string>();
-  for (const { name, value } of fields) {
-    const before = joined.get(name);
-    joined.set(name, before === undefined ? value : `${before}${name === 'cookie' ? '; ' : ', '}${value}`);
-  }
-  return joined;
 }

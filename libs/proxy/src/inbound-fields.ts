@@ -102,3 +102,46 @@ export function isReliedUpon(name: string): boolean {
 export function isHopByHop(name: string): boolean {
   return hopByHop.has(name);
 }
+
+const FIELD_NAME = /^[!#$%&'*+.^`|~0-9A-Za-z-]+$/;
+
+export function isFieldName(text: string): boolean {
+  return FIELD_NAME.test(text);
+}
+
+/** Everything that is decided by the name of a field alone. */
+export interface NameFacts {
+  /** In lower case. */
+  readonly name: string;
+  /** What is wrong with the name itself. */
+  readonly fault: 'underscore' | 'token' | undefined;
+  readonly singleton: boolean;
+  readonly interpreted: boolean;
+  /** Ends here, whatever it says: it is about this connection, or speaks in the name of others. */
+  readonly endsHere: boolean;
+}
+
+function judgeName(raw: string): NameFacts {
+  const name = raw.toLowerCase();
+  return Object.freeze({
+    name,
+    fault: name.includes('_') ? 'underscore' : isFieldName(name) ? undefined : 'token',
+    singleton: isSingleton(name),
+    interpreted: isInterpreted(name),
+    endsHere: isHopByHop(name) || isImpersonating(name),
+  });
+}
+
+/** Clients use few names, each in one spelling; the bound keeps a hostile one from filling the memory. */
+const MAX_KNOWN = 1_024;
+const MAX_KNOWN_LENGTH = 64;
+const known = new Map<string, NameFacts>();
+
+/** Judges a name as received; names that come again are not judged again. */
+export function nameFacts(raw: string): NameFacts {
+  const before = known.get(raw);
+  if (before) return before;
+  const facts = judgeName(raw);
+  if (known.size < MAX_KNOWN && raw.length <= MAX_KNOWN_LENGTH && facts.fault === undefined) known.set(raw, facts);
+  return facts;
+}

@@ -1,5 +1,5 @@
 export { isAddressAllowed, type Lookup } from './address-guard';
-export { Balancer, type Weighted } from './balance';
+export { addressGroup, AddressList } from './address';
 export { BodyCap } from './body-cap';
 export { canonicalPath, type CanonicalPath } from './canonical-path';
 export { canonicalRequest, type CanonicalRequest, type RawRequest } from './canonical-request';
@@ -21,6 +21,7 @@ export {
   type UpstreamTimeouts,
 } from './limits';
 export { parseMediaType, type MediaType } from './media-type';
+export { judgeOddPath, refusedWithoutRoute, type OddQuestion, type TakesOddPaths } from './odd-path';
 export { UpstreamPools, type UpstreamOrigin } from './pool';
 export { fieldValue, type RawFields } from './raw-fields';
 export {
@@ -32,3 +33,9 @@ export {
   type RoutePattern,
   type RouteQuestion,
 } from './route-table';
+export { isRepeatable, REPLAY_BYTES } from './upstream/retry-rules';
+export { hashText } from './upstream/rendezvous';
+export type { Timers } from './upstream/timers';
+export type { CallOwner } from './upstream/upstream-call';
+export { UpstreamGroup, type GroupParts, type TargetChange, type TargetStatus } from './upstream/upstream-group';
+export type { UpstreamTarget } from './upstream/upstream-target';

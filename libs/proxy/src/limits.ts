@@ -142,9 +142,15 @@ export const defaultBounds: Bounds = Object.freeze({
   encodedSlash: 'refuse',
 });
 
-/** @returns the limits that hold on a route; the same object for every route that sets none. */
+const compiled = new WeakMap<RouteLimits, Bounds>();
+
+/** @returns the limits that hold on a route; the same object for every request of it. */
 export function boundsOf(route: RouteLimits | undefined): Bounds {
   if (!route) return defaultBounds;
-  const set = Object.entries(route).filter(([, value]) => value !== undefined);
-  return Object.freeze({ ...defaultBounds, ...Object.fromEntries(set) });
+  let bounds = compiled.get(route);
+  if (!bounds) {
+    const set = Object.entries(route).filter(([, value]) => value !== undefined);
+    compiled.set(route, (bounds = Object.freeze({ ...defaultBounds, ...Object.fromEntries(set) })));
+  }
+  return bounds;
 }

@@ -184,8 +184,9 @@ function longestPrefix<Route>(
 /**
  * Cuts a matched prefix off, at a segment, and judges what is left as if it had come from outside.
  * @param matched of the RouteMatch
+ * @param oddities of the request: those that its route takes
  */
-export function withoutPrefix(path: string, matched: number): string | Refusal {
-  const canonical = canonicalPath(path.slice(matched) || '/');
+export function withoutPrefix(path: string, matched: number, oddities = 0): string | Refusal {
+  const canonical = canonicalPath(path.slice(matched) || '/', oddities);
   return 'fault' in canonical ? refuse('REQUEST_MALFORMED', { reason: canonical.fault }) : canonical.path;
 }
