@@ -48,6 +48,7 @@ export function problemOf(refusal: Refusal, occurrence: Occurrence): Problem {
   if (spec.http === 401) headers['www-authenticate'] = 'Bearer realm="sallyport"';
   // RFC 9110 §15.5.6: a 405 names the methods that are served.
   if (spec.http === 405 && refusal.params['allow'] !== undefined) headers['allow'] = String(refusal.params['allow']);
+  const violations = occurrence.violations ?? refusal.violations;
   const body: ProblemBody = {
     type: spec.type ?? page,
     title: spec.title,
@@ -57,7 +58,7 @@ export function problemOf(refusal: Refusal, occurrence: Occurrence): Problem {
     code: refusal.code,
     ...(spec.type &&
       refusal.params['policy'] !== undefined && { 'violated-policies': [String(refusal.params['policy'])] }),
-    ...(occurrence.violations?.length && { errors: occurrence.violations }),
+    ...(violations?.length && { errors: violations }),
     request_id: occurrence.requestId,
     ...(occurrence.traceId && { trace_id: occurrence.traceId }),
     docs: page,

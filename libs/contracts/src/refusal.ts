@@ -10,13 +10,15 @@ export interface Refusal {
   readonly reason?: string;
   /** Milliseconds after which the same request can pass, where that is known. */
   readonly retryAfterMs?: number;
+  /** Places in the caller's document that caused it. */
+  readonly violations?: readonly Violation[];
 }
 
 /** Makes a refusal; each is a new frozen object, so that none can carry one caller's values to another. */
 export function refuse(
   code: ErrorCode,
   params: Record<string, string | number> = {},
-  more: { reason?: string; retryAfterMs?: number } = {},
+  more: { reason?: string; retryAfterMs?: number; violations?: readonly Violation[] } = {},
 ): Refusal {
   return Object.freeze({ refused: true, code, params: Object.freeze({ ...params }), ...more });
 }

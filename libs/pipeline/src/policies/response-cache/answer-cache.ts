@@ -1,0 +1,515 @@
+import type { Clock } from '@sallyport/contracts';
+import { fieldValue, type RawFields } from '@sallyport/proxy';
+import { AnswerStore, fieldForMatch, type StoredAnswer } from './answer-store';
+import { readCacheControl, seconds, type Directives } from './cache-control';
+import { joined, reuseOf, varyNames, type CacheRules, type Reuse } from './freshness';
+import { callerHasIt, notModifiedFields, sameTag } from './precondition';
+
+/** One request as the cache sees it. */
+export interface CacheQuestion {
+  readonly method: string;
+  /** Tenant, scheme and authority; with the target it is the whole URL. */
+  readonly site: string;
+  /** Path and query. */
+  readonly target: string;
+  /** The route in its present form. */
+  readonly route: string;
+  /** Whose answers these are: nobody else is given them. */
+  readonly owner: string;
+  /** Whether the owner is everybody: a caller without any credential. */
+  readonly anonymous: boolean;
+  /** Answers for everybody are looked up and kept, too. */
+  readonly shared: boolean;
+  readonly field: ReadonlyMap<string, string>;
+  /** A body may decide over the answer, and is no part of the key. */
+  readonly hasBody: boolean;
+  /** Whether a caller may demand a newer answer than the kept one (RFC 9111 §5.2.1). */
+  readonly callerDecides: boolean;
+}
+
+/** An answer from the store, ready to be sent. */
+export interface CachedAnswer {
+  readonly status: number;
+  /** Without a length: that follows from the body. */
+  readonly fields: RawFields;
+  /** Empty for 304. */
+  readonly body: Buffer;
+}
+
+export type CacheDecision =
+  | { readonly serve: CachedAnswer }
+  /** The caller wants only what is kept, and nothing is (RFC 9111 §5.2.1.7). */
+  | { readonly nothingKept: true }
+  /** Goes upstream, with these fields in the place of the caller's conditions. */
+  | { readonly flight: Flight };
+
+/** Runs a function after so many milliseconds; the result calls it off. */
+export type Later = (ms: number, run: () => void) => () => void;
+
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+/** Requests that ask for something else than the whole representation as it is. */
+const PASSED_THROUGH = ['range', 'if-match', 'if-unmodified-since', 'if-range'] as const;
+/** How often a caller waits for others whose call broke off before it calls itself. */
+const WAITS = 3;
+
+/**
+ * A shared cache (RFC 9111) that gives an answer only to whom it was given, unless the answer is for everybody. It sits
+ * before one process: what another process has, or is told to forget, it does not know.
+ */
+export class AnswerCache {
+  readonly store: AnswerStore;
+  private readonly flights = new Map<string, Flight>();
+
+  constructor(
+    readonly clock: Clock,
+    readonly later: Later,
+    /** Of all answers together. */
+    maxBytes: number,
+  ) {
+    this.store = new AnswerStore(maxBytes);
+  }
+
+  /**
+   * Decides on one request. Calls back at once, or when the answer is there that another caller is fetching.
+   * @returns a function that gives up waiting.
+   */
+  ask(question: CacheQuestion, rules: CacheRules, done: (decision: CacheDecision) => void): () => void {
+    return new Asking(this, question, rules, done).begin();
+  }
+
+  /** Forgets what an unsafe request has changed, as far as its answer says so (RFC 9111 §4.4). */
+  changed(question: CacheQuestion, status: number, fields: RawFields): void {
+    if (SAFE.has(question.method) || status < 200 || status >= 400) return;
+    const targets = [question.target];
+    for (const name of ['location', 'content-location'] as const) {
+      const target = sameSiteTarget(question, fieldValue(fields, name));
+      if (target !== undefined) targets.push(target);
+    }
+    for (const target of targets) this.forget(resourceOf(question.site, target));
+  }
+
+  private forget(resource: string): void {
+    this.store.forget(resource);
+    // What was asked before the change must not be kept after it.
+    for (const flight of this.flights.values()) if (flight.resource === resource) flight.doNotKeep();
+  }
+
+  /** @internal for Asking */
+  flightFor(key: string): Flight | undefined {
+    return this.flights.get(key);
+  }
+
+  /** @internal for Asking */
+  register(flight: Flight): Flight {
+    if (flight.key !== undefined) this.flights.set(flight.key, flight);
+    return flight;
+  }
+
+  /** @internal for Flight */
+  unregister(flight: Flight): void {
+    if (flight.key !== undefined && this.flights.get(flight.key) === flight) this.flights.delete(flight.key);
+  }
+}
+
+function resourceOf(site: string, target: string): string {
+  return `${site} ${target}`;
+}
+
+function sameSiteTarget({ site, target }: CacheQuestion, reference: string | undefined): string | undefined {
+  if (reference === undefined) return undefined;
+  // Only scheme and authority of the site count here, and they are its last two words.
+  const [scheme = '', authority = ''] = site.split(' ').slice(-2);
+  const url = URL.canParse(reference, `${scheme}://${authority}${target}`)
+    ? new URL(reference, `${scheme}://${authority}${target}`)
+    : undefined;
+  return url?.host === authority && url.protocol === `${scheme}:` ? url.pathname + url.search : undefined;
+}
+
+/** One request while it is decided. */
+class Asking {
+  private readonly resource: string;
+  private readonly own: string;
+  private readonly everybodys: string;
+  private readonly directives: Directives;
+  private over = false;
+  private waits = 0;
+  private leave: () => void = () => undefined;
+
+  constructor(
+    private readonly cache: AnswerCache,
+    private readonly question: CacheQuestion,
+    private readonly rules: CacheRules,
+    private readonly done: (decision: CacheDecision) => void,
+  ) {
+    this.resource = resourceOf(question.site, question.target);
+    this.own = `${question.route} ${question.owner}`;
+    this.everybodys = `${question.route} *`;
+    this.directives = question.callerDecides ? requestDirectives(question.field) : new Map();
+  }
+
+  begin(): () => void {
+    const { method, field, hasBody } = this.question;
+    if (method !== 'GET' && method !== 'HEAD') this.forward(undefined, 'method');
+    else if (hasBody || PASSED_THROUGH.some((name) => field.has(name))) this.forward(undefined, 'bypass');
+    else this.decide();
+    return () => {
+      this.over = true;
+      this.leave();
+    };
+  }
+
+  private decide(collapsed = false): void {
+    const now = this.cache.clock.now();
+    const stored = this.find();
+    if (stored && this.mayServe(stored, now)) return this.serve(stored, now, collapsed);
+    if (this.directives.has('only-if-cached')) return this.finish({ nothingKept: true });
+    const why = stored ? (this.demandsNewer(stored, now) ? 'request' : 'stale') : this.missReason();
+    // An answer to HEAD has no body to keep (RFC 9111 §4: it could only refresh one).
+    if (this.question.method === 'HEAD' || this.directives.has('no-store')) return this.forward(undefined, why);
+
+    const flight = this.cache.flightFor(this.key());
+    if (!flight || this.directives.has('no-cache')) return this.forward(stored, why, this.key());
+    if (stored && withinMs(stored, now, stored.reuse.staleWhileRevalidateMs)) return this.serve(stored, now, false);
+    if (this.waits >= WAITS) return this.forward(undefined, why);
+    this.wait(flight, why);
+  }
+
+  private wait(flight: Flight, why: string): void {
+    this.waits += 1;
+    let waiting = true;
+    const goOn = (next: () => void) => () => {
+      if (!waiting || this.over) return;
+      waiting = false;
+      this.leave();
+      next();
+    };
+    const tooLong = this.cache.later(
+      this.rules.waitMs,
+      goOn(() => this.forward(undefined, why)),
+    );
+    const gone = flight.join({
+      kept: goOn(() => this.decide(true)),
+      notKept: goOn(() => this.forward(undefined, why)),
+      brokeOff: goOn(() => this.decide()),
+    });
+    this.leave = () => {
+      waiting = false;
+      tooLong();
+      gone();
+    };
+  }
+
+  private key(): string {
+    return `${this.resource}\n${this.own}`;
+  }
+
+  private find(): StoredAnswer | undefined {
+    const { field, shared } = this.question;
+    const mine = this.cache.store.find(this.resource, this.own, field);
+    return mine ?? (shared ? this.cache.store.find(this.resource, this.everybodys, field) : undefined);
+  }
+
+  private missReason(): string {
+    const { store } = this.cache;
+    const known =
+      store.has(this.resource, this.own) || (this.question.shared && store.has(this.resource, this.everybodys));
+    return known ? 'vary-miss' : 'uri-miss';
+  }
+
+  /** RFC 9111 §4.2 and §5.2.1. */
+  private mayServe(stored: StoredAnswer, now: number): boolean {
+    const { reuse } = stored;
+    if (reuse.alwaysRevalidate || this.demandsNewer(stored, now)) return false;
+    const left = reuse.freshMs - ageMs(stored, now);
+    if (left > 0) return left >= (seconds(this.directives, 'min-fresh') ?? 0) * 1000;
+    if (reuse.mustRevalidate || !this.directives.has('max-stale')) return false;
+    // Without a number the caller takes an answer of any age.
+    return this.directives.get('max-stale') === '' || -left <= seconds(this.directives, 'max-stale')! * 1000;
+  }
+
+  private demandsNewer(stored: StoredAnswer, now: number): boolean {
+    const maxAge = seconds(this.directives, 'max-age');
+    return this.directives.has('no-cache') || (maxAge !== undefined && ageMs(stored, now) > maxAge * 1000);
+  }
+
+  private serve(stored: StoredAnswer, now: number, collapsed: boolean): void {
+    const how = collapsed ? 'fwd=uri-miss; collapsed' : hit(stored, now);
+    this.finish({ serve: render(stored, this.question, now, how) });
+  }
+
+  private forward(stored: StoredAnswer | undefined, why: string, key?: string): void {
+    const { cache, question, rules, resource, own, everybodys } = this;
+    const keeps = key !== undefined;
+    const flight = new Flight({ cache, question, rules, resource, own, everybodys, why, key, keeps, stored });
+    this.finish({ flight: cache.register(flight) });
+  }
+
+  private finish(decision: CacheDecision): void {
+    if (this.over) return;
+    this.over = true;
+    this.done(decision);
+  }
+}
+
+/** Pragma counts only where there is no Cache-Control (RFC 9111 §5.4). */
+function requestDirectives(field: ReadonlyMap<string, string>): Directives {
+  const control = field.get('cache-control');
+  if (control !== undefined) return readCacheControl(control);
+  return field.get('pragma')?.toLowerCase().includes('no-cache') ? new Map([['no-cache', '']]) : new Map();
+}
+
+/** What others hear who wait for the answer of a flight. */
+interface Waiter {
+  kept(): void;
+  notKept(): void;
+  brokeOff(): void;
+}
+
+interface FlightPlan {
+  readonly cache: AnswerCache;
+  readonly question: CacheQuestion;
+  readonly rules: CacheRules;
+  readonly resource: string;
+  readonly own: string;
+  readonly everybodys: string;
+  /** Why it goes upstream, as RFC 9211 §2.2 names it. */
+  readonly why: string;
+  /** Others may wait for it under this key. */
+  readonly key: string | undefined;
+  readonly keeps: boolean;
+  /** What it asks the upstream to confirm. */
+  readonly stored: StoredAnswer | undefined;
+}
+
+/**
+ * One request on its way upstream. Is shown the answer as it passes, and keeps it if it may; tells those who wait for it
+ * as soon as it is known that they wait in vain.
+ */
+export class Flight {
+  readonly resource: string;
+  readonly key: string | undefined;
+  /** Fields that take the place of the caller's own conditions; empty: those go as they came. */
+  readonly conditions: RawFields;
+  private readonly askedAt: number;
+  private readonly waiters = new Set<Waiter>();
+  private answeredAt = 0;
+  private keeping: { status: number; fields: RawFields; reuse: Reuse; chunks: Buffer[]; announced: number } | undefined;
+  private weight = 0;
+  private keeps: boolean;
+  private settled = false;
+
+  constructor(private readonly plan: FlightPlan) {
+    this.resource = plan.resource;
+    this.key = plan.key;
+    this.keeps = plan.keeps;
+    this.askedAt = plan.cache.clock.now();
+    this.conditions = plan.stored ? validators(plan.stored.fields) : [];
+  }
+
+  /** @returns a function that leaves. */
+  join(waiter: Waiter): () => void {
+    this.waiters.add(waiter);
+    return () => this.waiters.delete(waiter);
+  }
+
+  /**
+   * The head of the answer has come.
+   * @returns the stored answer to send in its place, or the value of Cache-Status to send with it.
+   */
+  head(status: number, fields: RawFields): { serve: CachedAnswer } | { cacheStatus: string } {
+    const { cache, question, stored, why } = this.plan;
+    this.answeredAt = cache.clock.now();
+    cache.changed(question, status, fields);
+    if (stored && status === 304 && this.conditions.length > 0) return this.confirmed(stored, fields);
+    if (stored && status >= 500) {
+      const standIn = this.failed();
+      if (standIn) return { serve: standIn };
+    }
+    const reuse = this.keeps ? reuseOf(status, fields, this.plan.rules, this.askedAt, this.answeredAt) : undefined;
+    const announced = Number(fieldValue(fields, 'content-length') ?? -1);
+    const keep = reuse !== undefined && announced <= this.plan.rules.maxAnswerBytes;
+    if (keep) this.keeping = { status, fields: keptFields(fields), reuse, chunks: [], announced };
+    else this.settle('notKept');
+    const told = `Sallyport; fwd=${why}; fwd-status=${status}${keep ? '; stored' : ''}`;
+    return { cacheStatus: appended(fields, told) };
+  }
+
+  /** Whether the answer, as far as it has come, will be kept. */
+  get isKeeping(): boolean {
+    return this.keeping !== undefined;
+  }
+
+  data(chunk: Uint8Array): void {
+    if (!this.keeping) return;
+    this.weight += chunk.length;
+    if (this.weight > this.plan.rules.maxAnswerBytes) return this.doNotKeep();
+    this.keeping.chunks.push(Buffer.from(chunk));
+  }
+
+  end(): void {
+    const { keeping } = this;
+    if (!keeping || this.settled) return this.settle('notKept');
+    if (keeping.announced >= 0 && keeping.announced !== this.weight) return this.settle('notKept');
+    this.keep(keeping.status, keeping.fields, keeping.reuse, Buffer.concat(keeping.chunks));
+    this.settle('kept');
+  }
+
+  /** The caller left, or the answer broke off: whoever waits asks again. */
+  abort(): void {
+    this.settle('brokeOff');
+  }
+
+  /**
+   * The upstream gave no answer, or one that says it cannot.
+   * @returns the stored answer that may stand in (RFC 5861 §4).
+   */
+  failed(): CachedAnswer | undefined {
+    const { stored, cache, question, why } = this.plan;
+    const now = cache.clock.now();
+    if (!stored || !withinMs(stored, now, stored.reuse.staleIfErrorMs) || stored.reuse.alwaysRevalidate)
+      return undefined;
+    this.settle('notKept');
+    return render(stored, question, now, `hit; fwd=${why}; ttl=${ttl(stored, now)}`);
+  }
+
+  /** What this flight fetches is out of date already, or too large. */
+  doNotKeep(): void {
+    this.keeps = false;
+    this.keeping = undefined;
+    this.settle('notKept');
+  }
+
+  /** RFC 9111 §4.3.4. */
+  private confirmed(stored: StoredAnswer, fields: RawFields): { serve: CachedAnswer } | { cacheStatus: string } {
+    const { cache, question, rules, why } = this.plan;
+    const [asked, told] = [fieldValue(stored.fields, 'etag'), fieldValue(fields, 'etag')];
+    const merged = mergedFields(stored.fields, fields);
+    const reuse = reuseOf(stored.status, merged, rules, this.askedAt, this.answeredAt);
+    const sameOne = asked === undefined || told === undefined || sameTag(asked, told);
+    cache.store.remove(stored);
+    const confirmed: StoredAnswer = {
+      ...stored,
+      fields: merged,
+      reuse: reuse ?? stored.reuse,
+      answeredAt: this.answeredAt,
+    };
+    if (reuse && sameOne && this.keeps) {
+      cache.store.put(confirmed, question.field);
+      this.settle('kept');
+    } else this.settle('notKept');
+    return { serve: render(confirmed, question, this.answeredAt, `hit; fwd=${why}; fwd-status=304`) };
+  }
+
+  private keep(status: number, fields: RawFields, reuse: Reuse, body: Buffer): void {
+    const { cache, question, own, everybodys } = this.plan;
+    const names = varyNames(fields)!;
+    cache.store.put(
+      {
+        resource: this.resource,
+        // RFC 9111 §3.5, and stricter: what a credential was asked for goes to others only where the answer says `public`.
+        space: question.shared && (question.anonymous || reuse.isPublic) ? everybodys : own,
+        chosenBy: names.map((name) => [name, fieldForMatch(question.field, name)] as const),
+        status,
+        fields,
+        body,
+        reuse,
+        answeredAt: this.answeredAt,
+      },
+      question.field,
+    );
+  }
+
+  private settle(how: keyof Waiter): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.plan.cache.unregister(this);
+    for (const waiter of [...this.waiters]) waiter[how]();
+    this.waiters.clear();
+  }
+}
+
+function ageMs({ reuse, answeredAt }: StoredAnswer, now: number): number {
+  return reuse.initialAgeMs + Math.max(0, now - answeredAt);
+}
+
+function withinMs(stored: StoredAnswer, now: number, ms: number): boolean {
+  return ms > 0 && ageMs(stored, now) - stored.reuse.freshMs <= ms;
+}
+
+function ttl(stored: StoredAnswer, now: number): number {
+  return Math.floor((stored.reuse.freshMs - ageMs(stored, now)) / 1000);
+}
+
+function hit(stored: StoredAnswer, now: number): string {
+  return `hit; ttl=${ttl(stored, now)}`;
+}
+
+/** RFC 9211 §2: nearer caches stand further right. */
+function appended(fields: RawFields, member: string): string {
+  const before = joined(fields, 'cache-status');
+  return before === undefined ? member : `${before}, ${member}`;
+}
+
+function render(stored: StoredAnswer, question: CacheQuestion, now: number, how: string): CachedAnswer {
+  const has = callerHasIt(stored.status, stored.fields, question.field, now);
+  const fields: string[] = [];
+  const kept = has ? notModifiedFields(stored.fields) : stored.fields;
+  for (let at = 0; at < kept.length; at += 2) {
+    if (kept[at] !== 'cache-status') fields.push(kept[at]!, kept[at + 1]!);
+  }
+  fields.push('age', String(Math.floor(ageMs(stored, now) / 1000)));
+  fields.push('cache-status', appended(stored.fields, `Sallyport; ${how}`));
+  return { status: has ? 304 : stored.status, fields, body: has ? Buffer.alloc(0) : stored.body };
+}
+
+/** Of one connection, of one caller, or made anew whenever the answer is given (RFC 9111 §3.1). */
+const NOT_KEPT: ReadonlySet<string> = new Set([
+  'age',
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-connection',
+  'set-cookie',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+function keptFields(fields: RawFields): RawFields {
+  const kept: string[] = [];
+  for (let at = 0; at < fields.length; at += 2) {
+    if (!NOT_KEPT.has(fields[at]!)) kept.push(fields[at]!, fields[at + 1]!);
+  }
+  return kept;
+}
+
+/** What describes the body that is kept stays; the rest is as the 304 says (RFC 9111 §3.2). */
+const OF_THE_BODY: ReadonlySet<string> = new Set(['content-encoding', 'content-type', 'content-range', ...NOT_KEPT]);
+
+function mergedFields(stored: RawFields, newer: RawFields): RawFields {
+  const fresh: string[] = [];
+  const names = new Set<string>();
+  for (let at = 0; at < newer.length; at += 2) {
+    const name = newer[at]!;
+    if (OF_THE_BODY.has(name)) continue;
+    names.add(name);
+    fresh.push(name, newer[at + 1]!);
+  }
+  const merged: string[] = [];
+  for (let at = 0; at < stored.length; at += 2) {
+    if (!names.has(stored[at]!)) merged.push(stored[at]!, stored[at + 1]!);
+  }
+  return [...merged, ...fresh];
+}
+
+function validators(fields: RawFields): RawFields {
+  const conditions: string[] = [];
+  const etag = fieldValue(fields, 'etag');
+  const modified = fieldValue(fields, 'last-modified');
+  if (etag !== undefined) conditions.push('if-none-match', etag);
+  if (modified !== undefined) conditions.push('if-modified-since', modified);
+  return conditions;
+}
