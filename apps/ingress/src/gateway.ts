@@ -25,6 +25,8 @@ export class Gateway {
 
   private serve(exchange: Exchange): void {
     const { incoming, connection } = exchange;
+    if (incoming.fault !== undefined)
+      return this.parts.refuse(exchange, refuse('REQUEST_MALFORMED', { reason: incoming.fault }), 'close');
     const request = canonicalRequest(
       {
         method: incoming.method ?? '',
@@ -33,6 +35,9 @@ export class Gateway {
         httpVersion: incoming.httpVersion,
         remoteAddress: incoming.socket.remoteAddress ?? '',
         encrypted: connection.encrypted,
+        trustedProxies: connection.trustedProxies,
+        upgradable: incoming.takeOver !== undefined,
+        bodyFollows: incoming.bodyFollows,
       },
       connection.limits.head,
     );

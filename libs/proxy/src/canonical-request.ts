@@ -24,6 +24,8 @@ export interface RawRequest {
   readonly trustedProxies?: AddressList | undefined;
   /** Whether the caller's wish to speak WebSocket can be granted at all; otherwise every upgrade is refused. */
   readonly upgradable?: boolean;
+  /** Of HTTP/2, which frames a body itself: whether one follows the head. */
+  readonly bodyFollows?: boolean | undefined;
 }
 
 /** The head everything else reads, with what only the edge needs to know beside it. */
@@ -66,7 +68,7 @@ export function canonicalRequest(raw: RawRequest, limits: HeadLimits): Canonical
   const read = new FieldReader(limits.underscoreNames === 'drop');
   const unreadable = read.all(raw.rawHeaders);
   if (unreadable) return unreadable;
-  const framing = readFraming(read, raw.httpVersion);
+  const framing = readFraming(read, raw);
   if (isRefusal(framing)) return framing;
   const upgrade = readUpgrade(read, raw, framing.hasBody);
   if (isRefusal(upgrade)) return upgrade;
@@ -230,7 +232,7 @@ function judgeField({ name, fault, interpreted }: NameFacts, value: string): Ref
 /** RFC 9112 §6: one way to say where the body ends, or none. */
 function readFraming(
   { contentLength, transferEncoding }: FieldReader,
-  version: string,
+  { httpVersion: version, bodyFollows = false }: RawRequest,
 ): { contentLength: number | undefined; hasBody: boolean } | Refusal {
   if (transferEncoding !== undefined) {
     if (version !== '1.1') return malformed('Transfer-Encoding needs HTTP/1.1');
@@ -238,7 +240,7 @@ function readFraming(
     if (transferEncoding.toLowerCase() !== 'chunked') return malformed('the only transfer encoding is chunked');
     return { contentLength: undefined, hasBody: true };
   }
-  if (contentLength === undefined) return { contentLength: undefined, hasBody: false };
+  if (contentLength === undefined) return { contentLength: undefined, hasBody: bodyFollows };
   if (!CONTENT_LENGTH.test(contentLength)) return malformed('Content-Length is not one number');
   return { contentLength: Number(contentLength), hasBody: Number(contentLength) > 0 };
 }

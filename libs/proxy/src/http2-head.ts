@@ -30,7 +30,7 @@ export function readHttp2Head(raw: readonly string[], encrypted: boolean): Http2
 }
 
 class HeadReader {
-  private readonly pseudo: { [name: string]: string | undefined } = Object.create(null) as object;
+  private readonly pseudo = new Map<string, string>();
   private readonly fields: string[] = [];
   private host: string | undefined;
   private cookie: string | undefined;
@@ -50,8 +50,9 @@ class HeadReader {
   }
 
   end(): Http2Head {
-    const { ':method': method = '', ':path': path = '', ':scheme': scheme } = this.pseudo;
-    if (method !== 'CONNECT') this.judgeTarget(path, scheme);
+    const method = this.pseudo.get(':method') ?? '';
+    const path = this.pseudo.get(':path') ?? '';
+    if (method !== 'CONNECT') this.judgeTarget(path, this.pseudo.get(':scheme'));
     const host = this.authority();
     const rawHeaders = host === undefined ? this.fields : ['host', host, ...this.fields];
     if (this.cookie !== undefined) rawHeaders.push('cookie', this.cookie);
@@ -62,8 +63,8 @@ class HeadReader {
     if (this.fields.length > 0 || this.host !== undefined || this.cookie !== undefined)
       this.fault ??= 'a pseudo field stands behind the others';
     if (!pseudoFields.has(name)) this.fault ??= 'a pseudo field is unknown';
-    else if (this.pseudo[name] !== undefined) this.fault ??= `the pseudo field ${name} was sent twice`;
-    else this.pseudo[name] = value;
+    else if (this.pseudo.has(name)) this.fault ??= `the pseudo field ${name} was sent twice`;
+    else this.pseudo.set(name, value);
   }
 
   private judgeTarget(path: string, scheme: string | undefined): void {
@@ -75,7 +76,7 @@ class HeadReader {
 
   /** §8.3.1: the two may only say the same. */
   private authority(): string | undefined {
-    const authority = this.pseudo[':authority'];
+    const authority = this.pseudo.get(':authority');
     if (authority === undefined) return this.host;
     if (this.host !== undefined && this.host.toLowerCase() !== authority.toLowerCase())
       this.fault ??= 'Host names another host than :authority does';

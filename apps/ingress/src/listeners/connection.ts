@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
-import { defaultListenerLimits, type ListenerLimits, type RawFields } from '@sallyport/proxy';
+import { defaultListenerLimits, type AddressList, type ListenerLimits, type RawFields } from '@sallyport/proxy';
 
 /**
  * What the gateway uses of a request, whatever version of HTTP brought it: Node's IncomingMessage is one, a stream of an
@@ -77,6 +77,8 @@ export interface Connection {
   /** Undefined without TLS, and where the client has shown none. */
   readonly clientCertificate: ClientCertificate | undefined;
   readonly limits: ListenerLimits;
+  /** Whose word on the address of the caller is taken; undefined: nobody's. */
+  readonly trustedProxies?: AddressList | undefined;
 }
 
 /** A connection of the one plain listener that there is without a file of listeners. */

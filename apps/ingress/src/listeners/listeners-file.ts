@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError, describeAddress, type Address } from '@sallyport/platform';
-import { listenerLimits, type ListenerLimits } from '@sallyport/proxy';
+import { AddressList, listenerLimits, type ListenerLimits } from '@sallyport/proxy';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 
@@ -15,6 +15,8 @@ const host = z
     /^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
     'write a host such as api.example.com or *.example.com in lower case',
   );
+
+const block = z.string().refine(isBlock, 'write an address or a block such as 10.0.0.0/8');
 
 const tls = z
   .strictObject({
@@ -43,6 +45,8 @@ const listener = z
     tls: tls.optional(),
     /** With TLS offered by ALPN; without it for clients that know beforehand (RFC 9113 §3.3). */
     http2: z.boolean().default(false),
+    /** Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. */
+    trustedProxies: z.array(block).max(256).default([]),
     limits: listenerLimits.prefault({}),
   })
   .refine((one) => (one.port === undefined) !== (one.path === undefined), {
@@ -76,6 +80,7 @@ export interface ListenerSettings {
   readonly address: Address;
   readonly tls: TlsSettings | undefined;
   readonly http2: boolean;
+  readonly trustedProxies: AddressList | undefined;
   readonly limits: ListenerLimits;
 }
 
@@ -97,6 +102,7 @@ export function readListenersFile(path: string, defaultHost: string): readonly L
       one.path === undefined ? { host: one.host ?? defaultHost, port: one.port! } : { path: resolve(folder, one.path) },
     tls: one.tls && absolute(one.tls, folder),
     http2: one.http2,
+    trustedProxies: one.trustedProxies.length > 0 ? new AddressList(one.trustedProxies) : undefined,
     limits: one.limits,
   }));
 }
@@ -143,4 +149,12 @@ function pathText(path: readonly PropertyKey[]): string {
     .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
     .join('')
     .replace(/^\./, '');
+}
+
+function isBlock(text: string): boolean {
+  try {
+    return Boolean(new AddressList([text]));
+  } catch {
+    return false;
+  }
 }

@@ -55,8 +55,9 @@ class Door {
     private readonly settings: ListenerSettings,
     private readonly options: ListenersOptions,
   ) {
-    const { name, tls, limits } = settings;
-    this.connection = Object.freeze({ ...plainConnection, listener: name, encrypted: tls !== undefined, limits });
+    const { name, tls, limits, trustedProxies } = settings;
+    const encrypted = tls !== undefined;
+    this.connection = Object.freeze({ ...plainConnection, listener: name, encrypted, limits, trustedProxies });
     this.certificates = tls && this.readCertificates(tls);
   }
 
