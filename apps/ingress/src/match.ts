@@ -1,5 +1,5 @@
 import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
-import { BodyCap, limits } from '@sallyport/proxy';
+import { BodyCap, boundsOf, judgeOddPath, limits, refusedWithoutRoute } from '@sallyport/proxy';
 import type { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
 import { problemIndex, problemPage } from './render/problem-page';
@@ -28,6 +28,7 @@ const proxiedApi: Sender = { send: sendUpstream };
 /** Finds what answers a request: the gateway's own pages, a model endpoint, or the route of a published API. */
 export function matchDestination(exchange: Exchange, configuration: Configuration): Destination | Refusal {
   const request = exchange.request!;
+  if (request.oddities !== 0) return matchOddPath(exchange, configuration);
   const own = ownPage(request.path);
   if (own !== undefined)
     return request.method === 'GET' || request.method === 'HEAD'
@@ -45,12 +46,36 @@ export function matchDestination(exchange: Exchange, configuration: Configuratio
   }
   if (isReservedForModels(request.path)) exchange.dialect = 'openai';
 
-  const match = configuration.routes.match(request);
+  return matchRoute(exchange, configuration);
+}
+
+/** The route of a published API, with what it lets a request cost. */
+function matchRoute(exchange: Exchange, configuration: Configuration): Destination | Refusal {
+  const match = configuration.routes.match(exchange.request!);
   if (isRefusal(match)) return match;
+  const { route } = match.route;
   exchange.compiled = match.route;
   exchange.matched = match.matched;
-  if (match.route.limitsBody) exchange.body = new BodyCap(limits.body.ceilingBytes);
+  if (route.limits) exchange.bounds = boundsOf(route.limits);
+  if (route.limits?.bodyBytes !== undefined) exchange.body = new BodyCap(exchange.bounds.bodyBytes);
+  else if (match.route.limitsBody) exchange.body = new BodyCap(limits.body.ceilingBytes);
   return proxiedApi;
+}
+
+/** A path that origins read in different ways leads to nothing but a route that takes it, whichever way it is read. */
+function matchOddPath(exchange: Exchange, configuration: Configuration): Destination | Refusal {
+  const request = exchange.request!;
+  const refused = refusedWithoutRoute(request);
+  if (refused && isOurs(request.path)) return refused;
+  const destination = matchRoute(exchange, configuration);
+  if (isRefusal(destination)) return refused ?? destination;
+  const { compiled, bounds } = exchange;
+  const takesParameters = compiled!.route.policies.length === 0;
+  return judgeOddPath(request, configuration.routes, compiled!, { ...bounds, takesParameters }) ?? destination;
+}
+
+function isOurs(path: string): boolean {
+  return ownPage(path) !== undefined || isReservedForModels(path);
 }
 
 function wrongMethod(method: string, allow: string): Refusal {
