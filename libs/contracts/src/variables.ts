@@ -205,7 +205,7 @@ export const variables: readonly Variable[] = [
     .map(([app, , port]) => ({
       name: `SALLYPORT_${environmentName(app)}_GRPC_URL`,
       apps: 'every' as const,
-      summary: `Where others reach the gRPC listener of ${app}.`,
+      summary: `Where others reach the gRPC listener of ${app}; of a service that an ingress asks, several behind commas.`,
       default: `dns:///127.0.0.1:${port}`,
     })),
   ...ports

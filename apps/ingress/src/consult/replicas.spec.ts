@@ -19,6 +19,12 @@ describe('targets', () => {
     expect(await resolveTarget('dns:///127.0.0.1:5103')).toEqual(['127.0.0.1:5103']);
     expect(await resolveTarget('dns:///[::1]:5103')).toEqual(['[::1]:5103']);
   });
+
+  it('finds each of a list', async () => {
+    const target = 'dns:///127.0.0.1:5103,127.0.0.2:5103,unix:/run/a.sock';
+    expect(await resolveTarget(target)).toEqual(['127.0.0.1:5103', '127.0.0.2:5103', 'unix:/run/a.sock']);
+    expect(() => hostAndPort('a,b:5103')).toThrow(RangeError);
+  });
 });
 
 describe('Replicas', () => {

@@ -4,10 +4,17 @@ import { isIPv6 } from 'node:net';
 /** All replicas of a service are found again this often. */
 const RESOLVE_MS = 10_000;
 
-/** Finds the addresses of one target: `dns:///host:port`, `host:port` or `unix:/path`. */
+/** Finds the addresses of a target: `dns:///host:port`, `host:port` or `unix:/path`, or several of them behind commas. */
 export type Resolve = (target: string) => Promise<readonly string[]>;
 
-export const resolveTarget: Resolve = async (target) => {
+/** One name that cannot be found fails them all: the replicas of the others are kept, and so are those it had. */
+export const resolveTarget: Resolve = async (target) => (await Promise.all(placesOf(target).map(addressesOf))).flat();
+
+function placesOf(target: string): string[] {
+  return target.split(',');
+}
+
+const addressesOf: Resolve = async (target) => {
   if (target.startsWith('unix:')) return [target];
   const { host, port } = hostAndPort(target);
   const found = await lookup(host, { all: true });
@@ -16,7 +23,7 @@ export const resolveTarget: Resolve = async (target) => {
 
 /** @throws RangeError on anything else, at start. */
 export function hostAndPort(target: string): { host: string; port: string } {
-  const match = /^(?:dns:\/\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(target);
+  const match = /^(?:dns:\/\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^\s,:/[\]]+)):(\d{1,5})$/.exec(target);
   if (!match) throw new RangeError(`${target} is not dns:///host:port or unix:/path`);
   return { host: (match[1] ?? match[2])!, port: match[3]! };
 }
@@ -35,9 +42,13 @@ export class Replicas<T extends { retire(): void }> {
     private readonly make: (address: string) => T,
     private readonly resolve: Resolve,
   ) {
-    if (!target.startsWith('unix:')) hostAndPort(target);
+    for (const place of placesOf(target)) if (!place.startsWith('unix:')) hostAndPort(place);
     void this.refresh();
     this.timer = setInterval(() => void this.refresh(), RESOLVE_MS).unref();
+  }
+
+  get size(): number {
+    return this.members.size;
   }
 
   [Symbol.iterator](): Iterator<T> {
