@@ -19,6 +19,14 @@ import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import type { GatewayParts } from './gateway-parts';
 import type { Dialect } from './render/refusal';
 
+/** An attempt at a target that another one took the place of. */
+export interface FailedAttempt {
+  readonly host: string;
+  /** 0: no answer. */
+  readonly status: number;
+  readonly code?: string;
+}
+
 /** One request from its first byte to its record: what is known so far, and what was decided. */
 export class Exchange implements PolicyExchange {
   readonly answer: Answer;
@@ -44,6 +52,10 @@ export class Exchange implements PolicyExchange {
   refusal: Refusal | undefined;
   outcome: Outcome | undefined;
   upstreamHost: string | undefined;
+  /** Attempts whose answers the caller did not get, in order. */
+  failedAttempts: FailedAttempt[] | undefined;
+  /** The canary of the route answered. */
+  canary = false;
   model: ModelFacts | undefined;
   /** What goes upstream, where a policy of the route edits it. */
   draft: RequestDraft | undefined;

@@ -75,8 +75,7 @@ export async function startIngress(
       fetchJwks: fetchDocument,
       fetchFailed: (url, error) => logger.warn({ url, err: error }, 'a key set could not be fetched'),
     });
-    const upstreams = new Upstreams(new UpstreamPools());
-    opened.push({ close: () => upstreams.pools.destroy() });
+    const upstreams = opened.push(new Upstreams(new UpstreamPools(), runtime));
     const policies = new PolicyCompiler(policyServices(runtime));
     const current = new CurrentConfiguration(policies, ({ snapshot, upstreams: apis }) => {
       const table = compileModels(snapshot);

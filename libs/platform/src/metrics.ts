@@ -12,6 +12,11 @@ export interface Counter {
   add(value?: number, labels?: Labels): void;
 }
 
+export interface ObservedCounter extends Counter {
+  /** Asks for the sum whenever the metrics are read, where someone counts already; it never falls but to begin anew. */
+  observe(read: () => number, labels?: Labels): void;
+}
+
 export interface Gauge {
   set(value: number, labels?: Labels): void;
   /** Asks for the value whenever the metrics are read; the labels are this series'. */
@@ -25,7 +30,7 @@ export interface Histogram {
 /** The metrics of one application. All applications of a process share one exposition, told apart by the label `app`. */
 export interface Metrics {
   /** @param name `sallyport_<area>_<noun>_<unit>_total`. Asking again for a name gives the same instrument. */
-  counter(name: string, help: string, labels?: readonly string[]): Counter;
+  counter(name: string, help: string, labels?: readonly string[]): ObservedCounter;
   /** @param merged how the values of several processes that answer as one become one value; `sum` unless said. */
   gauge(name: string, help: string, labels?: readonly string[], merged?: MergedAs): Gauge;
   /** @param buckets upper bounds, rising. */
@@ -79,9 +84,12 @@ class ProcessMetrics implements Metrics {
     private readonly reader: PullReader,
   ) {}
 
-  counter(name: string, help: string, labels: readonly string[] = []): Counter {
+  counter(name: string, help: string, labels: readonly string[] = []): ObservedCounter {
     const series = this.registry.sum(name, help, labels, 'counter');
-    return { add: (value = 1, given) => series.add(this.app, given, value) };
+    return {
+      add: (value = 1, given) => series.add(this.app, given, value),
+      observe: (read, given) => series.observe(this.app, given, read),
+    };
   }
 
   gauge(name: string, help: string, labels: readonly string[] = [], merged: MergedAs = 'sum'): Gauge {

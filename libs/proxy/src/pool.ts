@@ -1,6 +1,7 @@
 import { lookup as systemLookup } from 'node:dns';
 import { isIP } from 'node:net';
 import { Readable } from 'node:stream';
+import type { UpstreamProtocol, UpstreamTls } from '@sallyport/contracts';
 import { buildConnector, Pool, type Dispatcher } from 'undici';
 import { AddressNotAllowed, guardedLookup, isAddressAllowed, type Lookup } from './address-guard';
 import type { Forwarding, ForwardPhase, ForwardSink, UpstreamClient, UpstreamRequest } from './forward';
@@ -15,10 +16,17 @@ export interface UpstreamOrigin {
   /** Whether private and loopback addresses are meant. */
   readonly allowPrivate: boolean;
   readonly connectMs: number;
+  /** Left out: HTTP/1.1. */
+  readonly protocol?: UpstreamProtocol;
+  /** Of an https origin. */
+  readonly tls?: UpstreamTls;
+  /** How many there may be at a time. */
+  readonly connections?: number;
 }
 
-function keyOf({ url, allowPrivate, connectMs }: UpstreamOrigin): string {
-  return `${new URL(url).origin} ${allowPrivate} ${connectMs}`;
+function keyOf({ url, allowPrivate, connectMs, protocol, tls, connections }: UpstreamOrigin): string {
+  const more = protocol || tls || connections ? JSON.stringify([protocol, tls, connections]) : '';
+  return `${new URL(url).origin} ${allowPrivate} ${connectMs} ${more}`;
 }
 
 /**
@@ -120,7 +128,7 @@ class PooledClient implements UpstreamClient {
   private open(): Pool {
     return new Pool(this.origin, {
       connect: guardedConnector(this.upstream, this.lookup),
-      connections: limits.upstream.connections,
+      connections: this.upstream.connections ?? limits.upstream.connections,
       pipelining: 1,
       allowH2: false,
       keepAliveTimeout: limits.upstream.keepAliveMs,

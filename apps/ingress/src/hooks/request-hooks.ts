@@ -14,6 +14,7 @@ import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
 import { inspectBody } from '../inspect';
 import { unread } from '../refuse';
+import { isHeldWhole } from '../send/held-whole';
 import { AnswerPipe } from './answer-pipe';
 
 /** The body of a request as the hooks of its route left it. */
@@ -92,13 +93,15 @@ export function prepareRequest(
   const goOn = (body: PreparedBody | undefined): void => {
     askInTurn(exchange, parts, intercept, () => next(body));
   };
-  if (requestBody.length === 0) return readBody(exchange, parts, false, goOn);
+  if (requestBody.length === 0) return readBody(exchange, parts, isHeldWhole(exchange, parts), goOn);
   attempt(exchange, parts, () => bodyThroughHooks(exchange, parts, requestBody, goOn));
 }
 
 function shapeHead(exchange: Exchange): Refusal | undefined {
   const request = exchange.request!;
-  const path = exchange.route.stripPrefix ? withoutPrefix(request.path, exchange.matched) : request.path;
+  const path = exchange.route.stripPrefix
+    ? withoutPrefix(request.path, exchange.matched, request.oddities)
+    : request.path;
   if (isRefusal(path)) return path;
   const draft = (exchange.draft = new RequestDraft(request, path));
   for (const { run } of exchange.compiled!.shape) {

@@ -1,10 +1,24 @@
-import { isRefusal, semconv, type Refusal } from '@sallyport/contracts';
-import { formatTraceparent } from '@sallyport/platform';
-import { fieldsToClient, fieldsToUpstream, withoutPrefix, type ForwardSink, type UpstreamBody } from '@sallyport/proxy';
+import { isRefusal, refuse, semconv, type Refusal } from '@sallyport/contracts';
+import { formatTraceparent, type Span } from '@sallyport/platform';
+import {
+  fieldsToClient,
+  fieldsToUpstream,
+  isRepeatable,
+  REPLAY_BYTES,
+  withoutPrefix,
+  type CallOwner,
+  type ForwardPhase,
+  type RawFields,
+  type UpstreamBody,
+  type UpstreamGroup,
+  type UpstreamRequest,
+} from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
 import { AnswerPipe } from '../hooks/answer-pipe';
 import { prepareRequest, type PreparedBody } from '../hooks/request-hooks';
+import { balanceKey, chooseUpstream } from './choose-upstream';
+import { mirror } from './mirror';
 import type { Target } from './upstreams';
 
 /** Forwards an admitted request to its upstream, streaming both ways. */
@@ -13,78 +27,149 @@ export function sendUpstream(exchange: Exchange, parts: GatewayParts): void {
 }
 
 function forward(exchange: Exchange, parts: GatewayParts, body: PreparedBody | undefined): void {
-  const target = parts.upstreams.pick(exchange.route.upstream);
-  if (isRefusal(target)) return parts.refuse(exchange, target);
-  const path = pathOf(exchange, target);
-  if (typeof path !== 'string') return parts.refuse(exchange, path);
-
-  const request = exchange.draft?.head ?? exchange.request!;
-  const { route } = exchange;
-  const upstream = exchange.configuration!.upstreams.get(route.upstream)!;
-  const bytes: UpstreamBody = body?.release();
-  const span = exchange.span?.context.sampled
-    ? parts.tracer.start(request.method, {
-        kind: 'client',
-        parent: exchange.span.context,
-        attributes: { [semconv.httpMethod]: request.method, [semconv.serverAddress]: target.client.authority },
-      })
-    : undefined;
-  exchange.upstreamHost = target.client.authority;
-
-  const fields = fieldsToUpstream(request, {
-    requestId: exchange.requestId,
-    host: target.client.authority,
-    principal: exchange.principal,
-    traceparent: exchange.trace && formatTraceparent(span?.context ?? exchange.trace),
-    tracestate: route.trustTrace ? request.field.get('tracestate') : undefined,
-    keepBaggage: route.trustTrace,
-    contentLength: lengthOf(bytes, body?.announced),
-  });
-  const { timeouts } = upstream;
-  const pipe = new AnswerPipe(exchange, parts, 'upstream');
-  const sink = answerSink(exchange, parts, pipe, (status, error) => {
-    if (status !== undefined) span?.set(semconv.httpStatus, status);
-    span?.end(error === undefined ? undefined : { error });
-  });
-  const forwarding = target.client.forward({ method: request.method, path, fields, body: bytes, timeouts }, sink);
-  pipe.feedFrom(forwarding);
+  const group = chooseUpstream(exchange, parts);
+  if (!group) return parts.refuse(exchange, refuse('UPSTREAM_UNREACHABLE', {}, { reason: 'no such upstream' }));
+  const call = new ProxiedCall(exchange, parts, group, body);
+  const { hashOn } = group;
+  const forwarding = group.call(call, hashOn === undefined ? '' : balanceKey(exchange, hashOn));
+  call.pipe.feedFrom(forwarding);
   exchange.onClose(() => forwarding.abort());
+  if (exchange.route.mirror !== undefined && !exchange.over) call.mirror(exchange.route.mirror);
 }
 
-function answerSink(
-  exchange: Exchange,
-  parts: GatewayParts,
-  pipe: AnswerPipe,
-  settled: (status?: number, error?: string) => void,
-): ForwardSink {
-  const { answer } = exchange;
-  let answered = 0;
-  return {
-    onHead: (status, fields) => {
-      answered = status;
-      pipe.head(status, fieldsToClient(status, fields));
-    },
-    onData: (chunk) => pipe.data(chunk),
-    onEnd: () => {
-      settled(answered);
-      exchange.outcome ??= 'ok';
-      pipe.end();
-    },
-    onFailure: (refusal: Refusal, phase) => {
-      settled(undefined, refusal.code);
-      exchange.outcome = refusal.code === 'UPSTREAM_TIMEOUT' ? 'upstream_timeout' : 'upstream_error';
-      if (phase !== 'response' || answer.replaceable) return parts.refuse(exchange, refusal);
-      exchange.refusal = refusal;
-      answer.destroy();
-    },
-  };
+/** One request on its way up, and its answer on the way down. */
+class ProxiedCall implements CallOwner {
+  readonly pipe: AnswerPipe;
+  private readonly bytes: UpstreamBody;
+  private readonly announced: number | undefined;
+  private span: Span | undefined;
+  private status = 0;
+
+  constructor(
+    private readonly exchange: Exchange,
+    private readonly parts: GatewayParts,
+    private readonly group: UpstreamGroup,
+    body: PreparedBody | undefined,
+  ) {
+    this.pipe = new AnswerPipe(exchange, parts, 'upstream');
+    this.bytes = body?.release();
+    this.announced = body?.announced;
+  }
+
+  get repeatable(): boolean {
+    const { method, field } = this.exchange.draft?.head ?? this.exchange.request!;
+    return isRepeatable(method, field.has('idempotency-key'));
+  }
+
+  get replayable(): boolean {
+    const { bytes } = this;
+    return bytes === undefined || (bytes instanceof Uint8Array && bytes.length <= REPLAY_BYTES);
+  }
+
+  /** Those of the upstream, where no policy of the route says otherwise. */
+  private get timeouts(): UpstreamRequest['timeouts'] {
+    const own = this.exchange.compiled!.timeouts;
+    return own ? { ...this.group.settings.timeouts, ...own } : this.group.settings.timeouts;
+  }
+
+  requestFor(target: Target, attempt: number): UpstreamRequest | Refusal {
+    const { exchange, parts } = this;
+    const path = pathOf(exchange, target);
+    if (typeof path !== 'string') return path;
+    const { method } = exchange.draft?.head ?? exchange.request!;
+    this.span = exchange.span?.context.sampled
+      ? parts.tracer.start(method, {
+          kind: 'client',
+          parent: exchange.span.context,
+          attributes: {
+            [semconv.httpMethod]: method,
+            [semconv.serverAddress]: target.client.authority,
+            ...(attempt > 1 && { [semconv.attempt]: attempt }),
+          },
+        })
+      : undefined;
+    exchange.upstreamHost = target.client.authority;
+    const fields = this.fieldsFor(target, this.span?.context);
+    return { method, path, fields, body: this.bytes, timeouts: this.timeouts };
+  }
+
+  attemptFailed(target: Target, _: number, status: number, refusal: Refusal | undefined): void {
+    this.endSpan(status, refusal?.code);
+    const code = refusal?.code;
+    (this.exchange.failedAttempts ??= []).push({ host: target.client.authority, status, ...(code && { code }) });
+  }
+
+  /** Sends a copy of what was sent. */
+  mirror(settings: NonNullable<Exchange['route']['mirror']>): void {
+    const { exchange, parts, bytes } = this;
+    mirror(exchange, parts, settings, bytes, (target) => {
+      const path = pathOf(exchange, target);
+      if (typeof path !== 'string') return path;
+      const { method } = exchange.draft?.head ?? exchange.request!;
+      const fields = [...this.fieldsFor(target, exchange.trace), 'x-sallyport-mirror', '1'];
+      return { method, path, fields, body: bytes, timeouts: this.timeouts };
+    });
+  }
+
+  onHead(status: number, fields: RawFields): void {
+    this.status = status;
+    this.pipe.head(status, fieldsToClient(status, fields));
+  }
+
+  onData(chunk: Buffer): boolean {
+    return this.pipe.data(chunk);
+  }
+
+  onEnd(): void {
+    this.endSpan(this.status, undefined);
+    this.exchange.outcome ??= 'ok';
+    this.pipe.end();
+  }
+
+  onFailure(refusal: Refusal, phase: ForwardPhase): void {
+    const { exchange, parts } = this;
+    this.endSpan(0, refusal.code);
+    exchange.outcome = outcomeOf(refusal);
+    if (phase !== 'response' || exchange.answer.replaceable) return parts.refuse(exchange, refusal);
+    exchange.refusal = refusal;
+    exchange.answer.destroy();
+  }
+
+  private fieldsFor(target: Target, context: Exchange['trace']): RawFields {
+    const { exchange } = this;
+    const request = exchange.draft?.head ?? exchange.request!;
+    const { trustTrace } = exchange.route;
+    const trace = context ?? exchange.trace;
+    return fieldsToUpstream(request, {
+      requestId: exchange.requestId,
+      host: target.client.authority,
+      principal: exchange.principal,
+      traceparent: trace && formatTraceparent(trace),
+      tracestate: trustTrace ? request.field.get('tracestate') : undefined,
+      keepBaggage: trustTrace,
+      contentLength: lengthOf(this.bytes, this.announced),
+    });
+  }
+
+  private endSpan(status: number, error: string | undefined): void {
+    const { span } = this;
+    if (!span) return;
+    this.span = undefined;
+    if (status > 0) span.set(semconv.httpStatus, status);
+    span.end(error === undefined ? undefined : { error });
+  }
+}
+
+function outcomeOf({ code }: Refusal): NonNullable<Exchange['outcome']> {
+  if (code === 'UPSTREAM_TIMEOUT') return 'upstream_timeout';
+  return code === 'UPSTREAM_BUSY' || code === 'UPSTREAM_UNHEALTHY' ? 'shed' : 'upstream_error';
 }
 
 function pathOf(exchange: Exchange, target: Target): string | Refusal {
   const { draft } = exchange;
   if (draft) return `${target.basePath}${draft.path}${draft.query === undefined ? '' : `?${draft.query}`}`;
   const { path, query, hasQuery } = exchange.request!;
-  const kept = exchange.route.stripPrefix ? withoutPrefix(path, exchange.matched) : path;
+  const kept = exchange.route.stripPrefix ? withoutPrefix(path, exchange.matched, exchange.request!.oddities) : path;
   if (isRefusal(kept)) return kept;
   return `${target.basePath}${kept}${hasQuery ? `?${query}` : ''}`;
 }

@@ -1,55 +1,155 @@
-import { refuse, type Refusal, type SnapshotUpstream } from '@sallyport/contracts';
+import type { Clock, RandomBytes, Refusal, SnapshotUpstream } from '@sallyport/contracts';
+import { systemTimers } from '@sallyport/ai';
+import { refuse } from '@sallyport/contracts';
+import type { Logger, Metrics } from '@sallyport/platform';
 import {
-  Balancer,
   canonicalPath,
-  type UpstreamPools,
-  type UpstreamClient,
+  UpstreamGroup,
+  type GroupParts,
+  type TargetChange,
+  type TargetStatus,
   type UpstreamOrigin,
+  type UpstreamPools,
+  type UpstreamTarget,
 } from '@sallyport/proxy';
+import { UpstreamMetrics } from './upstream-metrics';
 
-/** One target of an upstream, ready to be called. */
-export interface Target {
-  readonly weight: number;
-  readonly client: UpstreamClient;
-  /** Path of the target's URL without a slash at its end; goes before every request's path. */
-  readonly basePath: string;
+export type { UpstreamTarget as Target } from '@sallyport/proxy';
+
+/** What the upstreams of a process work with. */
+export interface UpstreamsParts {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
-/** The upstreams of the current configuration with their connections, which outlive any one revision. */
-export class Upstreams {
-  private balancers = new Map<string, Balancer<Target>>();
+/** One upstream, as the status page shows it. */
+export interface UpstreamStatus {
+  readonly id: string;
+  readonly targets: readonly TargetStatus[];
+}
 
-  constructor(readonly pools: UpstreamPools) {}
+/**
+ * The upstreams of the current configuration. Their connections, and what is known of their targets, outlive any one
+ * revision; a request is sent by the revision it was matched in.
+ */
+export class Upstreams {
+  readonly metrics: UpstreamMetrics;
+  private current: ReadonlyMap<string, Used> = new Map();
+  /** By the upstream as a revision has it, for requests of any revision that is still in use. */
+  private readonly groups = new WeakMap<SnapshotUpstream, UpstreamGroup>();
+  private readonly parts: GroupParts;
+
+  constructor(
+    readonly pools: UpstreamPools,
+    private readonly given: UpstreamsParts,
+  ) {
+    const { clock, random } = given;
+    this.metrics = new UpstreamMetrics(given.metrics);
+    this.parts = {
+      clock,
+      timers: systemTimers,
+      random: () => fraction(random),
+      onChange: (change) => this.tell(change),
+    };
+  }
 
   /**
    * Takes a configuration over; connections that nobody needs any more close after their last exchange.
    * @param modelOrigins where models are called, over the same connections.
+   * @throws when a target cannot be called; then nothing has changed.
    */
   use(upstreams: ReadonlyMap<string, SnapshotUpstream>, modelOrigins: readonly UpstreamOrigin[]): void {
-    const balancers = new Map<string, Balancer<Target>>();
     const origins = [...modelOrigins];
-    for (const [id, upstream] of upstreams) {
+    const read = Array.from(upstreams.values(), (upstream) => {
       origins.push(...upstream.targets.map(({ url }) => originOf(upstream, url)));
-      balancers.set(id, new Balancer(upstream.targets.map((target) => this.target(upstream, target))));
+      return { upstream, text: JSON.stringify(upstream), targets: this.targetsOf(upstream) };
+    });
+    const next = new Map<string, Used>();
+    for (const { upstream, text, targets } of read) {
+      const before = this.current.get(upstream.id);
+      // An upstream that says the same goes on as if nothing had happened.
+      const used = before?.text === text ? before : { text, group: this.replace(upstream, targets, before?.group) };
+      this.groups.set(upstream, used.group);
+      next.set(upstream.id, used);
     }
-    this.balancers = balancers;
+    for (const [id, { group }] of this.current) if (next.get(id)?.group !== group) group.stop();
+    this.current = next;
     this.pools.keepOnly(origins);
   }
 
-  /** @returns a target in its turn, or UPSTREAM_UNREACHABLE when the upstream has none that takes traffic. */
-  pick(upstream: string): Target | Refusal {
-    return (
-      this.balancers.get(upstream)?.pick() ?? refuse('UPSTREAM_UNREACHABLE', {}, { reason: 'no target takes traffic' })
-    );
+  /** The group of an upstream of any revision that was taken over. */
+  groupOf(upstream: SnapshotUpstream | undefined): UpstreamGroup | undefined {
+    return upstream && this.groups.get(upstream);
   }
 
-  private target(upstream: SnapshotUpstream, { url, weight }: { url: string; weight: number }): Target {
-    const path = canonicalPath(new URL(url).pathname);
-    if ('fault' in path) throw new Error(`upstream ${upstream.id}: ${path.fault}`);
-    return { weight, client: this.pools.client(originOf(upstream, url)), basePath: path.path.replace(/\/$/, '') };
+  /** @returns a target in its turn, or why there is none, for a call that is made by someone else. */
+  pick(upstream: string, key = ''): UpstreamTarget | Refusal {
+    const used = this.current.get(upstream);
+    return used ? used.group.pick(key) : refuse('UPSTREAM_UNREACHABLE', {}, { reason: 'no such upstream' });
+  }
+
+  /** A number from 0 up to, not including, 1. */
+  random(): number {
+    return this.parts.random();
+  }
+
+  status(): UpstreamStatus[] {
+    return Array.from(this.current, ([id, { group }]) => ({ id, targets: group.status() }));
+  }
+
+  /** Ends what runs by itself, and all connections. */
+  async close(): Promise<void> {
+    for (const { group } of this.current.values()) group.stop();
+    await this.pools.destroy();
+  }
+
+  private replace(
+    upstream: SnapshotUpstream,
+    targets: readonly UpstreamTarget[],
+    previous: UpstreamGroup | undefined,
+  ): UpstreamGroup {
+    const group = new UpstreamGroup(upstream, targets, this.parts, previous);
+    this.metrics.follow(group);
+    group.start();
+    return group;
+  }
+
+  private targetsOf(upstream: SnapshotUpstream): UpstreamTarget[] {
+    return upstream.targets.map(({ url, weight }) => {
+      const path = canonicalPath(new URL(url).pathname);
+      if ('fault' in path) throw new Error(`upstream ${upstream.id}: ${path.fault}`);
+      const client = this.pools.client(originOf(upstream, url));
+      return { url, weight, client, basePath: path.path.replace(/\/$/, '') };
+    });
+  }
+
+  private tell({ upstream, target, change, reason }: TargetChange): void {
+    const good = change === 'closed' || change === 'returned' || change === 'healthy';
+    this.given.logger[good ? 'info' : 'warn']({ upstream, target, change, reason }, 'a target of an upstream changed');
+    this.metrics.changed(upstream, change);
   }
 }
 
-function originOf({ allowPrivate, timeouts }: SnapshotUpstream, url: string): UpstreamOrigin {
-  return { url, allowPrivate, connectMs: timeouts.connectMs };
+interface Used {
+  readonly group: UpstreamGroup;
+  /** What the upstream said when the group was made. */
+  readonly text: string;
+}
+
+function originOf({ allowPrivate, timeouts, protocol, tls, limits }: SnapshotUpstream, url: string): UpstreamOrigin {
+  return {
+    url,
+    allowPrivate,
+    connectMs: timeouts.connectMs,
+    ...(protocol === 'http2' && { protocol }),
+    ...(tls && { tls }),
+    ...(limits && { connections: limits.connections }),
+  };
+}
+
+function fraction(random: RandomBytes): number {
+  const bytes = random(4);
+  return (bytes[0]! * 0x1000000 + bytes[1]! * 0x10000 + bytes[2]! * 0x100 + bytes[3]!) / 2 ** 32;
 }

@@ -1,0 +1,329 @@
+import { refuse, type Refusal, type RetryReason } from '@sallyport/contracts';
+import type { Forwarding, ForwardPhase, ForwardSink, UpstreamRequest } from '../forward';
+import type { RawFields } from '../raw-fields';
+import { askedWait, backoff, reasonOfFailure } from './retry-rules';
+import type { UpstreamGroup } from './upstream-group';
+import type { UpstreamTarget } from './upstream-target';
+import { verdictOfFailure, verdictOfStatus } from './verdict';
+
+/** Whoever wants a call made, and takes its answer. */
+export interface CallOwner extends ForwardSink {
+  /** Doing it twice does no harm. */
+  readonly repeatable: boolean;
+  /** The body, if there is one, is at hand for another attempt. */
+  readonly replayable: boolean;
+  /**
+   * The request as this target shall see it.
+   * @param attempt from 1
+   */
+  requestFor(target: UpstreamTarget, attempt: number): UpstreamRequest | Refusal;
+  /**
+   * An attempt ended whose answer is not passed on.
+   * @param status 0 where there was none
+   */
+  attemptFailed(target: UpstreamTarget, attempt: number, status: number, refusal: Refusal | undefined): void;
+}
+
+/** The rest of an answer that nobody wants is read up to here, so that its connection can be used again. */
+const DRAINED_BYTES = 64 * 1024;
+
+/** One call to a group: an attempt, others where it fails or lags, and one answer. */
+export class UpstreamCall implements Forwarding {
+  private readonly startedAt: number;
+  private attempts = 0;
+  private first: Attempt | undefined;
+  /** The second one of a hedged call. */
+  private second: Attempt | undefined;
+  /** Whose answer is passed on. */
+  private winner: Attempt | undefined;
+  private tried: Uint8Array | undefined;
+  private retrying = false;
+  private ended = false;
+  private cancelWait: (() => void) | undefined;
+  private cancelDeadline: (() => void) | undefined;
+
+  constructor(
+    readonly group: UpstreamGroup,
+    readonly owner: CallOwner,
+    private readonly key: string,
+  ) {
+    this.startedAt = group.parts.clock.monotonic();
+  }
+
+  start(): this {
+    const { group } = this;
+    group.budget?.begin(this.startedAt);
+    const { totalMs } = group.settings.timeouts;
+    if (totalMs !== undefined) {
+      this.cancelDeadline = group.parts.timers.after(totalMs, () => this.runOut(totalMs));
+    }
+    this.first = this.launch(this.startedAt);
+    if (this.first && group.latencies && this.owner.repeatable && this.owner.replayable) this.waitToHedge();
+    return this;
+  }
+
+  resume(): void {
+    this.winner?.resume();
+  }
+
+  abort(): void {
+    if (this.ended) return;
+    this.end();
+    this.first?.abort();
+    this.second?.abort();
+  }
+
+  /** @returns whether the answer of this attempt is to be passed on. */
+  take(attempt: Attempt, status: number, fields: RawFields): boolean {
+    const { winner } = this;
+    if (winner) return winner === attempt;
+    if (this.tryAgain(attempt, String(status) as RetryReason, status, undefined, fields)) return false;
+    this.winner = attempt;
+    this.cancelWait?.();
+    this.cancelWait = undefined;
+    this.other(attempt)?.abort();
+    return true;
+  }
+
+  complete(): void {
+    this.end();
+    this.owner.onEnd();
+  }
+
+  failed(attempt: Attempt, refusal: Refusal, phase: ForwardPhase): void {
+    if (this.ended) return;
+    const reason = reasonOfFailure(refusal, phase);
+    if (reason && this.tryAgain(attempt, reason, 0, refusal, [])) return;
+    this.end();
+    this.other(attempt)?.abort();
+    this.owner.onFailure(refusal, phase);
+  }
+
+  /** Repeats a failed attempt, or leaves it to the other one of a hedged call. */
+  private tryAgain(
+    attempt: Attempt,
+    reason: RetryReason,
+    status: number,
+    refusal: Refusal | undefined,
+    fields: RawFields,
+  ): boolean {
+    const { group, owner } = this;
+    const settings = group.settings.retry;
+    const other = this.other(attempt);
+    const wanted = settings?.on.includes(reason) ?? false;
+    if (other?.running && (refusal !== undefined || wanted)) {
+      owner.attemptFailed(attempt.target, attempt.n, status, refusal);
+      return true;
+    }
+    const wait = wanted && this.mayRepeat(reason) ? this.waitBefore(fields) : undefined;
+    if (wait === undefined) return false;
+    const now = group.parts.clock.monotonic();
+    // Each attempt is paid for by itself: the one before gives its place back.
+    if (this.retrying) group.budget!.endRetry();
+    this.retrying = group.budget!.tryRetry(now);
+    if (!this.retrying) return false;
+    owner.attemptFailed(attempt.target, attempt.n, status, refusal);
+    this.tried ??= new Uint8Array(group.states.length);
+    this.tried[attempt.at] = 1;
+    this.cancelWait = group.parts.timers.after(wait, () => this.repeat(refusal));
+    return true;
+  }
+
+  private mayRepeat(reason: RetryReason): boolean {
+    const { repeatable, replayable } = this.owner;
+    // RFC 9110 §9.2.2: what was never sent may be sent, whatever it does.
+    return replayable && (repeatable || reason === 'connect') && this.retriesLeft() > 0;
+  }
+
+  /** Milliseconds until the next attempt; undefined when there would be no time left for it, or the upstream asks for too much. */
+  private waitBefore(fields: RawFields): number | undefined {
+    const { parts } = this.group;
+    const asked = askedWait(fields, parts.clock.now());
+    if (asked === undefined) return undefined;
+    const wait = Math.max(asked, backoff(this.attempts, parts.random()));
+    return wait < this.timeLeft(parts.clock.monotonic()) ? wait : undefined;
+  }
+
+  private repeat(before: Refusal | undefined): void {
+    this.cancelWait = undefined;
+    this.second = undefined;
+    this.first = this.launch(this.group.parts.clock.monotonic(), before);
+    if (this.first) this.group.states[this.first.at]!.retries++;
+  }
+
+  private launch(now: number, before?: Refusal): Attempt | undefined {
+    const at = this.group.choose(this.key, this.tried, now);
+    const attempt = typeof at === 'number' ? this.send(at, now) : at;
+    if (attempt instanceof Attempt) return attempt;
+    this.end();
+    // A caller is better told what its request came to than that nobody was left for another attempt.
+    this.owner.onFailure(before ?? attempt, before ? 'request' : 'connect');
+    return undefined;
+  }
+
+  private send(at: number, now: number): Attempt | Refusal {
+    const { group } = this;
+    const { target } = group.states[at]!;
+    const request = this.owner.requestFor(target, this.attempts + 1);
+    if ('refused' in request) return request;
+    const attempt = new Attempt(this, at, target, ++this.attempts, now, group.begin(at, now));
+    attempt.send(this.bounded(request, now));
+    return attempt;
+  }
+
+  /** Every attempt has what is left of the time of the whole. */
+  private bounded(request: UpstreamRequest, now: number): UpstreamRequest {
+    const attemptMs = this.group.settings.retry?.attemptMs;
+    if (this.attempts === 1 && attemptMs === undefined) return request;
+    const left = this.attempts === 1 ? request.timeouts.firstByteMs : Math.max(1, Math.ceil(this.timeLeft(now)));
+    const firstByteMs = Math.min(left, attemptMs ?? left);
+    return { ...request, timeouts: { ...request.timeouts, firstByteMs } };
+  }
+
+  private timeLeft(now: number): number {
+    const { firstByteMs, totalMs } = this.group.settings.timeouts;
+    return Math.min(firstByteMs, totalMs ?? Infinity) - (now - this.startedAt);
+  }
+
+  private retriesLeft(): number {
+    const extra = this.attempts - 1 - (this.second ? 1 : 0);
+    return Math.max(0, this.group.settings.retry!.attempts - extra);
+  }
+
+  private waitToHedge(): void {
+    const { group } = this;
+    const wait = group.hedgeDelay(this.startedAt);
+    if (wait === undefined || this.winner || this.ended || this.cancelWait) return;
+    this.cancelWait = group.parts.timers.after(wait, () => this.hedge());
+  }
+
+  private hedge(): void {
+    this.cancelWait = undefined;
+    const { group, first } = this;
+    const now = group.parts.clock.monotonic();
+    if (group.states.length < 2 || !first?.running) return;
+    this.tried ??= new Uint8Array(group.states.length);
+    this.tried[first.at] = 1;
+    const at = group.choose(this.key, this.tried, now);
+    if (typeof at !== 'number' || at === first.at || !group.tryHedge(now)) return;
+    const attempt = this.send(at, now);
+    if (attempt instanceof Attempt) this.second = attempt;
+  }
+
+  private other(attempt: Attempt): Attempt | undefined {
+    return attempt === this.first ? this.second : this.second === attempt ? this.first : undefined;
+  }
+
+  private runOut(totalMs: number): void {
+    if (this.ended) return;
+    this.end();
+    const phase = this.winner ? 'response' : 'request';
+    const refusal = refuse(
+      'UPSTREAM_TIMEOUT',
+      { seconds: Math.ceil(totalMs / 1000) },
+      { reason: 'the whole exchange took too long' },
+    );
+    for (const attempt of [this.first, this.second]) {
+      // A target that answers and takes long to say it all is not to blame.
+      if (this.winner) attempt?.abort();
+      else attempt?.giveUp(refusal);
+    }
+    this.owner.onFailure(refusal, phase);
+  }
+
+  private end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.cancelWait?.();
+    this.cancelDeadline?.();
+    const { budget } = this.group;
+    if (this.retrying) budget?.endRetry();
+    budget?.end();
+  }
+}
+
+/** One request to one target. */
+class Attempt implements ForwardSink {
+  running = true;
+  private forwarding: Forwarding | undefined;
+  private aborted = false;
+  /** Its answer is not wanted: the rest is read to have the connection free again. */
+  private unwanted = false;
+  private drained = 0;
+
+  constructor(
+    private readonly call: UpstreamCall,
+    readonly at: number,
+    readonly target: UpstreamTarget,
+    readonly n: number,
+    private readonly startedAt: number,
+    private readonly probe: boolean,
+  ) {}
+
+  send(request: UpstreamRequest): void {
+    const forwarding = this.target.client.forward(request, this);
+    this.forwarding = forwarding;
+    if (this.aborted) forwarding.abort();
+  }
+
+  onHead(status: number, fields: RawFields): void {
+    const { call } = this;
+    const now = call.group.parts.clock.monotonic();
+    call.group.observe(this.at, verdictOfStatus(status), now - this.startedAt, this.probe, now);
+    if (call.take(this, status, fields)) return call.owner.onHead(status, fields);
+    this.unwanted = true;
+    // Another answer is on its way: what is left of this one no longer counts as a call to wait for.
+    this.settle();
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (!this.unwanted) return this.call.owner.onData(chunk);
+    this.drained += chunk.length;
+    if (this.drained > DRAINED_BYTES) this.cut();
+    return true;
+  }
+
+  onEnd(): void {
+    this.settle();
+    if (!this.unwanted) this.call.complete();
+  }
+
+  onFailure(refusal: Refusal, phase: ForwardPhase): void {
+    if (this.unwanted) return;
+    this.settle();
+    const { group } = this.call;
+    group.observe(this.at, verdictOfFailure(refusal), undefined, this.probe, group.parts.clock.monotonic());
+    this.call.failed(this, refusal, phase);
+  }
+
+  resume(): void {
+    this.forwarding?.resume();
+  }
+
+  /** Leaves without a word on the target. */
+  abort(): void {
+    if (!this.running && !this.unwanted) return;
+    this.settle();
+    this.cut();
+  }
+
+  /** Leaves because the target took too long. */
+  giveUp(refusal: Refusal): void {
+    if (!this.running) return;
+    const { group } = this.call;
+    group.observe(this.at, verdictOfFailure(refusal), undefined, this.probe, group.parts.clock.monotonic());
+    this.abort();
+  }
+
+  private cut(): void {
+    this.unwanted = true;
+    this.aborted = true;
+    this.forwarding?.abort();
+  }
+
+  private settle(): void {
+    if (!this.running) return;
+    this.running = false;
+    this.call.group.states[this.at]!.load--;
+  }
+}

@@ -1,0 +1,480 @@
+import { refuse, snapshotUpstream, type Refusal, type SnapshotUpstream } from '@sallyport/contracts';
+import type { Forwarding, ForwardPhase, ForwardSink, UpstreamClient, UpstreamRequest } from '../forward';
+import type { RawFields } from '../raw-fields';
+import type { CallOwner } from './upstream-call';
+import { UpstreamGroup, type TargetChange } from './upstream-group';
+import type { UpstreamTarget } from './upstream-target';
+
+/** Time that passes when it is told to, and rings alarms on its way. */
+class Time {
+  private ms = 1_000;
+  private alarms: { at: number; ring: () => void }[] = [];
+  readonly clock = { now: () => this.ms, monotonic: () => this.ms };
+  readonly timers = {
+    after: (ms: number, ring: () => void) => {
+      const alarm = { at: this.ms + ms, ring };
+      this.alarms.push(alarm);
+      return () => void (this.alarms = this.alarms.filter((one) => one !== alarm));
+    },
+  };
+
+  get waiting(): number {
+    return this.alarms.length;
+  }
+
+  pass(ms: number): void {
+    const until = this.ms + ms;
+    for (;;) {
+      const next = this.alarms.filter(({ at }) => at <= until).sort((left, right) => left.at - right.at)[0];
+      if (!next) break;
+      this.alarms = this.alarms.filter((one) => one !== next);
+      this.ms = Math.max(this.ms, next.at);
+      next.ring();
+    }
+    this.ms = until;
+  }
+}
+
+/** A target that answers when it is told to. */
+class Target implements UpstreamClient {
+  readonly authority: string;
+  readonly open: { request: UpstreamRequest; sink: ForwardSink; aborted: boolean }[] = [];
+  requests = 0;
+  /** Answers at once. */
+  answer: ((sink: ForwardSink) => void) | undefined;
+
+  constructor(readonly origin: string) {
+    this.authority = new URL(origin).host;
+  }
+
+  forward(request: UpstreamRequest, sink: ForwardSink): Forwarding {
+    this.requests++;
+    const exchange = { request, sink, aborted: false };
+    this.open.push(exchange);
+    this.answer?.(sink);
+    return { resume: () => undefined, abort: () => void (exchange.aborted = true) };
+  }
+}
+
+const status =
+  (code: number, fields: RawFields = []) =>
+  (sink: ForwardSink): void => {
+    sink.onHead(code, fields);
+    sink.onEnd();
+  };
+const unreachable = (sink: ForwardSink): void => sink.onFailure(refuse('UPSTREAM_UNREACHABLE'), 'connect');
+const broke = (sink: ForwardSink): void => sink.onFailure(refuse('UPSTREAM_BROKE'), 'request');
+
+class Owner implements CallOwner {
+  repeatable = true;
+  replayable = true;
+  readonly calls: string[] = [];
+  readonly firstByteMs: number[] = [];
+  refusal: Refusal | undefined;
+
+  requestFor(target: UpstreamTarget): UpstreamRequest {
+    const timeouts = { connectMs: 1_000, firstByteMs: 15_000, idleMs: 1_000 };
+    return { method: 'GET', path: '/', fields: ['host', target.client.authority], body: undefined, timeouts };
+  }
+
+  attemptFailed(target: UpstreamTarget, attempt: number, code: number, refusal: Refusal | undefined): void {
+    this.calls.push(`failed ${attempt} ${target.client.authority} ${refusal?.code ?? code}`);
+  }
+
+  onHead(code: number): void {
+    this.calls.push(`head ${code}`);
+  }
+
+  onData(): boolean {
+    return true;
+  }
+
+  onEnd(): void {
+    this.calls.push('end');
+  }
+
+  onFailure(refusal: Refusal, phase: ForwardPhase): void {
+    this.refusal = refusal;
+    this.calls.push(`${refusal.code} ${phase}`);
+  }
+}
+
+const clients = ['http://a', 'http://b', 'http://c'].map((origin) => origin);
+
+function setup(more: object, size = 2, time = new Time()) {
+  const targets = clients.slice(0, size).map((origin) => new Target(origin));
+  const changes: TargetChange[] = [];
+  const settings: SnapshotUpstream = snapshotUpstream.parse({
+    id: 'orders',
+    tenant: 'default',
+    name: 'orders',
+    targets: targets.map(({ origin }) => ({ url: origin })),
+    timeouts: {},
+    allowPrivate: true,
+    ...more,
+  });
+  const parts = {
+    clock: time.clock,
+    timers: time.timers,
+    random: () => 0.5,
+    onChange: (change: TargetChange) => void changes.push(change),
+  };
+  const made = targets.map((client): UpstreamTarget => ({ url: client.origin, weight: 1, basePath: '', client }));
+  const group = new UpstreamGroup(settings, made, parts);
+  const call = (owner = new Owner()): Owner => {
+    group.call(owner);
+    return owner;
+  };
+  return { time, targets, group, call, changes, settings, made, parts };
+}
+
+describe('a group without settings', () => {
+  it('hands a call to a target in its turn, and stays out of the way', () => {
+    const { targets, call } = setup({});
+    for (const target of targets) target.answer = status(503);
+    const calls = [call(), call(), call()].map((owner) => owner.calls);
+    expect(calls).toEqual(Array.from({ length: 3 }, () => ['head 503', 'end']));
+    expect(targets.map(({ requests }) => requests)).toEqual([2, 1]);
+  });
+
+  it('says so when no target takes traffic', () => {
+    const { parts, settings } = setup({});
+    const client = new Target('http://a');
+    const resting = new UpstreamGroup(settings, [{ url: 'http://a', weight: 0, basePath: '', client }], parts);
+    const owner = new Owner();
+    resting.call(owner);
+    expect(owner.calls).toEqual(['UPSTREAM_UNREACHABLE connect']);
+  });
+});
+
+describe('a call that may be repeated', () => {
+  const retry = {};
+
+  it('goes to another target when the first cannot be reached, and its caller sees one answer', () => {
+    const { time, targets, call } = setup({ retry });
+    targets[0]!.answer = unreachable;
+    targets[1]!.answer = status(200);
+    const owner = call();
+    expect(owner.calls).toEqual(['failed 1 a UPSTREAM_UNREACHABLE']);
+    time.pass(250);
+    expect(owner.calls.slice(1)).toEqual(['head 200', 'end']);
+  });
+
+  it('is made three times at most, and the last answer is the answer', () => {
+    const { time, targets, call, group } = setup({ retry }, 1);
+    targets[0]!.answer = status(503);
+    const owner = call();
+    time.pass(1_000);
+    expect(targets[0]!.requests).toBe(3);
+    expect(owner.calls).toEqual(['failed 1 a 503', 'failed 2 a 503', 'head 503', 'end']);
+    expect(group.status()[0]).toMatchObject({ calls: 3, failures: 3, retries: 2, load: 0 });
+    expect(time.waiting).toBe(0);
+  });
+
+  it('is not repeated when it may have been carried out and does something', () => {
+    const { time, targets, call } = setup({ retry }, 1);
+    const owner = new Owner();
+    owner.repeatable = false;
+    targets[0]!.answer = broke;
+    call(owner);
+    time.pass(1_000);
+    expect(owner.calls).toEqual(['UPSTREAM_BROKE request']);
+  });
+
+  it('is repeated whatever it does when nothing of it was sent', () => {
+    const { time, targets, call } = setup({ retry });
+    const owner = new Owner();
+    owner.repeatable = false;
+    targets[0]!.answer = unreachable;
+    targets[1]!.answer = status(201);
+    call(owner);
+    time.pass(250);
+    expect(owner.calls.at(-2)).toBe('head 201');
+  });
+
+  it('is not repeated when its body is gone', () => {
+    const { time, targets, call } = setup({ retry }, 1);
+    const owner = new Owner();
+    owner.replayable = false;
+    targets[0]!.answer = unreachable;
+    call(owner);
+    time.pass(1_000);
+    expect(targets[0]!.requests).toBe(1);
+  });
+
+  it('is never repeated after its caller has seen a byte', () => {
+    const { time, targets, call } = setup({ retry });
+    targets[0]!.answer = (sink) => {
+      sink.onHead(200, []);
+      sink.onFailure(refuse('UPSTREAM_BROKE'), 'response');
+    };
+    const owner = call();
+    time.pass(1_000);
+    expect(owner.calls).toEqual(['head 200', 'UPSTREAM_BROKE response']);
+    expect(targets[1]!.requests).toBe(0);
+  });
+
+  it('waits as long as Retry-After asks, and is given up when that is too long', () => {
+    const { time, targets, call } = setup({ retry });
+    targets[0]!.answer = status(503, ['retry-after', '3']);
+    targets[1]!.answer = status(503, ['retry-after', '60']);
+    const owner = call();
+    time.pass(2_999);
+    expect(owner.calls).toEqual(['failed 1 a 503']);
+    time.pass(1);
+    expect(owner.calls.slice(1)).toEqual(['head 503', 'end']);
+  });
+
+  it('keeps one deadline over all attempts', () => {
+    const { time, targets, call } = setup({ retry: { on: ['broke'] }, timeouts: { firstByteMs: 1_000 } }, 1);
+    const owner = call();
+    time.pass(900);
+    targets[0]!.open[0]!.sink.onFailure(refuse('UPSTREAM_BROKE'), 'request');
+    time.pass(75);
+    const left = targets[0]!.open[1]!.request.timeouts.firstByteMs;
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(100);
+    targets[0]!.open[1]!.sink.onFailure(refuse('UPSTREAM_BROKE'), 'request');
+    expect(owner.calls).toEqual(['failed 1 a UPSTREAM_BROKE', 'UPSTREAM_BROKE request']);
+  });
+
+  it('ends when the whole exchange takes too long, whatever it waits for', () => {
+    const { time, targets, call } = setup({ timeouts: { totalMs: 500 } });
+    const owner = call();
+    time.pass(500);
+    expect(owner.calls).toEqual(['UPSTREAM_TIMEOUT request']);
+    expect(targets[0]!.open[0]!.aborted).toBe(true);
+    expect(time.waiting).toBe(0);
+  });
+
+  it('costs no more than a fifth of the requests when everything fails', () => {
+    const { time, targets, call } = setup({ retry });
+    for (const target of targets) target.answer = broke;
+    for (let n = 0; n < 1_000; n++) {
+      call();
+      time.pass(10);
+    }
+    time.pass(1_000);
+    const sent = targets.reduce((sum, { requests }) => sum + requests, 0);
+    expect(sent).toBeGreaterThan(1_150);
+    expect(sent).toBeLessThanOrEqual(1_203);
+  });
+
+  it('stops when its caller leaves, also between two attempts', () => {
+    const { time, targets, group } = setup({ retry }, 1);
+    targets[0]!.answer = broke;
+    const owner = new Owner();
+    group.call(owner).abort();
+    time.pass(1_000);
+    expect([targets[0]!.requests, time.waiting, owner.calls.length]).toEqual([1, 0, 1]);
+  });
+
+  it('reads a small refused answer to its end, so that the connection lives, and cuts a large one', () => {
+    const { time, targets, call } = setup({ retry }, 1);
+    call();
+    const { sink } = targets[0]!.open[0]!;
+    sink.onHead(503, []);
+    expect(sink.onData(Buffer.alloc(60_000))).toBe(true);
+    expect(targets[0]!.open[0]!.aborted).toBe(false);
+    sink.onData(Buffer.alloc(60_000));
+    expect(targets[0]!.open[0]!.aborted).toBe(true);
+    time.pass(250);
+    expect(targets[0]!.requests).toBe(2);
+  });
+});
+
+describe('a breaker in a group', () => {
+  it('answers at once when every target is open, says how long, and lets one call each five seconds through', () => {
+    const { time, targets, call, changes } = setup({ breaker: {} }, 1);
+    targets[0]!.answer = unreachable;
+    for (let n = 0; n < 5; n++) call();
+    expect(changes.map(({ change }) => change)).toEqual(['opened']);
+    const held = call();
+    expect(held.calls).toEqual(['UPSTREAM_UNHEALTHY connect']);
+    expect(held.refusal!.retryAfterMs).toBe(5_000);
+    time.pass(5_000);
+    call();
+    call();
+    expect(targets[0]!.requests).toBe(6);
+    time.pass(5_000);
+    targets[0]!.answer = status(200);
+    expect(call().calls).toEqual(['head 200', 'end']);
+    expect(changes.at(-1)!.change).toBe('closed');
+    expect(call().calls).toEqual(['head 200', 'end']);
+  });
+
+  it('sends calls to the others meanwhile', () => {
+    const { targets, call } = setup({ breaker: {} });
+    targets[0]!.answer = status(503);
+    targets[1]!.answer = status(200);
+    for (let n = 0; n < 20; n++) call();
+    expect(targets.map(({ requests }) => requests)).toEqual([5, 15]);
+  });
+});
+
+describe('limits of a target', () => {
+  it('refuse what is more than it may have, and take the next one again', () => {
+    const { targets, call } = setup({ limits: { requests: 2 } }, 1);
+    call();
+    call();
+    const third = call();
+    expect(third.calls).toEqual(['UPSTREAM_BUSY connect']);
+    status(200)(targets[0]!.open[0]!.sink);
+    expect(call().calls).toEqual([]);
+    expect(targets[0]!.requests).toBe(3);
+  });
+
+  it('send to another target what one may not have', () => {
+    const { targets, call } = setup({ limits: { requests: 1 }, balance: { by: 'hash' } });
+    call();
+    call();
+    expect(targets.map(({ requests }) => requests)).toEqual([1, 1]);
+  });
+});
+
+describe('ejection in a group', () => {
+  it('takes half of the targets out at most, although all fail', () => {
+    const { targets, call, changes, time, group } = setup({ health: { ejection: {} } }, 3);
+    for (const target of targets) target.answer = status(500);
+    for (let n = 0; n < 60; n++) {
+      call();
+      time.pass(100);
+    }
+    expect(changes.map(({ change }) => change)).toEqual(['ejected']);
+    expect(group.status().filter(({ standing }) => standing === 'ejected')).toHaveLength(1);
+  });
+
+  it('takes the one out that lags behind, and brings it back', () => {
+    const { targets, call, changes, time } = setup({ health: { ejection: { latencyForMs: 3_000 } } }, 3);
+    for (let n = 0; n < 80; n++) {
+      call();
+      time.pass(50);
+      for (const [at, target] of targets.entries()) {
+        for (const one of target.open.splice(0)) {
+          if (at !== 2) status(200)(one.sink);
+          else time.timers.after(2_000, () => status(200)(one.sink));
+        }
+      }
+      time.pass(50);
+    }
+    expect(changes).toMatchObject([{ target: 'c', change: 'ejected' }]);
+    const before = targets[2]!.requests;
+    call();
+    call();
+    expect(targets[2]!.requests).toBe(before);
+    time.pass(30_000);
+    call();
+    expect(changes.at(-1)).toMatchObject({ target: 'c', change: 'returned' });
+  });
+});
+
+describe('checks of a group', () => {
+  const active = { path: '/up', everyMs: 1_000, timeoutMs: 100 };
+
+  it('take a target out after three bad answers, and back after two good ones', () => {
+    const { targets, group, time, call, changes } = setup({ health: { active } });
+    targets[0]!.answer = status(500);
+    targets[1]!.answer = status(204);
+    group.start();
+    time.pass(5_000);
+    expect(changes).toMatchObject([{ target: 'a', change: 'unhealthy', reason: 'the check was answered 500' }]);
+    const before = targets[0]!.requests;
+    for (let n = 0; n < 10; n++) call();
+    expect(targets[0]!.requests).toBe(before);
+    targets[0]!.answer = status(200);
+    time.pass(3_000);
+    expect(changes.at(-1)).toMatchObject({ target: 'a', change: 'healthy' });
+    group.stop();
+    expect(time.waiting).toBe(0);
+  });
+
+  it('count an answer that does not come as a bad one', () => {
+    const { targets, group, time, changes } = setup({ health: { active } }, 1);
+    group.start();
+    time.pass(5_000);
+    expect(changes).toMatchObject([{ change: 'unhealthy', reason: 'no answer to the check within 100 ms' }]);
+    expect(targets[0]!.open.slice(0, -1).every(({ aborted }) => aborted)).toBe(true);
+    group.stop();
+  });
+
+  it('are not heard when they fail everywhere: it is more likely the check than every target', () => {
+    const { targets, group, time, call } = setup({ health: { active } });
+    for (const target of targets) target.answer = status(404);
+    group.start();
+    time.pass(6_000);
+    for (const target of targets) target.answer = status(200);
+    expect(call().calls).toEqual(['head 200', 'end']);
+    group.stop();
+  });
+});
+
+describe('hedging', () => {
+  const hedge = { afterMs: 100 };
+
+  function primed() {
+    const made = setup({ hedge });
+    for (const target of made.targets) target.answer = status(200);
+    for (let n = 0; n < 40; n++) made.call();
+    for (const target of made.targets) {
+      target.answer = undefined;
+      target.open.length = 0;
+    }
+    return made;
+  }
+
+  it('asks a second target after a while, takes the first answer and leaves the other call', () => {
+    const { targets, call, time } = primed();
+    const owner = call();
+    time.pass(99);
+    expect(targets[1]!.open).toHaveLength(0);
+    time.pass(1);
+    expect(targets[1]!.open).toHaveLength(1);
+    status(200)(targets[1]!.open[0]!.sink);
+    expect(targets[0]!.open[0]!.aborted).toBe(true);
+    expect(owner.calls).toEqual(['head 200', 'end']);
+  });
+
+  it('makes no second call of what must not be done twice', () => {
+    const { targets, call, time } = primed();
+    const owner = new Owner();
+    owner.repeatable = false;
+    call(owner);
+    time.pass(1_000);
+    expect(targets[1]!.open).toHaveLength(0);
+  });
+
+  it('makes no more than one call in twenty', () => {
+    const { targets, call, time } = primed();
+    for (let n = 0; n < 60; n++) {
+      call();
+      time.pass(110);
+      for (const { open } of targets) for (const one of open.splice(0)) if (!one.aborted) status(200)(one.sink);
+    }
+    const sent = targets.reduce((sum, { requests }) => sum + requests, 0);
+    expect(sent).toBeGreaterThan(100);
+    expect(sent).toBeLessThanOrEqual(105);
+  });
+
+  it('waits for the other answer when one of the two fails', () => {
+    const { targets, call, time } = primed();
+    const owner = call();
+    time.pass(100);
+    broke(targets[0]!.open[0]!.sink);
+    status(200)(targets[1]!.open[0]!.sink);
+    expect(owner.calls).toEqual(['failed 1 a UPSTREAM_BROKE', 'head 200', 'end']);
+  });
+});
+
+describe('a new revision', () => {
+  it('keeps what is known of a target whose URL stays', () => {
+    const { targets, call, settings, made, parts, group } = setup({ breaker: {} });
+    targets[0]!.answer = status(503);
+    targets[1]!.answer = status(200);
+    for (let n = 0; n < 10; n++) call();
+    const next = new UpstreamGroup(settings, [made[1]!, made[0]!], parts, group);
+    expect(next.status().map(({ url, standing }) => [url, standing])).toEqual([
+      ['http://b', 'serving'],
+      ['http://a', 'open'],
+    ]);
+  });
+});
