@@ -1,7 +1,7 @@
 import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
 import { takeCredential } from '@sallyport/identity';
 import { chargesOf, type CompiledRoute } from '@sallyport/pipeline';
-import { retryAfterMs, type Standing } from '@sallyport/limits';
+import { retryAfterMs, type Charge, type Standing } from '@sallyport/limits';
 import type { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
 import { askInTurn, attempt, endedBy } from './hooks/request-hooks';
@@ -96,17 +96,31 @@ function spend(exchange: Exchange, parts: GatewayParts, next: () => void): void 
     span?.end(spending.allowed ? undefined : { error: 'LIMIT_EXCEEDED' });
     if (exchange.over) return;
     exchange.decidedBy['rate-limit'] = decidedBy;
-    exchange.standings = spending.standings;
-    if (!spending.allowed) return parts.refuse(exchange, limitExceeded(spending.standings));
+    exchange.standings = withUnits(charges, spending.standings);
+    if (!spending.allowed) return parts.refuse(exchange, limitExceeded(exchange.standings));
     next();
+  });
+}
+
+/** A service answers in numbers, in the order of the charges; what they are numbers of, the charges know. */
+function withUnits(charges: readonly Charge[], standings: readonly Standing[]): readonly Standing[] {
+  if (!charges.some(({ unit }) => unit !== undefined)) return standings;
+  return standings.map((standing, at) => {
+    const unit = charges[at]?.unit;
+    return unit === undefined ? standing : { ...standing, unit };
   });
 }
 
 function limitExceeded(standings: readonly Standing[]): Refusal {
   const wait = retryAfterMs(standings);
-  const { policy, limit, windowSeconds } = standings.find((standing) => standing.retryAfterMs === wait)!;
+  const { policy, limit, windowSeconds, unit } = standings.find((standing) => standing.retryAfterMs === wait)!;
   const seconds = Math.max(1, Math.ceil(wait / 1000));
-  return refuse('LIMIT_EXCEEDED', { policy, limit, window: windowSeconds, seconds }, { retryAfterMs: wait });
+  const counted = unit === undefined ? 'requests' : 'bytes';
+  return refuse(
+    'LIMIT_EXCEEDED',
+    { policy, limit, unit: counted, window: windowSeconds, seconds },
+    { retryAfterMs: wait },
+  );
 }
 
 /** On a regulated route nothing is done before it is on disk that it will be. */

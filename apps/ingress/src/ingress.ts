@@ -4,6 +4,7 @@ import { LocalVerifier, pepperBytes, readPepper } from '@sallyport/identity';
 import {
   createAdminApp,
   describeAddress,
+  inSlices,
   type Life,
   type Opened,
   opening,
@@ -76,7 +77,13 @@ export async function startIngress(
       fetchFailed: (url, error) => logger.warn({ url, err: error }, 'a key set could not be fetched'),
     });
     const upstreams = opened.push(new Upstreams(new UpstreamPools(), runtime));
-    const policies = new PolicyCompiler(policyServices(runtime));
+    const policies = new PolicyCompiler(
+      policyServices(runtime, {
+        charge: (tenant, charges, done) => consults.limiter.spend(tenant, charges, done),
+        load: { busy: () => false, sheds: () => false },
+        peers: () => 1,
+      }),
+    );
     const current = new CurrentConfiguration(policies, ({ snapshot, upstreams: apis }) => {
       const table = compileModels(snapshot);
       verifier.setTrust(snapshot.trust);
@@ -102,7 +109,7 @@ export async function startIngress(
       opened.push(await watchKeyDirectory({ bus, dataDir, clock, logger, apply: verifier.keys }));
     }
     const source = opened.push(snapshotSource(engines ? undefined : config.catalogUrl));
-    const apply = (snapshot: Snapshot) => current.apply(snapshot);
+    const apply = (snapshot: Snapshot) => inSlices(current.apply(snapshot), { clock });
     const reader = opened.push(
       await openSnapshotReader({ bus, dataDir: config.dataDir, pull: source.pull, runtime, apply }),
     );

@@ -10,6 +10,8 @@ export interface Charge {
   /** How many may come at once; the limit itself unless a policy says less. */
   readonly burst: number;
   readonly cost: number;
+  /** What a cost of 1 is; requests unless it says otherwise. */
+  readonly unit?: 'content-bytes';
 }
 
 /** Where one charge stands after the decision. */
@@ -23,6 +25,7 @@ export interface Standing {
   readonly resetMs: number;
   /** Milliseconds after which the same charge passes; 0 when it had room. */
   readonly retryAfterMs: number;
+  readonly unit?: 'content-bytes';
 }
 
 export interface Spending {

@@ -5,10 +5,13 @@ import type { Standing } from './limiter';
  * one member for each limit that counted this request.
  */
 
-/** `RateLimit-Policy`: what the limits are. `q` is the quota, `w` the window in seconds. */
+/** `RateLimit-Policy`: what the limits are. `q` is the quota, `qu` its unit where it is not requests, `w` the window in seconds. */
 export function rateLimitPolicyField(standings: readonly Standing[]): string {
   return standings
-    .map(({ policy, limit, windowSeconds }) => `${sfString(policy)};q=${limit};w=${windowSeconds}`)
+    .map(
+      ({ policy, limit, windowSeconds, unit }) =>
+        `${sfString(policy)};q=${limit}${unit === undefined ? '' : `;qu="${unit}"`};w=${windowSeconds}`,
+    )
     .join(', ');
 }
 

@@ -1,11 +1,6 @@
-import {
-  canonicalJson,
-  type Json,
-  type PolicyInstance,
-  type Principal,
-  type SnapshotRoute,
-} from '@sallyport/contracts';
+import { canonicalJson, type PolicyInstance, type Principal, type SnapshotRoute } from '@sallyport/contracts';
 import type { Charge } from '@sallyport/limits';
+import type { UpstreamTimeouts } from '@sallyport/proxy';
 import { inspectionOf } from './policies/waf/waf';
 import { policies } from './policies/registry';
 import type { InspectStep, Policy, PolicyHooks, PolicyInput, PolicyServices } from './policy';
@@ -37,6 +32,8 @@ export interface CompiledRoute {
   readonly settle: Steps<'settle'>;
   /** A policy says what a body may weigh; otherwise the listener's default does. */
   readonly limitsBody: boolean;
+  /** Undefined: those of the upstream hold. */
+  readonly timeouts: Partial<UpstreamTimeouts> | undefined;
   /** Milliseconds since the epoch, or undefined when nothing is planned. */
   readonly deprecatedAt: number | undefined;
   readonly sunsetAt: number | undefined;
@@ -44,6 +41,9 @@ export interface CompiledRoute {
 
 /** A policy that cannot be compiled, with the place in the route. */
 export class PolicyError extends Error {
+  /** Place of the route among those that were compiled together. */
+  routeIndex: number | undefined;
+
   constructor(
     readonly pointer: string,
     message: string,
@@ -55,6 +55,12 @@ export class PolicyError extends Error {
 
 /** The compiled policies of a configuration, by what they were compiled from. */
 type Instances = Map<string, PolicyHooks>;
+
+interface Compilation {
+  readonly compiled: CompiledRoute;
+  /** Keys of the instances it is made of. */
+  readonly instances: readonly string[];
+}
 
 /** Routes compiled together, not in force yet. */
 export interface CompiledRoutes {
@@ -71,6 +77,8 @@ export interface CompiledRoutes {
  */
 export class PolicyCompiler {
   private inForce: Instances = new Map();
+  /** What became of the very route objects that are in force, so that one that comes again costs a look-up. */
+  private routesInForce: ReadonlyMap<SnapshotRoute, Compilation> = new Map();
 
   constructor(
     private readonly services: PolicyServices,
@@ -79,29 +87,61 @@ export class PolicyCompiler {
 
   /** @throws PolicyError on the first policy that cannot be compiled; then nothing has changed. */
   compile(routes: readonly SnapshotRoute[]): CompiledRoutes {
+    const compiling = this.compiling(routes);
+    for (;;) {
+      const step = compiling.next();
+      if (step.done) return step.value;
+    }
+  }
+
+  /** The same, one route a step: a large configuration is compiled between requests. */
+  *compiling(routes: readonly SnapshotRoute[]): Generator<void, CompiledRoutes, void> {
     const next: Instances = new Map();
+    const compilations = new Map<SnapshotRoute, Compilation>();
+    let made: string[] = [];
     const make = (policy: Policy, instance: PolicyInstance, route: SnapshotRoute, pointer: string): PolicyHooks => {
       const key = instanceKey(instance, route, next);
       const hooks = this.inForce.get(key) ?? compilePolicy(policy, instance, route, pointer, this.services);
       next.set(key, hooks);
+      made.push(key);
       return hooks;
     };
     try {
-      const compiled = routes.map((route) => compileWith(route, this.known, make));
-      return {
-        routes: compiled,
-        adopt: () => this.adopt(next),
-        discard: () => retireMissing(next, this.inForce),
-      };
+      for (const [index, route] of routes.entries()) {
+        const before = this.routesInForce.get(route);
+        if (before) {
+          for (const key of before.instances) next.set(key, this.inForce.get(key)!);
+          compilations.set(route, before);
+        } else {
+          made = [];
+          compilations.set(route, { compiled: this.compileAt(index, route, make), instances: made });
+        }
+        yield;
+      }
     } catch (error) {
       retireMissing(next, this.inForce);
       throw error;
     }
+    return {
+      routes: [...compilations.values()].map(({ compiled }) => compiled),
+      adopt: () => this.adopt(next, compilations),
+      discard: () => retireMissing(next, this.inForce),
+    };
   }
 
-  private adopt(next: Instances): void {
+  private compileAt(index: number, route: SnapshotRoute, make: Make): CompiledRoute {
+    try {
+      return compileWith(route, this.known, make);
+    } catch (error) {
+      if (error instanceof PolicyError) error.routeIndex = index;
+      throw error;
+    }
+  }
+
+  private adopt(next: Instances, compilations: ReadonlyMap<SnapshotRoute, Compilation>): void {
     const before = this.inForce;
     this.inForce = next;
+    this.routesInForce = compilations;
     retireMissing(before, next);
   }
 }
@@ -159,9 +199,16 @@ function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make)
     answerBody: steps('answerBody').toReversed(),
     settle: steps('settle'),
     limitsBody: all.some(({ hooks }) => hooks.limitsBody === true),
+    timeouts: timeoutsOf(all.map(({ hooks }) => hooks)),
     deprecatedAt: deprecatedAt === null ? undefined : Date.parse(deprecatedAt),
     sunsetAt: sunsetAt === null ? undefined : Date.parse(sunsetAt),
   });
+}
+
+/** Later policies win, member by member. */
+function timeoutsOf(all: readonly PolicyHooks[]): Partial<UpstreamTimeouts> | undefined {
+  const said = all.flatMap(({ timeouts }) => (timeouts && Object.keys(timeouts).length > 0 ? [timeouts] : []));
+  return said.length === 0 ? undefined : Object.assign({}, ...said);
 }
 
 function findPolicy(id: string, known: readonly Policy[], pointer: string): Policy {
@@ -190,7 +237,7 @@ export function policyHooks(policy: Policy): string[] {
   const match = { host: null, pathPrefix: '/', methods: [] };
   const hooks = policy.compile(policy.config.parse(policy.example), { ...route, match }, servicesWithoutMemory);
   hooks.retire?.();
-  return Object.keys(hooks).filter((name) => name !== 'limitsBody' && name !== 'retire');
+  return Object.keys(hooks).filter((name) => !['limitsBody', 'retire', 'timeouts'].includes(name));
 }
 
 /** Everything one request is counted against: the route's limits, then those the credential and the consumer carry. */

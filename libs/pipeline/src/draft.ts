@@ -113,6 +113,7 @@ export class RequestDraft {
   method: string;
   private target: string;
   private queryText: string | undefined;
+  private edited: RequestHead | undefined;
 
   /** @param path below the address of the upstream, canonical: without the route's prefix where it is stripped. */
   constructor(
@@ -153,10 +154,10 @@ export class RequestDraft {
     return undefined;
   }
 
-  /** The head that is forwarded. */
+  /** The head that is forwarded: what the request was judged by stays in `field`. Asked after the last hook that edits. */
   get head(): RequestHead {
     if (!this.fields.changed && this.method === this.request.method) return this.request;
-    return { ...this.request, method: this.method, fields: fieldsOf(this.fields.raw) };
+    return (this.edited ??= { ...this.request, method: this.method, fields: fieldsOf(this.fields.raw) });
   }
 }
 

@@ -17,5 +17,6 @@ export const servicesWithoutMemory: PolicyServices = {
     delete: () => undefined,
   },
   peers: () => 1,
-  load: { sheds: () => false },
+  load: { busy: () => false, sheds: () => false },
+  charge: (_tenant, _charges, done) => done({ allowed: true, standings: [] }),
 };

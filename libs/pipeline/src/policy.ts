@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { Clock, Principal, RandomBytes, Refusal, RequestHead, SnapshotRoute } from '@sallyport/contracts';
 import type { Timers } from '@sallyport/ai';
-import type { Charge } from '@sallyport/limits';
-import type { RawFields } from '@sallyport/proxy';
+import type { Charge, Spending } from '@sallyport/limits';
+import type { RawFields, UpstreamTimeouts } from '@sallyport/proxy';
 import type { PlanId } from '@sallyport/waf';
 import type { AnswerDraft, RequestDraft } from './draft';
 import type { SharedStore } from './shared-store';
@@ -166,12 +166,16 @@ export interface PolicyHooks {
   readonly settle?: (input: PolicyInput, settled: Settled) => void;
   /** The route limits bodies itself, so the listener's default steps back (ADR 0007). */
   readonly limitsBody?: boolean;
+  /** Takes the place of the upstream's own for this route. */
+  readonly timeouts?: Partial<UpstreamTimeouts>;
   /** No further request will start on this instance; those under way still settle. */
   readonly retire?: () => void;
 }
 
 /** How busy this process is; asked by policies that shed. */
 export interface Load {
+  /** False in quiet times: then nothing is to be turned away, and nothing needs to be drawn. */
+  busy(): boolean;
   /**
    * Whether a request of this priority is to be turned away now.
    * @param chance a number from 0 to 1, drawn for this request: sheds in proportion.
@@ -189,6 +193,8 @@ export interface PolicyServices {
   /** Processes that serve the same traffic, at least 1: what each keeps of a limit that is not counted centrally. */
   peers(): number;
   readonly load: Load;
+  /** Counts against limits after the fact: what a request turned out to weigh. */
+  charge(tenant: string, charges: readonly Charge[], done: (spending: Spending) => void): void;
 }
 
 export interface Policy<Id extends string = string, Config extends z.ZodType = z.ZodType> {

@@ -6,13 +6,15 @@ import type { Runtime } from '@sallyport/platform';
 const STORE_BYTES = 64 * 1024 * 1024;
 
 /** What the policies of this process work with. */
-export function policyServices({ clock, random }: Pick<Runtime, 'clock' | 'random'>): PolicyServices {
+export function policyServices(
+  { clock, random }: Pick<Runtime, 'clock' | 'random'>,
+  more: Pick<PolicyServices, 'charge' | 'load' | 'peers'>,
+): PolicyServices {
   return {
     clock,
     random,
     timers: systemTimers,
     store: new MemoryStore(clock, STORE_BYTES),
-    peers: () => 1,
-    load: { sheds: () => false },
+    ...more,
   };
 }

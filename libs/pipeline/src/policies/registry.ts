@@ -1,11 +1,33 @@
 import type { z } from 'zod';
 import type { Policy } from '../policy';
 import { bodyLimit } from './body-limit/body-limit';
+import { concurrencyLimit } from './concurrency-limit/concurrency-limit';
+import { cors } from './cors/cors';
+import { headerRewrite } from './header-rewrite/header-rewrite';
+import { ipAllowDeny } from './ip-allow-deny/ip-allow-deny';
+import { loadShedding } from './load-shedding/load-shedding';
+import { mock } from './mock/mock';
+import { pathRewrite } from './path-rewrite/path-rewrite';
 import { rateLimit } from './rate-limit/rate-limit';
+import { requestSize } from './request-size/request-size';
+import { timeout } from './timeout/timeout';
 import { waf } from './waf/waf';
 
 /** Every policy a route can carry; a new one is a folder and a line here. */
-export const policies: readonly Policy[] = [bodyLimit, rateLimit, waf];
+export const policies: readonly Policy[] = [
+  bodyLimit,
+  concurrencyLimit,
+  cors,
+  headerRewrite,
+  ipAllowDeny,
+  loadShedding,
+  mock,
+  pathRewrite,
+  rateLimit,
+  requestSize,
+  timeout,
+  waf,
+];
 
 /** What the configuration of each policy must look like, by id; the catalog refuses at publish what would not compile. */
 export const policyConfigSchemas: Readonly<Record<string, z.ZodType>> = Object.fromEntries(
