@@ -2,14 +2,7 @@ import { headers, type Principal, type Refusal } from '@sallyport/contracts';
 import { principalLimitsOf, type Configuration } from './runtime/configuration';
 import { rateLimitField, rateLimitPolicyField, type Standing } from '@sallyport/limits';
 import type { CompiledRoute, PolicyExchange, PolicyInput, RequestDraft } from '@sallyport/pipeline';
-import {
-  BodyCap,
-  defaultBounds,
-  limits,
-  type Bounds,
-  type CanonicalRequest,
-  type RawFields,
-} from '@sallyport/proxy';
+import { BodyCap, defaultBounds, limits, type Bounds, type CanonicalRequest, type RawFields } from '@sallyport/proxy';
 import type { Span, TraceContext } from '@sallyport/platform';
 import type { Control, ModelFacts, Outcome, SkippedControl } from '@sallyport/trail';
 import type { Hit } from '@sallyport/waf';
@@ -65,6 +58,8 @@ export class Exchange implements PolicyExchange {
   withoutAnswerHooks = false;
   /** The caller is gone, or has its answer: whatever comes back later is for nobody. */
   over = false;
+  /** Its record is made. */
+  recorded = false;
   private readonly closers: (() => void)[] = [];
   private input: PolicyInput | undefined;
   private notes: Map<object, unknown> | undefined;

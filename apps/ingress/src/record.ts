@@ -1,7 +1,7 @@
 import { refuse, semconv, type Clock, type RandomBytes, type Refusal } from '@sallyport/contracts';
 import { parseApiKey } from '@sallyport/identity';
 import type { Standing } from '@sallyport/limits';
-import type { Counter, Histogram, Logger, Metrics } from '@sallyport/platform';
+import type { Counter, Logger, Metrics } from '@sallyport/platform';
 import {
   requestAdmitted,
   requestCompleted,
@@ -13,11 +13,10 @@ import {
   type WafFacts,
 } from '@sallyport/trail';
 import type { Exchange } from './exchange';
+import { RequestMeters } from './request-meters';
 
 /** How long an answer waits for a spool that refuses, so that a short shortage costs no record. */
 const REFUSED_SPOOL_MS = 20;
-
-const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 export interface RecorderParts {
   readonly trail: Trail;
@@ -30,24 +29,14 @@ export interface RecorderParts {
 
 /** Settles an exchange: one audit record, one span, one set of metrics. */
 export class Recorder {
-  private readonly requests: Counter;
-  private readonly duration: Histogram;
+  private readonly meters: RequestMeters;
+  private readonly logsRequests: boolean;
   private readonly unaudited: Counter;
-  private readonly recorded = new WeakSet<Exchange>();
 
   constructor(private readonly parts: RecorderParts) {
     const { metrics } = parts;
-    this.requests = metrics.counter('sallyport_ingress_requests_total', 'Requests answered', [
-      'route',
-      'class',
-      'code',
-    ]);
-    this.duration = metrics.histogram(
-      'http_server_request_duration_seconds',
-      'Time from the first byte of a request to the last of its answer',
-      DURATION_BUCKETS,
-      ['route'],
-    );
+    this.meters = new RequestMeters(metrics);
+    this.logsRequests = parts.logger.isLevelEnabled('debug');
     this.unaudited = metrics.counter(
       'sallyport_audit_unaudited_total',
       'Requests answered without a record, because the spool refused',
@@ -56,8 +45,8 @@ export class Recorder {
 
   /** Puts the exchange on record, once; `go` when the record survives the death of this process, or cannot be had. */
   readonly record = (exchange: Exchange, go: () => void): void => {
-    if (this.recorded.has(exchange)) return go();
-    this.recorded.add(exchange);
+    if (exchange.recorded) return go();
+    exchange.recorded = true;
     const endedAt = this.parts.clock.now();
     this.measure(exchange, endedAt);
     const facts = this.factsOf(exchange, endedAt);
@@ -81,17 +70,12 @@ export class Recorder {
 
   private measure(exchange: Exchange, endedAt: number): void {
     const { span, answer, compiled } = exchange;
-    const route = compiled?.route.id ?? 'none';
-    const code = exchange.refusal?.code ?? String(answer.status);
-    this.requests.add(1, { route, class: compiled?.route.class ?? 'none', code });
-    this.duration.record((endedAt - exchange.startedAt) / 1000, { route });
+    const code = exchange.refusal?.code ?? answer.status;
+    this.meters.count(compiled?.route, code, (endedAt - exchange.startedAt) / 1000);
     span?.set(semconv.httpStatus, answer.status);
     const failed = exchange.outcome !== 'ok' && answer.status >= 500;
-    span?.end({
-      endTime: endedAt,
-      ...(failed && { error: exchange.refusal?.code ?? exchange.outcome ?? 'client_aborted' }),
-    });
-    if (span && !span.context.sampled) this.logLine(exchange, endedAt);
+    span?.end(failed ? { endTime: endedAt, error: errorOf(exchange) } : { endTime: endedAt });
+    if (span && !span.context.sampled && this.logsRequests) this.logLine(exchange, endedAt);
   }
 
   /** Where no span says it, one line does; neither bodies nor queries nor credentials stand in it. */
@@ -159,6 +143,10 @@ export class Recorder {
     });
     this.parts.trail.append(event).written.catch(() => this.unaudited.add());
   }
+}
+
+function errorOf({ refusal, outcome }: Exchange): string {
+  return refusal?.code ?? outcome ?? 'client_aborted';
 }
 
 /** What was asked; of a request that could not be read, only where it came from is known. */

@@ -1,18 +1,45 @@
 /** Fills and returns random bytes; handed in so that tests can repeat a run. */
 export type RandomBytes = (count: number) => Uint8Array;
 
-const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const BASE62 = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', 'latin1');
 
-/** Writes bytes as a base62 number of exactly `length` digits. */
+/** Digits that one division by 62⁶ yields: the largest power whose remainder with 16 more bits is exact in a double. */
+const GROUP = 6;
+const GROUP_VALUE = 62 ** GROUP;
+
+/** Writes bytes as a base62 number of exactly `length` digits; what does not fit is lost at the front. */
 export function base62(bytes: Uint8Array, length: number): string {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-  let text = '';
-  for (let digit = 0; digit < length; digit++) {
-    text = BASE62[Number(value % 62n)]! + text;
-    value /= 62n;
+  const limbs = limbsOf(bytes);
+  const text = Buffer.allocUnsafe(length);
+  for (let end = length; end > 0; end -= GROUP) {
+    let rest = divide(limbs);
+    for (let at = end - 1; at >= 0 && at >= end - GROUP; at--) {
+      text[at] = BASE62[rest % 62]!;
+      rest = Math.floor(rest / 62);
+    }
   }
-  return text;
+  return text.toString('latin1');
+}
+
+/** The number in digits of 16 bits, the highest first. Not a BigInt: a request draws several ids. */
+function limbsOf(bytes: Uint8Array): number[] {
+  const limbs: number[] = [];
+  const odd = bytes.length & 1;
+  if (odd) limbs.push(bytes[0]!);
+  for (let at = odd; at < bytes.length; at += 2) limbs.push(bytes[at]! * 256 + bytes[at + 1]!);
+  return limbs;
+}
+
+/** Divides in place by 62⁶. @returns the remainder. */
+function divide(limbs: number[]): number {
+  let rest = 0;
+  for (let at = 0; at < limbs.length; at++) {
+    const value = rest * 65_536 + limbs[at]!;
+    const quotient = Math.floor(value / GROUP_VALUE);
+    rest = value - quotient * GROUP_VALUE;
+    limbs[at] = quotient;
+  }
+  return rest;
 }
 
 /** `req_` and 128 random bits in base62. */
@@ -20,15 +47,24 @@ export function requestId(random: RandomBytes): string {
   return `req_${base62(random(16), 22)}`;
 }
 
+const HEX = Buffer.from('0123456789abcdef', 'latin1');
+const HYPHEN = 0x2d;
+/** Bytes before which a UUID has its hyphens. */
+const isGroupStart = [4, 6, 8, 10].reduce((starts, at) => ((starts[at] = 1), starts), new Uint8Array(16));
+
 /** UUID version 7 (RFC 9562 §5.7): sorted by the millisecond it was made in. */
 export function uuidv7(now: number, random: RandomBytes): string {
-  const bytes = new Uint8Array(16);
-  bytes.set(random(10), 6);
-  for (let index = 5, rest = now; index >= 0; index--, rest = Math.floor(rest / 256)) bytes[index] = rest % 256;
-  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
-  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
-  const hex = Buffer.from(bytes).toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const drawn = random(10);
+  const text = Buffer.allocUnsafe(36);
+  let end = 0;
+  for (let at = 0; at < 16; at++) {
+    const byte = at < 6 ? Math.floor(now / 2 ** (40 - 8 * at)) & 0xff : drawn[at - 6]!;
+    const stamped = at === 6 ? 0x70 | (byte & 0x0f) : at === 8 ? 0x80 | (byte & 0x3f) : byte;
+    if (isGroupStart[at] === 1) text[end++] = HYPHEN;
+    text[end++] = HEX[stamped >> 4]!;
+    text[end++] = HEX[stamped & 15]!;
+  }
+  return text.toString('latin1');
 }
 
 /** The millisecond a version 7 UUID was made in. */

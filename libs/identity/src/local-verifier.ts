@@ -93,12 +93,13 @@ export class LocalVerifier implements Verifier {
   }
 
   #verifyKey(presented: Presented): VerifierOutcome {
-    const parsed = parseApiKey(presented.value);
-    if (!parsed) return keyRefused('the form or the check digits are wrong');
-    if (parsed.environment !== this.#environment) return keyRefused('the key is of another environment');
+    // Only what was proven is remembered, so a key that is has the form and the environment.
     const digest = digestOf(presented.value);
     const recalled = this.#recallKey(digest, presented);
     if (recalled) return recalled;
+    const parsed = parseApiKey(presented.value);
+    if (!parsed) return keyRefused('the form or the check digits are wrong');
+    if (parsed.environment !== this.#environment) return keyRefused('the key is of another environment');
 
     // A wrong key is not remembered: to tell again costs a few microseconds, to remember would refuse a key just made.
     const known = this.keys.get(parsed.kid);

@@ -32,22 +32,30 @@ export class MemorySource implements LimitSource {
 
   draw(tenant: string, draws: readonly Draw[], done: (drawn: Drawn) => void): void {
     const now = Math.floor(this.clock.monotonic());
-    const entries = draws.map(({ key, rate }) => this.drained(`${tenant}:${key}`, rate, now));
     // What each draw met: what earlier draws of this call put into the same bucket counts for the later ones.
+    const entries: Entry[] = [];
     const met: number[] = [];
-    const added: number[] = [];
-    for (const [index, { rate, cost }] of draws.entries()) {
-      const entry = entries[index]!;
+    let taken = true;
+    for (const { key, rate, cost } of draws) {
+      const entry = this.drained(`${tenant}:${key}`, rate, now);
+      entries.push(entry);
       met.push(entry.debt);
-      if (waitFor(rate, entry.debt, cost) > 0) continue;
-      entry.debt += cost * rate.perRequest;
-      added.push(index);
+      const room = waitFor(rate, entry.debt, cost) === 0;
+      if (room) entry.debt += cost * rate.perRequest;
+      else taken = false;
     }
-    const taken = added.length === draws.length;
-    if (!taken) for (const index of added) entries[index]!.debt -= draws[index]!.cost * draws[index]!.rate.perRequest;
+    if (!taken) this.giveBack(draws, entries, met);
     // Not before the debts are known: the new buckets must not look like those that owe nothing.
     while (this.buckets.size > this.maxBuckets) this.evict(now);
     done({ taken, debts: taken ? entries.map(({ debt }) => debt) : met });
+  }
+
+  /** All draws of a call are taken, or none. */
+  private giveBack(draws: readonly Draw[], entries: readonly Entry[], met: readonly number[]): void {
+    for (let at = draws.length - 1; at >= 0; at--) {
+      const { rate, cost } = draws[at]!;
+      if (waitFor(rate, met[at]!, cost) === 0) entries[at]!.debt -= cost * rate.perRequest;
+    }
   }
 
   /** Takes over what a bucket owes elsewhere, where it owes less here. @param debt in ticks of the draw's rate. */

@@ -1,7 +1,14 @@
-import type { Attributes, Meter } from '@opentelemetry/api';
+import { ValueType, type Attributes, type HrTime, type Meter } from '@opentelemetry/api';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { emptyResource } from '@opentelemetry/resources';
-import { AggregationType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+import {
+  AggregationTemporality,
+  AggregationType,
+  DataPointType,
+  MeterProvider,
+  MetricReader,
+  type HistogramMetricData,
+} from '@opentelemetry/sdk-metrics';
 import type { AppName } from '@sallyport/contracts';
 
 /** Label values by label name; they come from configuration, never from what a caller sent. */
@@ -10,6 +17,13 @@ export type Labels = Readonly<Record<string, string>>;
 export interface Counter {
   /** @param value what is added, 1 unless said; never negative. */
   add(value?: number, labels?: Labels): void;
+  /** The one series of these labels, looked up once: for counting on the request path. */
+  series(labels: Labels): CounterSeries;
+}
+
+export interface CounterSeries {
+  /** @param value what is added, 1 unless said; never negative. */
+  add(value?: number): void;
 }
 
 export interface ObservedCounter extends Counter {
@@ -25,6 +39,12 @@ export interface Gauge {
 
 export interface Histogram {
   record(value: number, labels?: Labels): void;
+  /** The one series of these labels, looked up once. */
+  series(labels: Labels): HistogramSeries;
+}
+
+export interface HistogramSeries {
+  record(value: number): void;
 }
 
 /** The metrics of one application. All applications of a process share one exposition, told apart by the label `app`. */
@@ -53,11 +73,15 @@ export const MAX_SERIES = 2000;
 export function createMetrics(app: AppName): Metrics {
   const reader = new PullReader();
   const views = new MeterProvider({ readers: [reader] });
-  return new ProcessMetrics(app, new Registry(views.getMeter('sallyport')), reader);
+  const registry = new Registry(views.getMeter('sallyport'));
+  reader.histograms = () => registry.histograms();
+  return new ProcessMetrics(app, registry, reader);
 }
 
 /** Reads when asked; the OTel exporter would bring a listener of its own. */
 class PullReader extends MetricReader {
+  /** OTel has no histogram that is filled elsewhere, so ours join what it has collected. */
+  histograms: () => HistogramMetricData[] = () => [];
   private readonly serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
 
   constructor() {
@@ -69,8 +93,9 @@ class PullReader extends MetricReader {
   }
 
   async exposition(): Promise<string> {
-    const { resourceMetrics } = await this.collect();
-    return this.serializer.serialize({ ...resourceMetrics, resource: emptyResource() });
+    const { scopeMetrics } = (await this.collect()).resourceMetrics;
+    const ours = { scope: { name: 'sallyport' }, metrics: this.histograms() };
+    return this.serializer.serialize({ resource: emptyResource(), scopeMetrics: [...scopeMetrics, ours] });
   }
 
   protected override async onForceFlush(): Promise<void> {}
@@ -89,6 +114,10 @@ class ProcessMetrics implements Metrics {
     return {
       add: (value = 1, given) => series.add(this.app, given, value),
       observe: (read, given) => series.observe(this.app, given, read),
+      series: (given) => {
+        const point = series.at(this.app, given);
+        return { add: (value = 1) => void (point.value += value) };
+      },
     };
   }
 
@@ -102,8 +131,11 @@ class ProcessMetrics implements Metrics {
   }
 
   histogram(name: string, help: string, buckets: readonly number[], labels: readonly string[] = []): Histogram {
-    const { series, record } = this.registry.histogram(name, help, buckets, labels);
-    return { record: (value, given) => record(value, series.at(this.app, given).attributes) };
+    const table = this.registry.histogram(name, help, buckets, labels);
+    return {
+      record: (value, given) => table.at(this.app, given).record(value),
+      series: (given) => table.at(this.app, given),
+    };
   }
 
   exposition(): Promise<string> {
@@ -119,57 +151,89 @@ class ProcessMetrics implements Metrics {
   }
 }
 
-interface Registered {
-  readonly kind: string;
-  readonly series: SeriesTable;
-  readonly record?: (value: number, attributes: Attributes) => void;
-}
+type Table = SeriesTable | HistogramTable;
 
 /** Every metric of a process by name: two applications that ask for one name share it. */
 class Registry {
   readonly merges: Record<string, MergedAs> = {};
-  private readonly known = new Map<string, Registered>();
+  private readonly known = new Map<string, { readonly kind: string; readonly table: Table }>();
 
   constructor(private readonly meter: Meter) {}
 
   sum(name: string, help: string, labels: readonly string[], kind: 'counter' | 'gauge'): SeriesTable {
     return this.once(name, kind, labels, () => {
-      const series = new SeriesTable(labels);
+      const table = new SeriesTable(labels);
       const options = { description: help };
       const instrument =
         kind === 'counter'
           ? this.meter.createObservableCounter(name, options)
           : this.meter.createObservableGauge(name, options);
       instrument.addCallback((result) => {
-        for (const point of series.points()) result.observe(point.read?.() ?? point.value, point.attributes);
+        for (const point of table.points()) result.observe(point.read?.() ?? point.value, point.attributes);
       });
-      return { kind, series };
-    }).series;
-  }
-
-  histogram(name: string, help: string, buckets: readonly number[], labels: readonly string[]) {
-    const found = this.once(name, 'histogram', labels, () => {
-      const instrument = this.meter.createHistogram(name, {
-        description: help,
-        advice: { explicitBucketBoundaries: [...buckets] },
-      });
-      const record = (value: number, attributes: Attributes) => instrument.record(value, attributes);
-      return { kind: 'histogram', series: new SeriesTable(labels), record };
+      return table;
     });
-    return { series: found.series, record: found.record! };
   }
 
-  private once(name: string, kind: string, labels: readonly string[], make: () => Registered): Registered {
+  histogram(name: string, help: string, buckets: readonly number[], labels: readonly string[]): HistogramTable {
+    return this.once(name, 'histogram', labels, () => new HistogramTable(name, help, buckets, labels));
+  }
+
+  histograms(): HistogramMetricData[] {
+    const tables = [...this.known.values()].map(({ table }) => table);
+    return tables.filter((table) => table instanceof HistogramTable).map((table) => table.read());
+  }
+
+  private once<T extends Table>(name: string, kind: string, labels: readonly string[], make: () => T): T {
     const found = this.known.get(name);
     if (!found) {
-      const made = make();
-      this.known.set(name, made);
-      return made;
+      const table = make();
+      this.known.set(name, { kind, table });
+      return table;
     }
-    if (found.kind !== kind || found.series.labels.join() !== labels.join()) {
+    if (found.kind !== kind || found.table.labels.join() !== labels.join()) {
       throw new RangeError(`the metric ${name} exists as another kind or with other labels`);
     }
-    return found;
+    return found.table as T;
+  }
+}
+
+/**
+ * The series of one metric by their label values, in bounded number. Values are kept here and handed over when somebody
+ * reads, so that counting on the request path is a map look-up and an addition.
+ */
+abstract class LabelledTable<Point> {
+  private readonly byKey = new Map<string, Point>();
+
+  constructor(readonly labels: readonly string[]) {}
+
+  protected abstract make(attributes: Attributes): Point;
+
+  points(): Iterable<Point> {
+    return this.byKey.values();
+  }
+
+  /** The series of these label values, or the `other` one of the application when the metric is full. */
+  at(app: AppName, given: Labels | undefined): Point {
+    let key: string = app;
+    for (const label of this.labels) key += `\u0000${given?.[label] ?? ''}`;
+    const known = this.byKey.get(key);
+    if (known) return known;
+    const full = this.byKey.size >= MAX_SERIES && this.labels.length > 0;
+    return full ? this.other(app) : this.enter(key, app, (label) => given?.[label] ?? '');
+  }
+
+  private other(app: AppName): Point {
+    const key = `${app}\u0000other`;
+    return this.byKey.get(key) ?? this.enter(key, app, () => 'other');
+  }
+
+  private enter(key: string, app: AppName, valueOf: (label: string) => string): Point {
+    const attributes: Attributes = { app };
+    for (const label of this.labels) attributes[label] = valueOf(label);
+    const point = this.make(Object.freeze(attributes));
+    this.byKey.set(key, point);
+    return point;
   }
 }
 
@@ -179,17 +243,10 @@ interface Point {
   read?: () => number;
 }
 
-/**
- * The series of one metric. Values are kept here and handed to OTel when it reads, so that counting on the request path
- * is a map look-up and an addition.
- */
-class SeriesTable {
-  private readonly byKey = new Map<string, Point>();
-
-  constructor(readonly labels: readonly string[]) {}
-
-  points(): Iterable<Point> {
-    return this.byKey.values();
+/** Counters and gauges. */
+class SeriesTable extends LabelledTable<Point> {
+  protected make(attributes: Attributes): Point {
+    return { attributes, value: 0 };
   }
 
   add(app: AppName, given: Labels | undefined, value: number): void {
@@ -203,29 +260,63 @@ class SeriesTable {
   observe(app: AppName, given: Labels | undefined, read: () => number): void {
     this.at(app, given).read = read;
   }
+}
 
-  /** The series of these label values, or the `other` one of the application when the metric is full. */
-  at(app: AppName, given: Labels | undefined): Point {
-    let key: string = app;
-    for (const label of this.labels) key += `\u0000${given?.[label] ?? ''}`;
-    return this.byKey.get(key) ?? this.make(key, app, (label) => given?.[label] ?? '');
+/** One distribution: how many values fell at or below each bound, and beyond the last. */
+class Distribution implements HistogramSeries {
+  readonly counts: number[];
+  sum = 0;
+  count = 0;
+
+  constructor(
+    readonly attributes: Attributes,
+    private readonly bounds: readonly number[],
+  ) {
+    this.counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  private make(key: string, app: AppName, valueOf: (label: string) => string): Point {
-    if (this.byKey.size >= MAX_SERIES && this.labels.length > 0) return this.other(app);
-    const attributes: Attributes = { app };
-    for (const label of this.labels) attributes[label] = valueOf(label);
-    const point: Point = { attributes: Object.freeze(attributes), value: 0 };
-    this.byKey.set(key, point);
-    return point;
+  record(value: number): void {
+    let at = 0;
+    while (at < this.bounds.length && value > this.bounds[at]!) at++;
+    this.counts[at]!++;
+    this.sum += value;
+    this.count++;
+  }
+}
+
+class HistogramTable extends LabelledTable<Distribution> {
+  private readonly since: HrTime = hrTimeNow();
+
+  constructor(
+    private readonly name: string,
+    private readonly help: string,
+    private readonly bounds: readonly number[],
+    labels: readonly string[],
+  ) {
+    super(labels);
   }
 
-  private other(app: AppName): Point {
-    const key = `${app}\u0000other`;
-    const attributes: Attributes = { app };
-    for (const label of this.labels) attributes[label] = 'other';
-    const point = this.byKey.get(key) ?? { attributes: Object.freeze(attributes), value: 0 };
-    this.byKey.set(key, point);
-    return point;
+  protected make(attributes: Attributes): Distribution {
+    return new Distribution(attributes, this.bounds);
   }
+
+  read(): HistogramMetricData {
+    const endTime = hrTimeNow();
+    return {
+      descriptor: { name: this.name, description: this.help, unit: '', valueType: ValueType.DOUBLE },
+      aggregationTemporality: AggregationTemporality.CUMULATIVE,
+      dataPointType: DataPointType.HISTOGRAM,
+      dataPoints: Array.from(this.points(), ({ attributes, counts, sum, count }) => ({
+        startTime: this.since,
+        endTime,
+        attributes,
+        value: { buckets: { boundaries: [...this.bounds], counts: [...counts] }, sum, count },
+      })),
+    };
+  }
+}
+
+function hrTimeNow(): HrTime {
+  const now = Date.now();
+  return [Math.floor(now / 1000), (now % 1000) * 1_000_000];
 }

@@ -10,7 +10,7 @@ import {
 import { resourceFromAttributes, type Resource } from '@opentelemetry/resources';
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { semconv, type AppName } from '@sallyport/contracts';
-import type { Counter } from './metrics';
+import type { CounterSeries } from './metrics';
 
 /** What travels in `traceparent` and `tracestate` (W3C Trace Context 1). */
 export interface TraceContext {
@@ -63,7 +63,7 @@ export interface TracerOptions {
   /** Share of new traces that are recorded; a continued trace follows its parent. */
   readonly ratio: number;
   /** Counts spans the collector did not get. */
-  readonly dropped?: Counter;
+  readonly dropped?: CounterSeries;
   /** Takes spans instead of a collector. */
   readonly exporter?: SpanExporter;
 }
@@ -223,7 +223,7 @@ class SpanQueue {
 
   constructor(
     exporter: SpanExporter,
-    private readonly dropped: Counter | undefined,
+    private readonly dropped: CounterSeries | undefined,
   ) {
     this.processor = new BatchSpanProcessor(this.counted(exporter), {
       maxQueueSize: MAX_QUEUE,
@@ -284,13 +284,15 @@ function toSpanContext({ traceId, spanId, sampled, state }: TraceContext): SpanC
   return { traceId, spanId, traceFlags, ...(state && { traceState: createTraceState(state) }) };
 }
 
-/** Ids need no secrecy but must not collide: one draw from the system fills many. */
+/** Ids need no secrecy but must not collide: one draw from the system fills many, and is written as text once. */
 const pool = Buffer.alloc(4096);
+let poolHex = '';
 let used = pool.length;
 
 function draw(count: number): number {
   if (used + count > pool.length) {
     randomFillSync(pool);
+    poolHex = pool.toString('hex');
     used = 0;
   }
   used += count;
@@ -298,8 +300,8 @@ function draw(count: number): number {
 }
 
 function drawHex(count: number, forbidden: string): string {
-  const from = draw(count);
-  const hex = pool.toString('hex', from, from + count);
+  const from = 2 * draw(count);
+  const hex = poolHex.slice(from, from + 2 * count);
   return hex === forbidden ? drawHex(count, forbidden) : hex;
 }
 

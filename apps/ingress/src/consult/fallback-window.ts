@@ -12,7 +12,7 @@ export class FallbackWindow {
   constructor(
     private readonly service: string,
     private readonly clock: Clock,
-    private readonly seconds: Counter,
+    private readonly seconds: Pick<Counter, 'add'>,
   ) {}
 
   /** The service answered. */

@@ -12,10 +12,10 @@ export const nulByte: HeadRule = {
   explanation:
     'Code written in C ends a text at a NUL and judges another value than it uses. No text an API takes holds one.',
   inspect: ({ head, queryArguments }) => {
-    const refusal = refuse('WAF_BLOCKED');
-    if (unescapePercent(head.path).includes('\0')) return { variable: 'REQUEST_PATH', data: '\0', refusal };
+    if (unescapePercent(head.path).includes('\0'))
+      return { variable: 'REQUEST_PATH', data: '\0', refusal: refuse('WAF_BLOCKED') };
     const found = queryArguments.find(({ name, value }) => value.includes('\0') || name.includes('\0'));
-    return found && { variable: `ARGS:${found.name}`, data: '\0', refusal };
+    return found && { variable: `ARGS:${found.name}`, data: '\0', refusal: refuse('WAF_BLOCKED') };
   },
 };
 

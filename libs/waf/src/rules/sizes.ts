@@ -1,4 +1,5 @@
-import { refuse } from '@sallyport/contracts';
+import { refuse, type Refusal } from '@sallyport/contracts';
+import type { ProfileLimits } from '../plan';
 import type { HeadRule } from '../rule';
 
 export const tooManyFields: HeadRule = {
@@ -8,14 +9,21 @@ export const tooManyFields: HeadRule = {
   explanation:
     'The ingress refuses such heads itself; requests that reach the inspector on another way are held to the same.',
   inspect: ({ head, limits }) => {
-    const reason = `more than ${limits.fields} fields, or one longer than ${limits.fieldBytes} bytes`;
-    const refusal = refuse('HEADERS_TOO_LARGE', { reason });
     if (head.fields.length > limits.fields)
-      return { variable: 'REQUEST_HEADERS', data: `${head.fields.length} fields`, refusal };
-    const long = head.fields.find(({ value }) => value.length > limits.fieldBytes);
-    return long && { variable: `REQUEST_HEADERS:${long.name}`, data: `${long.value.length} bytes`, refusal };
+      return { variable: 'REQUEST_HEADERS', data: `${head.fields.length} fields`, refusal: tooLarge(limits) };
+    for (const { name, value } of head.fields) {
+      if (value.length <= limits.fieldBytes) continue;
+      return { variable: `REQUEST_HEADERS:${name}`, data: `${value.length} bytes`, refusal: tooLarge(limits) };
+    }
+    return undefined;
   },
 };
+
+function tooLarge({ fields, fieldBytes }: ProfileLimits): Refusal {
+  return refuse('HEADERS_TOO_LARGE', {
+    reason: `more than ${fields} fields, or one longer than ${fieldBytes} bytes`,
+  });
+}
 
 export const tooManyArguments: HeadRule = {
   id: 7704002,
