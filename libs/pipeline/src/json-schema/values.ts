@@ -1,0 +1,87 @@
+/** The seven types a schema can name. */
+export type TypeName = 'null' | 'boolean' | 'object' | 'array' | 'number' | 'string' | 'integer';
+export const typeNames: readonly TypeName[] = ['null', 'boolean', 'object', 'array', 'number', 'string', 'integer'];
+
+export type Members = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A whole number is an integer however it is written (JSON Schema Validation §6.1.1). */
+export function isOfType(value: unknown, type: TypeName): boolean {
+  switch (type) {
+    case 'null':
+      return value === null;
+    case 'array':
+      return Array.isArray(value);
+    case 'object':
+      return isObject(value);
+    case 'integer':
+      return Number.isInteger(value);
+    default:
+      return typeof value === type;
+  }
+}
+
+/**
+ * A text that is the same for two values if, and only if, JSON Schema calls them equal.
+ * @param visit called for every value within
+ */
+export function keyOf(value: unknown, visit: () => void): string {
+  visit();
+  if (Array.isArray(value)) return `[${value.map((item) => keyOf(item, visit)).join(',')}]`;
+  if (!isObject(value)) return typeof value === 'number' && value === 0 ? '0' : (JSON.stringify(value) ?? 'null');
+  const names = Object.keys(value).sort();
+  return `{${names.map((name) => `${JSON.stringify(name)}:${keyOf(value[name], visit)}`).join(',')}}`;
+}
+
+/** Characters, not UTF-16 units (JSON Schema Validation §6.3.1). */
+export function lengthOf(text: string): number {
+  let surrogates = 0;
+  for (let at = 0; at < text.length - 1; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0xd800 || unit > 0xdbff) continue;
+    const next = text.charCodeAt(at + 1);
+    if (next >= 0xdc00 && next <= 0xdfff) {
+      surrogates += 1;
+      at += 1;
+    }
+  }
+  return text.length - surrogates;
+}
+
+/**
+ * Makes the question whether a value is a whole multiple of a step, in decimals: 0.3 is a multiple of 0.1.
+ * @param step above 0
+ */
+export function multiplesOf(step: number): (value: number) => boolean {
+  const { digits, exponent } = decimal(step);
+  const scale = 10 ** -exponent;
+  const scaledStep = Number(digits);
+  const isPlain = exponent <= 0 && exponent >= -15 && Number.isSafeInteger(scaledStep);
+  return (value) => {
+    if (!Number.isFinite(value)) return false;
+    const scaled = Math.round(value * scale);
+    if (!isPlain || !Number.isSafeInteger(scaled)) return isMultiple(decimal(value), { digits, exponent });
+    // A decimal with so few digits is the double nearest to it, so whatever does not come back has more digits.
+    return scaled / scale === value && scaled % scaledStep === 0;
+  };
+}
+
+interface Decimal {
+  readonly digits: bigint;
+  readonly exponent: number;
+}
+
+function isMultiple(value: Decimal, step: Decimal): boolean {
+  const scale = Math.min(value.exponent, step.exponent);
+  const scaled = ({ digits, exponent }: Decimal) => digits * 10n ** BigInt(exponent - scale);
+  return scaled(value) % scaled(step) === 0n;
+}
+
+function decimal(value: number): Decimal {
+  const [mantissa = '0', exponent = '0'] = value.toExponential().split('e');
+  const [whole = '0', fraction = ''] = mantissa.split('.');
+  return { digits: BigInt(whole + fraction), exponent: Number(exponent) - fraction.length };
+}
