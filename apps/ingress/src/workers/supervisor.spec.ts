@@ -143,6 +143,22 @@ describe('the supervisor of the workers', () => {
     expect(workers.map(({ killed }) => killed)).toEqual([false, true, false]);
   });
 
+  it('gives a worker that starts more time for its first word: it may be waiting for the bus', async () => {
+    const start = supervisor.start();
+    workers[0]!.serve();
+    await start;
+    const pass = (seconds: number): void => {
+      for (let second = 0; second < seconds; second++) {
+        workers[0]!.say({ what: 'state', ready: true, reasons: [] });
+        jest.advanceTimersByTime(1_000);
+      }
+    };
+    pass(100);
+    expect(workers.map(({ killed }) => killed)).toEqual([false, false]);
+    pass(25);
+    expect(workers.map(({ killed }) => killed)).toEqual([false, true, false]);
+  });
+
   it('is not ready from the first moment of its end, and waits for every worker', async () => {
     await started();
     let ended = false;

@@ -39,6 +39,8 @@ export interface SupervisorOptions {
 
 /** How long a worker may say nothing before its loop counts as stuck; four times what a garbage collection ever takes. */
 const SILENCE_MS = 15_000;
+/** The same before its first word: a start waits for the bus, thirty seconds on its own, and a busy machine is slow. */
+const START_SILENCE_MS = 120_000;
 const LOOK_EVERY_MS = 1_000;
 /** How long the supervisor waits for a page of metrics before it takes the last one. */
 const ANSWER_MS = 1_000;
@@ -50,7 +52,8 @@ interface Member {
   state: Readiness;
   listening: boolean;
   leaving: boolean;
-  /** Monotonic milliseconds of its last word. */
+  spoken: boolean;
+  /** Monotonic milliseconds of its last word, or of its start. */
   heardAt: number;
 }
 
@@ -158,6 +161,7 @@ export class Supervisor {
       state: { ready: false, reasons: ['starting'] },
       listening: false,
       leaving: false,
+      spoken: false,
       heardAt: this.options.clock.monotonic(),
     };
     this.members.set(number, member);
@@ -166,6 +170,7 @@ export class Supervisor {
 
   private heard(member: Member, message: FromWorker): void {
     member.heardAt = this.options.clock.monotonic();
+    member.spoken = true;
     switch (message.what) {
       case 'state':
         member.state = { ready: message.ready, reasons: message.reasons };
@@ -226,7 +231,7 @@ export class Supervisor {
     for (const member of this.members.values()) {
       // Whoever was asleep itself has not listened.
       if (slept) member.heardAt = now;
-      if (now - member.heardAt < SILENCE_MS) continue;
+      if (now - member.heardAt < (member.spoken ? SILENCE_MS : START_SILENCE_MS)) continue;
       this.options.logger.error({ worker: member.slot, pid: member.process.pid }, 'a worker is stuck and is ended');
       member.heardAt = now;
       member.process.kill();
