@@ -20,8 +20,15 @@ export * from './outbox';
 export * from './rpc/decide';
 export * from './rpc/rpc-server';
 export * from './runtime';
-export { encodeSnapshot, SnapshotRejected, type EncodedSnapshot } from './snapshot/document';
+export {
+  encodeSnapshot,
+  SnapshotDecoder,
+  SnapshotRejected,
+  SnapshotWriter,
+  type EncodedSnapshot,
+} from './snapshot/document';
 export { publishSnapshot, SnapshotSuperseded } from './snapshot/publish';
+export * from './slices';
 export * from './snapshot/reader';
 export * from './tracing';
 export * from './valkey';

@@ -106,6 +106,18 @@ export class RouteTable<Route> {
    * @throws RouteConflictError naming every route that is in the way of another
    */
   static compile<Route>(routes: Iterable<Route>, patternOf: (route: Route) => RoutePattern): RouteTable<Route> {
+    const compiling = RouteTable.compiling(routes, patternOf);
+    for (;;) {
+      const step = compiling.next();
+      if (step.done) return step.value;
+    }
+  }
+
+  /** The same, one route a step: the table of a large configuration is made between requests. */
+  static *compiling<Route>(
+    routes: Iterable<Route>,
+    patternOf: (route: Route) => RoutePattern,
+  ): Generator<void, RouteTable<Route>, void> {
     const hosts = new Map<string, Segment<Route>>();
     const anyHost = emptySegment<Route>();
     const conflicts: RouteConflict<Route>[] = [];
@@ -113,6 +125,7 @@ export class RouteTable<Route> {
       const pattern = patternOf(route);
       const conflict = insert(rootOf(pattern.host, hosts, anyHost), route, pattern);
       if (conflict) conflicts.push(conflict);
+      yield;
     }
     if (conflicts.length > 0) throw new RouteConflictError(conflicts);
     return new RouteTable(hosts, anyHost);

@@ -1,6 +1,7 @@
 import type { Principal, RouteClass, Snapshot, SnapshotUpstream } from '@sallyport/contracts';
 import type { CompiledRoute, Limit } from '@sallyport/pipeline';
-import { RouteTable } from '@sallyport/proxy';
+import { SnapshotRejected, type Sliced } from '@sallyport/platform';
+import { RouteConflictError, RouteTable, type RoutePattern } from '@sallyport/proxy';
 
 /** One revision, compiled: frozen, and kept by every request that started on it. */
 export interface Configuration {
@@ -16,21 +17,65 @@ export interface Configuration {
 /**
  * Compiles a snapshot off the request path.
  * @param compiled its routes, in their order.
- * @throws RouteConflictError naming the place; the caller keeps the configuration it has.
+ * @throws SnapshotRejected naming the place; the caller keeps the configuration it has.
  */
-export function compileConfiguration(snapshot: Snapshot, compiled: readonly CompiledRoute[]): Configuration {
+export function* compileConfiguration(snapshot: Snapshot, compiled: readonly CompiledRoute[]): Sliced<Configuration> {
+  const routes = yield* compileTable(compiled);
+  yield* probe(routes, compiled);
   return Object.freeze({
     revision: snapshot.revision,
-    routes: RouteTable.compile(compiled, ({ route }) => ({
-      host: route.match.host,
-      pathPrefix: route.match.pathPrefix,
-      methods: route.match.methods,
-    })),
-    upstreams: new Map(snapshot.upstreams.map((upstream) => [upstream.id, upstream])),
-    consumerLimits: new Map(snapshot.consumers.map(({ tenant, name, limits }) => [consumerKey(tenant, name), limits])),
-    modelClasses: new Map(snapshot.models.map((model) => [`${model.tenant}/${model.name}`, model.class])),
+    routes,
+    upstreams: yield* mapOf(snapshot.upstreams, (upstream) => [upstream.id, upstream]),
+    consumerLimits: yield* mapOf(snapshot.consumers, ({ tenant, name, limits }) => [consumerKey(tenant, name), limits]),
+    modelClasses: yield* mapOf(snapshot.models, (model) => [`${model.tenant}/${model.name}`, model.class]),
     snapshot,
   });
+}
+
+function* compileTable(compiled: readonly CompiledRoute[]): Sliced<RouteTable<CompiledRoute>> {
+  try {
+    return yield* RouteTable.compiling(compiled, patternOf);
+  } catch (error) {
+    if (!(error instanceof RouteConflictError)) throw error;
+    const { route, reason } = (error as RouteConflictError<CompiledRoute>).conflicts[0]!;
+    throw new SnapshotRejected(`routes[${compiled.indexOf(route)}].match`, reason);
+  }
+}
+
+function patternOf({ route: { match } }: CompiledRoute): RoutePattern {
+  return match;
+}
+
+/** A name no route is for, and a method none names: what a route for any must answer, too. */
+const ANY_HOST = 'probe.invalid';
+const ANY_METHOD = 'SALLYPORTPROBE';
+
+/** Every route must answer an example of itself: a table in which one cannot be reached is not put in force. */
+function* probe(table: RouteTable<CompiledRoute>, compiled: readonly CompiledRoute[]): Sliced<void> {
+  for (const [index, candidate] of compiled.entries()) {
+    const { host, methods, pathPrefix } = candidate.route.match;
+    const question = { host: host?.toLowerCase() ?? ANY_HOST, method: methods[0] ?? ANY_METHOD, path: pathPrefix };
+    const found = table.match(question);
+    if (!('route' in found) || found.route !== candidate) {
+      throw new SnapshotRejected(`routes[${index}].match`, 'the route does not answer an example of itself');
+    }
+    yield;
+  }
+}
+
+/** Entries that are put into a map in one step. */
+const STEP = 256;
+
+function* mapOf<Row, Value>(
+  rows: readonly Row[],
+  entryOf: (row: Row) => readonly [string, Value],
+): Sliced<Map<string, Value>> {
+  const map = new Map<string, Value>();
+  for (const [index, row] of rows.entries()) {
+    map.set(...entryOf(row));
+    if (index % STEP === 0) yield;
+  }
+  return map;
 }
 
 function consumerKey(tenant: string, consumer: string): string {

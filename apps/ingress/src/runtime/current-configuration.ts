@@ -1,5 +1,6 @@
 import type { RouteClass, Snapshot } from '@sallyport/contracts';
-import type { PolicyCompiler } from '@sallyport/pipeline';
+import { PolicyError, type CompiledRoutes, type PolicyCompiler } from '@sallyport/pipeline';
+import { SnapshotRejected, type Sliced } from '@sallyport/platform';
 import { compileConfiguration, type Configuration } from './configuration';
 
 /** The configuration this process runs on: one pointer, swapped between two requests. */
@@ -25,13 +26,13 @@ export class CurrentConfiguration {
   }
 
   /**
-   * Compiles and swaps. Requests under way keep what they started with.
-   * @throws when the snapshot cannot be compiled; then nothing has changed.
+   * Compiles, piece by piece between requests, and swaps in one step. Requests under way keep what they started with.
+   * @throws SnapshotRejected when the snapshot cannot be compiled; then nothing has changed.
    */
-  apply(snapshot: Snapshot): void {
-    const compiled = this.policies.compile(snapshot.routes);
+  *apply(snapshot: Snapshot): Sliced<void> {
+    const compiled = yield* this.compilePolicies(snapshot);
     try {
-      const next = compileConfiguration(snapshot, compiled.routes);
+      const next = yield* compileConfiguration(snapshot, compiled.routes);
       this.adopted(next);
       this.configuration = next;
     } catch (error) {
@@ -40,4 +41,18 @@ export class CurrentConfiguration {
     }
     compiled.adopt();
   }
+
+  private *compilePolicies(snapshot: Snapshot): Sliced<CompiledRoutes> {
+    try {
+      return yield* this.policies.compiling(snapshot.routes);
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error;
+      throw new SnapshotRejected(`routes[${error.routeIndex}]${fieldOf(error.pointer)}`, error.message);
+    }
+  }
+}
+
+/** `/policies/0/config/maxBytes` → `.policies[0].config.maxBytes` */
+function fieldOf(pointer: string): string {
+  return pointer.replace(/\/(\d+)(?=\/|$)/g, '[$1]').replaceAll('/', '.');
 }

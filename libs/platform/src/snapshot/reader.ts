@@ -4,7 +4,8 @@ import { buckets, snapshotHead, subjects, type Snapshot, type SnapshotHead } fro
 import type { Bus, Kv, KvEntry, Subscription } from '../bus';
 import type { Runtime } from '../runtime';
 import { openSnapshotDisk, type SnapshotDisk } from './disk';
-import { decodeSnapshot, requireSize, SnapshotRejected, type EncodedSnapshot } from './document';
+import { inSlices } from '../slices';
+import { requireSize, SnapshotDecoder, SnapshotRejected, type EncodedSnapshot } from './document';
 import { CHUNK_KEY, HEAD, MAX_CHUNK_BYTES } from './publish';
 
 /** First pause before what failed on the way is fetched again; doubled up to the longest, with full jitter. */
@@ -59,6 +60,7 @@ interface Running {
 }
 
 class Reader implements SnapshotReader {
+  private readonly decoder = new SnapshotDecoder();
   private running: Running | undefined;
   /** Hash of the last one refused: it is not tried, nor complained of, twice. */
   private refused: string | undefined;
@@ -210,7 +212,7 @@ class Reader implements SnapshotReader {
     const { clock, logger } = this.options.runtime;
     const begin = clock.monotonic();
     try {
-      const snapshot = decodeSnapshot(encoded, this.running?.bytes);
+      const snapshot = await inSlices(this.decoder.decode(encoded, this.running?.bytes), { clock });
       await this.options.apply(snapshot);
     } catch (error) {
       this.refused = sha256;
