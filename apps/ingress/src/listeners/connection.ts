@@ -35,6 +35,8 @@ export interface Outgoing {
   sendDate: boolean;
   /** @param fields names and values in turn */
   writeHead(status: number, fields: string[]): unknown;
+  /** Asks a caller that waits for it to send its body; absent where bodies come unasked. */
+  writeContinue?(): void;
   /** @returns false when the caller's buffer is full; `drain` tells when it is not. */
   write(chunk: Buffer): boolean;
   end(chunk?: Buffer): unknown;

@@ -63,6 +63,9 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     if (draining) response.setHeader('connection', 'close');
     take(incoming, response);
   });
+  // Whether the body is wanted is known after the head was judged; Node would ask for it at once.
+  server.on('checkContinue', take);
+  server.on('checkExpectation', take);
   server.on('upgrade', (incoming, socket, early) => {
     options.handle(
       ...upgrading(incoming, socket as Socket, early),
@@ -124,17 +127,19 @@ function recognisePreface(server: Server, accept: (socket: Socket) => void, { li
   server.removeListener('connection', serveHttp1!);
   server.on('connection', (socket: Socket) => {
     const silent = setTimeout(() => socket.destroy(), limits.headersMs);
+    let first = Buffer.alloc(0);
     const look = (): void => {
-      const first = socket.read() as Buffer | null;
-      if (first === null) return;
+      const chunk = socket.read() as Buffer | null;
+      if (chunk === null) return;
+      first = Buffer.concat([first, chunk]);
       const compared = Math.min(first.length, PREFACE.length);
       const begins = first.subarray(0, compared).equals(PREFACE.subarray(0, compared));
-      socket.unshift(first);
       // A part of the preface could still become a method nobody knows; three bytes tell it from all that exist.
       if (begins && compared < 3) return;
       clearTimeout(silent);
       socket.removeListener('readable', look);
       socket.removeListener('error', ignore);
+      socket.unshift(first);
       if (begins) accept(socket);
       else serveHttp1!.call(server, socket);
     };

@@ -34,6 +34,9 @@ export class Http2Session {
   private open = 0;
   private seen = 0;
   private goingSince: number | undefined;
+  /** When the client was asked for a sign of life that has not come yet. */
+  private askedAt: number | undefined;
+  private askedLast: number;
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(
@@ -44,7 +47,7 @@ export class Http2Session {
     private readonly now: () => number,
   ) {
     const { http2 } = connection.limits;
-    this.windowBegan = this.idleSince = now();
+    this.windowBegan = this.idleSince = this.askedLast = now();
     this.remoteAddress = socket.remoteAddress;
     this.session = performServerHandshake(socket, {
       settings: {
@@ -80,7 +83,7 @@ export class Http2Session {
   }
 
   destroy(): void {
-    this.session.destroy(undefined, NGHTTP2_NO_ERROR);
+    this.session.destroy();
   }
 
   /** To be called every so often: ends what is idle or overdue, and looks for streams that nobody was told of. */
@@ -93,13 +96,30 @@ export class Http2Session {
     if (idle > (this.seen === 0 ? headersMs : keepAliveMs)) this.goAway();
     if (this.goingSince !== undefined && this.open === 0 && now - this.goingSince > GOING_MS) this.destroy();
     this.findHidden();
+    if (this.open > 0) this.askForLife(now);
+  }
+
+  /** A peer that is gone, or that nghttp2 has given up, does nothing any more: its streams would wait for ever. */
+  private askForLife(now: number): void {
+    const { headersMs } = this.connection.limits;
+    if (this.askedAt !== undefined) {
+      if (now - this.askedAt > headersMs) this.destroy();
+      return;
+    }
+    if (now - this.askedLast < headersMs) return;
+    this.askedAt = this.askedLast = now;
+    this.session.ping((error) => {
+      if (!error) this.askedAt = undefined;
+    });
   }
 
   private begin(stream: ServerHttp2Stream, flags: number, raw: string[]): void {
     this.seen++;
+    stream.on('error', () => undefined);
+    // Reset before anybody could look at it: no work is done for it, but it counts.
+    if (stream.destroyed || stream.closed) return this.count('resets');
     this.open++;
     const answer = new Http2Answer(stream);
-    stream.on('error', () => undefined);
     stream.on('close', () => this.end(answer.cut ? NGHTTP2_NO_ERROR : stream.rstCode));
     if (this.seen >= this.connection.limits.requestsPerSocket) this.goAway();
     this.handle(incomingOf(stream, flags, raw, this.remoteAddress, this.connection), answer, this.connection);
@@ -130,7 +150,8 @@ export class Http2Session {
   private calm(what: Abuse): void {
     if (this.session.destroyed) return;
     this.watcher.onAbuse(what, this.remoteAddress);
-    this.session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+    // Documented as an error with a code; the code alone is what reaches the client.
+    this.session.destroy(NGHTTP2_ENHANCE_YOUR_CALM as unknown as Error);
   }
 }
 
