@@ -1,7 +1,7 @@
 import { lookup as systemLookup } from 'node:dns';
-import { Agent, request } from 'undici';
-import type { Lookup } from './address-guard';
-import { guardedConnector } from './pool';
+import { isIP } from 'node:net';
+import { Agent, buildConnector, request } from 'undici';
+import { AddressNotAllowed, guardedLookup, isAddressAllowed, type Lookup } from './address-guard';
 
 export interface DocumentRequest {
   readonly url: string;
@@ -23,7 +23,7 @@ export async function fetchDocument(
   lookup: Lookup = systemLookup,
 ): Promise<Uint8Array> {
   const agent = new Agent({
-    connect: guardedConnector({ url, allowPrivate, connectMs: timeoutMs }, lookup),
+    connect: guardedConnector(allowPrivate, timeoutMs, lookup),
     maxResponseSize: maxBytes,
   });
   try {
@@ -37,4 +37,20 @@ export async function fetchDocument(
   } finally {
     await agent.destroy();
   }
+}
+
+/** Connects to checked addresses only; a literal address is checked here since nobody looks it up. */
+function guardedConnector(allowPrivate: boolean, timeout: number, lookup: Lookup): buildConnector.connector {
+  const connect = buildConnector({
+    timeout,
+    allowH2: false,
+    lookup: guardedLookup(lookup, allowPrivate),
+    autoSelectFamily: true,
+  });
+  return (options, callback) => {
+    const { hostname } = options;
+    if (isIP(hostname) && !isAddressAllowed(hostname, allowPrivate))
+      return callback(new AddressNotAllowed(hostname, [hostname]), null);
+    connect(options, callback);
+  };
 }

@@ -25,6 +25,8 @@ export interface UpstreamTimeouts {
   readonly firstByteMs: number;
   /** Between two bytes of the answer. */
   readonly idleMs: number;
+  /** How long the upstream may leave bytes of a request unread; undefined: no bound of its own. */
+  readonly sendMs?: number | undefined;
 }
 
 /** A whole number with its default; the maximum is the ceiling that no configuration can lift. */

@@ -251,22 +251,68 @@ describe('an upstream over real sockets', () => {
     ['switches protocols unasked', 'HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n', 'request'],
     ['is cut off', 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome', 'response'],
     ['is cut off between chunks', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n', 'response'],
-    ['breaks its chunks', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nokXX', 'response'],
+    ['breaks its chunks', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nokXX', 'request'],
   ])('says broken when the upstream %s', async (_, answer, phase) => {
     const port = await raw((socket) => socket.end(answer, 'latin1'));
     expect(await exchange(clientOf(port))).toMatchObject({ refusal: { code: 'UPSTREAM_BROKE' }, phase });
   });
 
-  it('uses no connection again on which bytes came after the answer', async () => {
+  it('takes no answer after which bytes came, and uses its connection for nothing else (rel-T37)', async () => {
     let connections = 0;
     const port = await raw((socket) =>
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil'),
     );
     servers[0]!.on('connection', () => connections++);
     const client = clientOf(port);
+    for (let n = 0; n < 2; n++)
+      expect(await exchange(client)).toMatchObject({
+        calls: ['failure'],
+        text: '',
+        refusal: { code: 'UPSTREAM_BROKE' },
+      });
+    expect(connections).toBe(2);
+  });
+
+  it('closes a connection on which bytes come while nobody asked (rel-T37)', async () => {
+    let connections = 0;
+    let last!: Socket;
+    const port = await raw((socket) => {
+      last = socket;
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+    });
+    servers[0]!.on('connection', () => connections++);
+    const client = clientOf(port);
     expect((await exchange(client)).text).toBe('ok');
+    const closed = new Promise((resolve) => last.on('close', resolve));
+    last.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil');
+    await closed;
     expect((await exchange(client)).text).toBe('ok');
     expect(connections).toBe(2);
+  });
+
+  it.each([
+    ['a body to HEAD', 'HEAD', 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello'],
+    ['a body with 204', 'GET', 'HTTP/1.1 204 No Content\r\n\r\nhello'],
+    ['a body with 304', 'GET', 'HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\nhello'],
+    [
+      'a body with an informational answer',
+      'GET',
+      'HTTP/1.1 103 Early\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n',
+    ],
+    ['informational answers without end', 'GET', 'HTTP/1.1 103 Early\r\n\r\n'.repeat(20)],
+    ['a bare line feed', 'GET', 'HTTP/1.1 200 OK\r\nx: a\nset-cookie: b\r\ncontent-length: 0\r\n\r\n'],
+    ['a bare carriage return', 'GET', 'HTTP/1.1 200 OK\r\nx: a\rset-cookie: b\r\ncontent-length: 0\r\n\r\n'],
+    ['another encoding than chunks', 'GET', 'HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
+    ['chunks in HTTP/1.0', 'GET', 'HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ])('answers 502 to %s, and closes the connection (rel-T37)', async (_, method, answer) => {
+    let closed!: () => void;
+    const isClosed = new Promise<void>((resolve) => (closed = resolve));
+    const port = await raw((socket) => void socket.on('close', closed).write(answer, 'latin1'));
+    expect(await exchange(clientOf(port), { method })).toMatchObject({
+      calls: ['failure'],
+      refusal: { code: 'UPSTREAM_BROKE' },
+    });
+    await isClosed;
   });
 
   it('closes the connection at once when the client is gone, and calls nobody any more', async () => {

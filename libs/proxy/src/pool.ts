@@ -1,13 +1,9 @@
 import { lookup as systemLookup } from 'node:dns';
-import { isIP } from 'node:net';
-import { Readable } from 'node:stream';
 import type { UpstreamProtocol, UpstreamTls } from '@sallyport/contracts';
-import { buildConnector, Pool, type Dispatcher } from 'undici';
-import { AddressNotAllowed, guardedLookup, isAddressAllowed, type Lookup } from './address-guard';
-import type { Forwarding, ForwardPhase, ForwardSink, UpstreamClient, UpstreamRequest } from './forward';
-import { isSendable } from './headers-out';
-import { limits } from './limits';
-import { upstreamFailure } from './upstream-failure';
+import type { Lookup } from './address-guard';
+import type { UpstreamClient } from './forward';
+import { Http1Client } from './upstream/http1/http1-client';
+import type { PooledTransport } from './upstream/transport';
 
 /** What tells one pool of connections from another. */
 export interface UpstreamOrigin {
@@ -34,7 +30,7 @@ function keyOf({ url, allowPrivate, connectMs, protocol, tls, connections }: Ups
  * exchange, so that a change of configuration breaks none.
  */
 export class UpstreamPools {
-  private readonly clients = new Map<string, PooledClient>();
+  private readonly clients = new Map<string, PooledTransport>();
   private readonly retiring = new Set<Promise<void>>();
 
   constructor(private readonly lookup: Lookup = systemLookup) {}
@@ -43,7 +39,7 @@ export class UpstreamPools {
   client(origin: UpstreamOrigin): UpstreamClient {
     const key = keyOf(origin);
     let client = this.clients.get(key);
-    if (!client) this.clients.set(key, (client = new PooledClient(origin, this.lookup)));
+    if (!client) this.clients.set(key, (client = open(origin, this.lookup)));
     return client;
   }
 
@@ -71,170 +67,12 @@ export class UpstreamPools {
     await Promise.all(clients.map((client) => client.destroy()));
   }
 
-  private retire(client: PooledClient): void {
+  private retire(client: PooledTransport): void {
     const closed: Promise<void> = client.retire().finally(() => this.retiring.delete(closed));
     this.retiring.add(closed);
   }
 }
 
-/** One origin's connections, opened with the first exchange. */
-class PooledClient implements UpstreamClient {
-  readonly origin: string;
-  readonly authority: string;
-  /** Name for TLS: the upstream's own, also where Host is the client's. */
-  private readonly serverName: string | undefined;
-  private pool: Pool | undefined;
-
-  constructor(
-    private readonly upstream: UpstreamOrigin,
-    private readonly lookup: Lookup,
-  ) {
-    const url = new URL(upstream.url);
-    this.origin = url.origin;
-    this.authority = url.host;
-    this.serverName = isIP(url.hostname.replace(/^\[|\]$/g, '')) ? undefined : url.hostname;
-  }
-
-  forward(request: UpstreamRequest, sink: ForwardSink): Forwarding {
-    // A request that chose its route before a retirement may come after it: it opens the pool once more.
-    this.pool ??= this.open();
-    const exchange = new Exchange(request, sink);
-    const { method, path, fields, body, timeouts } = request;
-    const options: Dispatcher.DispatchOptions & { servername?: string | undefined } = {
-      method,
-      path,
-      headers: fields as string[],
-      body: body ?? null,
-      headersTimeout: timeouts.firstByteMs,
-      bodyTimeout: timeouts.idleMs,
-      servername: this.serverName,
-    };
-    this.pool.dispatch(options, exchange);
-    return exchange;
-  }
-
-  async retire(): Promise<void> {
-    const pool = this.pool;
-    this.pool = undefined;
-    await pool?.close();
-  }
-
-  async destroy(): Promise<void> {
-    const pool = this.pool;
-    this.pool = undefined;
-    await pool?.destroy();
-  }
-
-  private open(): Pool {
-    return new Pool(this.origin, {
-      connect: guardedConnector(this.upstream, this.lookup),
-      connections: this.upstream.connections ?? limits.upstream.connections,
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: limits.upstream.keepAliveMs,
-      maxHeaderSize: limits.upstream.headBytes,
-    });
-  }
-}
-
-/** Connects to checked addresses only; a literal address is checked here since nobody looks it up. */
-export function guardedConnector(
-  { allowPrivate, connectMs }: UpstreamOrigin,
-  lookup: Lookup,
-): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: connectMs,
-    allowH2: false,
-    lookup: guardedLookup(lookup, allowPrivate),
-    autoSelectFamily: true,
-  });
-  return (options, callback) => {
-    const { hostname } = options;
-    if (isIP(hostname) && !isAddressAllowed(hostname, allowPrivate))
-      return callback(new AddressNotAllowed(hostname, [hostname]), null);
-    connect(options, callback);
-  };
-}
-
-/** The reason undici is given when we leave; it never reaches a sink. */
-const GIVEN_UP = new Error('given up');
-
-/** One request and its answer, as undici reports them. */
-class Exchange implements Dispatcher.DispatchHandler, Forwarding {
-  private phase: ForwardPhase = 'connect';
-  private over = false;
-  private controller: Dispatcher.DispatchController | undefined;
-
-  constructor(
-    private readonly request: UpstreamRequest,
-    private readonly sink: ForwardSink,
-  ) {}
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller;
-    if (this.over) controller.abort(GIVEN_UP);
-    else this.phase = 'request';
-  }
-
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    if (this.over || status < 200) return;
-    const fields = readFields(controller.rawHeaders as Buffer[]);
-    if (!fields) return this.break('a field of the answer holds bytes that no field may hold');
-    this.phase = 'response';
-    this.sink.onHead(status, fields);
-    // RFC 9112 §6.3: these end with their head. undici counts bytes against a length they may still announce.
-    if (status === 204 || status === 304) this.onResponseEnd();
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.over && !this.sink.onData(chunk)) controller.pause();
-  }
-
-  onResponseEnd(): void {
-    if (this.over) return;
-    this.over = true;
-    this.sink.onEnd();
-  }
-
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    if (this.over) return;
-    this.over = true;
-    this.destroyBody();
-    this.sink.onFailure(upstreamFailure(error, this.phase, this.request.timeouts), this.phase);
-  }
-
-  resume(): void {
-    this.controller?.resume();
-  }
-
-  abort(): void {
-    if (this.over) return;
-    this.over = true;
-    this.destroyBody();
-    this.controller?.abort(GIVEN_UP);
-  }
-
-  private break(reason: string): void {
-    this.over = true;
-    this.destroyBody();
-    this.controller?.abort(GIVEN_UP);
-    const error = Object.assign(new Error(reason), { code: 'SALLYPORT_BAD_FIELD' });
-    this.sink.onFailure(upstreamFailure(error, this.phase, this.request.timeouts), this.phase);
-  }
-
-  private destroyBody(): void {
-    if (this.request.body instanceof Readable) this.request.body.destroy();
-  }
-}
-
-/** @returns undefined when a field could not be written to a client as it is. */
-function readFields(raw: readonly Buffer[]): string[] | undefined {
-  const fields: string[] = [];
-  for (let at = 0; at < raw.length; at += 2) {
-    const name = raw[at]!.toString('latin1').toLowerCase();
-    const value = raw[at + 1]!.toString('latin1');
-    if (!isSendable(name, value)) return undefined;
-    fields.push(name, value);
-  }
-  return fields;
+function open(origin: UpstreamOrigin, lookup: Lookup): PooledTransport {
+  return new Http1Client(origin, lookup);
 }

@@ -11,16 +11,15 @@ const seconds = (milliseconds: number): number => Math.ceil(milliseconds / 1000)
 export function upstreamFailure(error: Error, phase: ForwardPhase, timeouts: UpstreamTimeouts): Refusal {
   const code = (error as NodeJS.ErrnoException).code;
   const more = { reason: code ? `${code}: ${error.message}` : error.message };
-  // The parser's errors carry no code; what else carries none was thrown by code of ours inside a callback.
-  switch (error.name === 'HTTPParserError' ? 'HPE' : code) {
+  switch (code) {
+    // What carries no code was thrown by code of ours inside a callback.
     case undefined:
-    case 'UND_ERR_INVALID_ARG':
-    case 'UND_ERR_NOT_SUPPORTED':
-    case 'ERR_ASSERTION':
       return refuse('INTERNAL', {}, more);
-    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'SALLYPORT_FIRST_BYTE':
       return refuse('UPSTREAM_TIMEOUT', { seconds: seconds(timeouts.firstByteMs) }, more);
-    case 'UND_ERR_BODY_TIMEOUT':
+    case 'SALLYPORT_SEND':
+      return refuse('UPSTREAM_TIMEOUT', { seconds: seconds(timeouts.sendMs ?? timeouts.firstByteMs) }, more);
+    case 'SALLYPORT_IDLE':
       return refuse('UPSTREAM_TIMEOUT', { seconds: seconds(timeouts.idleMs) }, more);
     default:
       return refuse(phase === 'connect' ? 'UPSTREAM_UNREACHABLE' : 'UPSTREAM_BROKE', {}, more);

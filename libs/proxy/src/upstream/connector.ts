@@ -1,0 +1,123 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
+import { AddressNotAllowed, guardedLookup, isAddressAllowed, type Lookup } from '../address-guard';
+import type { UpstreamOrigin } from '../pool';
+import { TlsFiles } from './tls-files';
+
+/** Why there is no connection; `code` tells the kinds apart. */
+export class ConnectError extends Error {
+  constructor(
+    readonly code: 'SALLYPORT_CONNECT_TIMEOUT' | 'SALLYPORT_ALPN' | 'SALLYPORT_NO_CONNECTION',
+    message: string,
+  ) {
+    super(message);
+    this.name = 'ConnectError';
+  }
+}
+
+export type Connected = (error: Error | undefined, socket?: Socket) => void;
+
+/**
+ * Opens connections to one origin: to addresses that were checked and no other, over TLS where the origin is https.
+ * Verification is never off; a server that shows a name other than the one asked for is not connected to.
+ */
+export class Connector {
+  private readonly host: string;
+  private readonly port: number;
+  private readonly encrypted: boolean;
+  private readonly serverName: string;
+  private readonly files: TlsFiles | undefined;
+  private context: SecureContext | undefined;
+  /** Resumes what the last connection agreed on; a client certificate is shown once for all that follows. */
+  private session: Buffer | undefined;
+
+  /** @param protocol what is to be spoken, as ALPN names it (RFC 7301) */
+  constructor(
+    private readonly origin: UpstreamOrigin,
+    private readonly lookup: Lookup,
+    private readonly protocol: 'http/1.1' | 'h2',
+  ) {
+    const url = new URL(origin.url);
+    this.host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    this.encrypted = url.protocol === 'https:';
+    this.port = url.port === '' ? (this.encrypted ? 443 : 80) : Number(url.port);
+    // RFC 6066 §3: an address is no server name.
+    this.serverName = origin.tls?.serverName ?? (isIP(this.host) ? '' : this.host);
+    if (this.encrypted) this.files = new TlsFiles(origin.tls ?? {});
+  }
+
+  /** @param done called once, never before this returns. @returns gives up; then `done` is not called. */
+  connect(done: Connected): () => void {
+    const { host, origin } = this;
+    // Nobody looks a literal address up, so it is checked here.
+    if (isIP(host) && !isAddressAllowed(host, origin.allowPrivate))
+      return later(done, new AddressNotAllowed(host, [host]));
+    let socket: Socket;
+    try {
+      socket = this.open();
+    } catch (error) {
+      return later(done, error instanceof Error ? error : new Error(String(error)));
+    }
+    return this.follow(socket, done);
+  }
+
+  private open(): Socket {
+    const { host, port, origin } = this;
+    const lookup = guardedLookup(this.lookup, origin.allowPrivate);
+    const where = { host, port, lookup, autoSelectFamily: true, noDelay: true, keepAlive: true };
+    if (!this.encrypted) return connectTcp(where);
+    const context = this.files!.read();
+    if (context !== this.context) this.session = undefined;
+    this.context = context;
+    const socket = connectTls({
+      ...where,
+      servername: this.serverName,
+      secureContext: context,
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: [this.protocol],
+      ...(this.session && { session: this.session }),
+    });
+    socket.on('session', (session) => (this.session = session));
+    return socket;
+  }
+
+  private follow(socket: Socket, done: Connected): () => void {
+    let settled = false;
+    const settle = (error: Error | undefined): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      socket.off('error', settle);
+      if (error) socket.on('error', () => undefined).destroy();
+      done(error, error ? undefined : socket);
+    };
+    const { connectMs } = this.origin;
+    const timer = setTimeout(
+      () => settle(new ConnectError('SALLYPORT_CONNECT_TIMEOUT', `no connection within ${connectMs} ms`)),
+      connectMs,
+    );
+    socket.once('error', settle);
+    socket.once('close', () => settle(new ConnectError('SALLYPORT_NO_CONNECTION', 'closed while it was being made')));
+    socket.once(this.encrypted ? 'secureConnect' : 'connect', () => settle(this.fault(socket)));
+    return () => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      socket.on('error', () => undefined).destroy();
+    };
+  }
+
+  /** What is wrong with a connection that stands. */
+  private fault(socket: Socket): Error | undefined {
+    const address = socket.remoteAddress ?? '';
+    if (!isAddressAllowed(address, this.origin.allowPrivate)) return new AddressNotAllowed(this.host, [address]);
+    if (this.protocol === 'h2' && this.encrypted && (socket as TLSSocket).alpnProtocol !== 'h2')
+      return new ConnectError('SALLYPORT_ALPN', 'the upstream does not speak HTTP/2');
+    return undefined;
+  }
+}
+
+function later(done: Connected, error: Error): () => void {
+  const immediate = setImmediate(done, error);
+  return () => clearImmediate(immediate);
+}

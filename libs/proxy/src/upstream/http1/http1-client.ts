@@ -1,0 +1,158 @@
+import type { Lookup } from '../../address-guard';
+import type { Forwarding, ForwardSink, UpstreamClient, UpstreamRequest } from '../../forward';
+import { limits } from '../../limits';
+import type { UpstreamOrigin } from '../../pool';
+import { ConnectError, Connector } from '../connector';
+import type { PooledTransport } from '../transport';
+import { type ConnectionOwner, Http1Connection, Http1Exchange } from './http1-connection';
+
+/**
+ * The connections to one origin over HTTP/1.1. The one that was free last is used first, so that those a burst has opened
+ * are closed again when it is over.
+ */
+export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTransport {
+  readonly origin: string;
+  readonly authority: string;
+  private readonly connector: Connector;
+  private readonly most: number;
+  private readonly free: Http1Connection[] = [];
+  private readonly connections = new Set<Http1Connection>();
+  /** Connections that stand or are being made. */
+  private open = 0;
+  private readonly waiting = new Set<Http1Exchange>();
+  private readonly connecting = new Set<() => void>();
+  private retired = false;
+  private whenEmpty: (() => void) | undefined;
+
+  constructor(
+    private readonly upstream: UpstreamOrigin,
+    lookup: Lookup,
+  ) {
+    const url = new URL(upstream.url);
+    this.origin = url.origin;
+    this.authority = url.host;
+    this.connector = new Connector(upstream, lookup, 'http/1.1');
+    this.most = upstream.connections ?? limits.upstream.connections;
+  }
+
+  forward(request: UpstreamRequest, sink: ForwardSink): Forwarding {
+    const exchange = new Http1Exchange(request, sink);
+    const connection = this.takeFree();
+    if (connection) this.start(connection, exchange);
+    else if (this.open < this.most) this.connect(exchange);
+    else this.queue(exchange);
+    return exchange;
+  }
+
+  onFree(connection: Http1Connection): void {
+    const next = this.nextWaiting();
+    if (next) {
+      // Not in the stack of the answer before: that one is still being told of its end.
+      setImmediate(() => this.startOrConnect(connection, next));
+    } else if (this.retired) connection.destroy();
+    else this.free.push(connection);
+  }
+
+  onGone(connection: Http1Connection): void {
+    this.connections.delete(connection);
+    const at = this.free.indexOf(connection);
+    if (at >= 0) this.free.splice(at, 1);
+    this.closedOne();
+  }
+
+  /** Closes what is free now and the rest after its exchange. @returns when nothing is open any more. */
+  retire(): Promise<void> {
+    this.retired = true;
+    for (const connection of this.free.splice(0)) connection.destroy();
+    if (this.open === 0) return Promise.resolve();
+    return new Promise((resolve) => (this.whenEmpty = resolve));
+  }
+
+  /** Closes everything at once; exchanges under way fail. */
+  destroy(): Promise<void> {
+    const closed = this.retire();
+    for (const exchange of [...this.waiting]) exchange.fail(gone());
+    for (const cancel of [...this.connecting]) cancel();
+    for (const connection of [...this.connections]) connection.destroy();
+    return closed;
+  }
+
+  private takeFree(): Http1Connection | undefined {
+    for (;;) {
+      const connection = this.free.pop();
+      if (!connection || connection.usable) return connection;
+    }
+  }
+
+  private start(connection: Http1Connection, exchange: Http1Exchange): void {
+    try {
+      connection.start(exchange);
+    } catch (error) {
+      this.onFree(connection);
+      exchange.fail(error as Error);
+    }
+  }
+
+  private startOrConnect(connection: Http1Connection, exchange: Http1Exchange): void {
+    if (exchange.over) return this.onFree(connection);
+    if (connection.usable) return this.start(connection, exchange);
+    this.connect(exchange);
+  }
+
+  private connect(exchange: Http1Exchange): void {
+    this.open++;
+    const cancel = this.connector.connect((error, socket) => {
+      this.connecting.delete(give);
+      if (!socket) {
+        exchange.fail(error!);
+        return this.closedOne();
+      }
+      const { headBytes, keepAliveMs } = limits.upstream;
+      const connection = new Http1Connection(socket, this, headBytes, keepAliveMs);
+      this.connections.add(connection);
+      // Whoever asked may have left meanwhile; another may want it.
+      if (exchange.over) this.onFree(connection);
+      else this.start(connection, exchange);
+    });
+    const give = (): void => {
+      this.connecting.delete(give);
+      cancel();
+      exchange.fail(gone());
+      this.closedOne();
+    };
+    this.connecting.add(give);
+  }
+
+  private queue(exchange: Http1Exchange): void {
+    const { connectMs } = this.upstream;
+    const timer = setTimeout(
+      () => exchange.fail(new ConnectError('SALLYPORT_NO_CONNECTION', `none of ${this.most} connections was free`)),
+      connectMs,
+    );
+    this.waiting.add(exchange);
+    exchange.leaveQueue = () => {
+      clearTimeout(timer);
+      this.waiting.delete(exchange);
+      exchange.leaveQueue = undefined;
+    };
+  }
+
+  private nextWaiting(): Http1Exchange | undefined {
+    for (const exchange of this.waiting) {
+      exchange.leaveQueue!();
+      return exchange;
+    }
+    return undefined;
+  }
+
+  private closedOne(): void {
+    this.open--;
+    const next = this.open < this.most ? this.nextWaiting() : undefined;
+    if (next) this.connect(next);
+    else if (this.open === 0) this.whenEmpty?.();
+  }
+}
+
+function gone(): ConnectError {
+  return new ConnectError('SALLYPORT_NO_CONNECTION', 'the gateway closes its connections');
+}

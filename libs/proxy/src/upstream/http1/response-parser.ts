@@ -1,0 +1,315 @@
+import { isSendable } from '../../headers-out';
+
+const CR = 13;
+const LF = 10;
+const END_OF_HEAD = Buffer.from('\r\n\r\n');
+
+/** A chunk's size line with its extensions, and all trailer fields together. */
+const MOST_LINE_BYTES = 256;
+const MOST_TRAILER_BYTES = 8 * 1024;
+/** Informational answers before the real one: more are not meant to inform. */
+const MOST_INFORMATIONAL = 8;
+
+type State =
+  | 'head'
+  | 'length'
+  | 'close'
+  | 'chunk-size'
+  | 'chunk-extension'
+  | 'chunk-line-end'
+  | 'chunk-data'
+  | 'chunk-end'
+  | 'trailer'
+  | 'done';
+
+const NO_FIELDS: readonly string[] = [];
+
+/**
+ * Reads the answers of one HTTP/1.1 connection (RFC 9112), and takes nothing that could be read in two ways. It is fed
+ * with what a socket gives, and says after each feed what has come; nothing of a feed counts when it ends in a fault.
+ */
+export class ResponseParser {
+  /** 0 until the head of the answer has come. */
+  status = 0;
+  /** Names in lower case. */
+  fields: readonly string[] = NO_FIELDS;
+  /** Of the body, what came with the last feed. */
+  readonly pieces: Buffer[] = [];
+  /** What is wrong; from then on nothing more is read. */
+  fault: string | undefined;
+  /** Whether the connection can carry another exchange after this one. */
+  reusable = false;
+  /** How long the upstream keeps an idle connection, where it says so; milliseconds. */
+  keepAliveMs: number | undefined;
+
+  private state: State = 'done';
+  private bodiless = false;
+  private rest: Buffer | undefined;
+  private left = 0;
+  private size = -1;
+  private counted = 0;
+  private trailer = '';
+  private informational = 0;
+
+  /** @param headBytes what the head of an answer may weigh */
+  constructor(private readonly headBytes: number) {}
+
+  get complete(): boolean {
+    return this.state === 'done';
+  }
+
+  /** Whether the answer ends with the connection. */
+  get endsWithConnection(): boolean {
+    return this.state === 'close';
+  }
+
+  /** A request goes out; its answer is next. */
+  begin(method: string): void {
+    this.status = 0;
+    this.fields = NO_FIELDS;
+    this.bodiless = method === 'HEAD';
+    this.informational = 0;
+    this.state = 'head';
+  }
+
+  feed(chunk: Buffer): void {
+    this.pieces.length = 0;
+    let at = 0;
+    while (at < chunk.length && this.fault === undefined) at = this.step(chunk, at);
+    if (this.fault !== undefined) this.pieces.length = 0;
+  }
+
+  private step(chunk: Buffer, at: number): number {
+    switch (this.state) {
+      case 'head':
+        return this.readHead(chunk, at);
+      case 'length':
+      case 'chunk-data':
+        return this.readCounted(chunk, at);
+      case 'close':
+        this.pieces.push(at === 0 ? chunk : chunk.subarray(at));
+        return chunk.length;
+      case 'trailer':
+        return this.readTrailer(chunk, at);
+      case 'done':
+        return this.fail('bytes follow the answer', at);
+      default:
+        return this.readChunkLine(chunk, at);
+    }
+  }
+
+  private readHead(chunk: Buffer, at: number): number {
+    const { rest } = this;
+    const before = rest?.length ?? 0;
+    const buffer = rest ? Buffer.concat([rest, at === 0 ? chunk : chunk.subarray(at)]) : chunk;
+    const from = rest ? 0 : at;
+    const end = buffer.indexOf(END_OF_HEAD, rest ? Math.max(0, before - 3) : at);
+    if (end < 0) return this.keepForLater(buffer, from, chunk.length);
+    if (end + 4 - from > this.headBytes) return this.fail(`its head has more than ${this.headBytes} bytes`, at);
+    this.rest = undefined;
+    this.parseHead(buffer.toString('latin1', from, end));
+    return rest ? at + end + 4 - before : end + 4;
+  }
+
+  /** A head that is not complete yet must at least look like one. */
+  private keepForLater(buffer: Buffer, from: number, consumed: number): number {
+    const length = buffer.length - from;
+    if (length > this.headBytes) return this.fail(`its head has more than ${this.headBytes} bytes`, consumed);
+    if (!'HTTP/1.'.startsWith(buffer.toString('latin1', from, from + Math.min(length, 7))))
+      return this.fail('it is not HTTP/1.1', consumed);
+    for (let lf = buffer.indexOf(LF, from); lf >= 0; lf = buffer.indexOf(LF, lf + 1))
+      if (buffer[lf - 1] !== CR) return this.fail('a line of its head ends without a carriage return', consumed);
+    // A copy: what a socket gave is not held for the sake of a few bytes of it.
+    this.rest = Buffer.from(buffer.subarray(from));
+    return consumed;
+  }
+
+  private parseHead(text: string): void {
+    const endOfLine = text.indexOf('\r\n');
+    const status = statusOf(endOfLine < 0 ? text : text.slice(0, endOfLine));
+    if (status === undefined) return void this.fail('its status line is malformed', 0);
+    const framing = new Framing(text.charCodeAt(7) === 49 /* 1 */);
+    const fields: string[] = [];
+    let at = endOfLine < 0 ? text.length : endOfLine + 2;
+    while (at < text.length) {
+      let end = text.indexOf('\r\n', at);
+      if (end < 0) end = text.length;
+      const colon = text.indexOf(':', at);
+      if (colon <= at || colon >= end) return void this.fail('a line of its head is no field', 0);
+      const name = text.slice(at, colon).toLowerCase();
+      const value = trimmed(text, colon + 1, end);
+      if (!isSendable(name, value)) return void this.fail('a field holds bytes that no field may hold', 0);
+      const fault = framing.read(name, value);
+      if (fault !== undefined) return void this.fail(fault, 0);
+      fields.push(name, value);
+      at = end + 2;
+    }
+    this.takeHead(status, fields, framing);
+  }
+
+  private takeHead(status: number, fields: readonly string[], framing: Framing): void {
+    const { length, chunked } = framing;
+    if (chunked && length >= 0) return void this.fail('it has both a length and chunks', 0);
+    if (status < 200) {
+      // RFC 9112 §6.1, RFC 9110 §8.6: an informational answer has neither.
+      if (chunked || length >= 0) return void this.fail('an informational answer announces a body', 0);
+      if (status === 101) return void this.fail('it switches protocols unasked', 0);
+      if (++this.informational > MOST_INFORMATIONAL) this.fail('it informs without end', 0);
+      return;
+    }
+    this.status = status;
+    this.fields = fields;
+    this.keepAliveMs = framing.keepAliveMs;
+    this.reusable = framing.persistent;
+    if (this.bodiless || status === 204 || status === 304) this.state = 'done';
+    else if (chunked) this.beginChunk();
+    else if (length >= 0) {
+      this.left = length;
+      this.state = length === 0 ? 'done' : 'length';
+    } else {
+      this.reusable = false;
+      this.state = 'close';
+    }
+  }
+
+  private readCounted(chunk: Buffer, at: number): number {
+    const end = Math.min(chunk.length, at + this.left);
+    this.pieces.push(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
+    this.left -= end - at;
+    if (this.left === 0) this.state = this.state === 'length' ? 'done' : 'chunk-end';
+    this.counted = 0;
+    return end;
+  }
+
+  private beginChunk(): void {
+    this.state = 'chunk-size';
+    this.size = -1;
+    this.counted = 0;
+  }
+
+  /** RFC 9112 §7.1: what stands between the data of two chunks, byte by byte. */
+  private readChunkLine(chunk: Buffer, at: number): number {
+    const byte = chunk[at]!;
+    if (++this.counted > MOST_LINE_BYTES) return this.fail('the line of a chunk is too long', at);
+    switch (this.state) {
+      case 'chunk-size': {
+        const digit = hexDigit(byte);
+        if (digit >= 0) {
+          this.size = Math.max(0, this.size) * 16 + digit;
+          return this.size > Number.MAX_SAFE_INTEGER / 16 ? this.fail('a chunk is too large', at) : at + 1;
+        }
+        if (this.size < 0) return this.fail('a chunk has no size', at);
+        if (byte === CR) this.state = 'chunk-line-end';
+        else if (byte === 59 /* ; */) this.state = 'chunk-extension';
+        else return this.fail('the size of a chunk is malformed', at);
+        return at + 1;
+      }
+      case 'chunk-extension':
+        if (byte === CR) this.state = 'chunk-line-end';
+        else if (byte !== 9 && (byte < 32 || byte === 127))
+          return this.fail('an extension of a chunk is malformed', at);
+        return at + 1;
+      case 'chunk-line-end':
+        if (byte !== LF) return this.fail('the line of a chunk does not end', at);
+        this.left = this.size;
+        this.trailer = '';
+        this.state = this.size === 0 ? 'trailer' : 'chunk-data';
+        return at + 1;
+      default:
+        return this.readChunkEnd(byte, at);
+    }
+  }
+
+  private readChunkEnd(byte: number, at: number): number {
+    if (byte !== (this.counted === 1 ? CR : LF)) return this.fail('a chunk does not end where it says', at);
+    if (this.counted === 2) this.beginChunk();
+    return at + 1;
+  }
+
+  /** Trailers are read to find their end, and dropped. */
+  private readTrailer(chunk: Buffer, at: number): number {
+    this.trailer += String.fromCharCode(chunk[at]!);
+    const { trailer } = this;
+    if (trailer.length > MOST_TRAILER_BYTES) return this.fail('its trailers are too long', at);
+    if (chunk[at] !== LF) return at + 1;
+    if (!trailer.endsWith('\r\n')) return this.fail('a line of its trailers ends without a carriage return', at);
+    if (trailer !== '\r\n' && !trailer.endsWith('\r\n\r\n')) return at + 1;
+    for (const line of trailer.slice(0, -2).split('\r\n').slice(0, -1)) {
+      const colon = line.indexOf(':');
+      if (colon < 1 || !isSendable(line.slice(0, colon).toLowerCase(), trimmed(line, colon + 1, line.length)))
+        return this.fail('a line of its trailers is no field', at);
+    }
+    this.state = 'done';
+    return at + 1;
+  }
+
+  private fail(fault: string, at: number): number {
+    this.fault = fault;
+    this.reusable = false;
+    this.rest = undefined;
+    return at;
+  }
+}
+
+/** What the fields of a head say about where the answer ends, and the connection. */
+class Framing {
+  /** -1: none. */
+  length = -1;
+  chunked = false;
+  keepAliveMs: number | undefined;
+  persistent: boolean;
+
+  constructor(private readonly is11: boolean) {
+    this.persistent = is11;
+  }
+
+  /** @returns what is wrong with a field. */
+  read(name: string, value: string): string | undefined {
+    switch (name) {
+      case 'content-length':
+        // RFC 9112 §6.3: equal values might be taken for one; whoever sends two has lost track of its own framing.
+        if (this.length >= 0 || !/^\d{1,15}$/.test(value)) return 'its length is malformed or given twice';
+        this.length = Number(value);
+        return undefined;
+      case 'transfer-encoding':
+        if (!this.is11 || this.chunked || value.toLowerCase() !== 'chunked')
+          return 'its transfer encoding is not chunked';
+        this.chunked = true;
+        return undefined;
+      case 'connection':
+        if (/(^|,)[ \t]*close[ \t]*(,|$)/i.test(value)) this.persistent = false;
+        else if (!this.is11 && /(^|,)[ \t]*keep-alive[ \t]*(,|$)/i.test(value)) this.persistent = true;
+        return undefined;
+      case 'keep-alive': {
+        const seconds = /(?:^|,)[ \t]*timeout=(\d{1,6})/i.exec(value)?.[1];
+        if (seconds !== undefined) this.keepAliveMs = Number(seconds) * 1000;
+        return undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** @returns undefined when it is no status line (RFC 9112 §4); a reason phrase is read over. */
+function statusOf(line: string): number | undefined {
+  const match = /^HTTP\/1\.[01] ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/.exec(line);
+  return match ? Number(match[1]) : undefined;
+}
+
+/** Without the blanks around it (RFC 9112 §5.1); a line that begins with one is caught as a name that is none. */
+function trimmed(text: string, from: number, to: number): string {
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9;
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 48 && byte <= 57) return byte - 48;
+  const lower = byte | 32;
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1;
+}
