@@ -32,7 +32,9 @@ export interface ForwardSink {
   onHead(status: number, fields: RawFields): void;
   /** @returns false when no more is wanted before `resume`. */
   onData(chunk: Buffer): boolean;
-  /** The answer is complete; trailers are dropped. */
+  /** Fields behind the body, of HTTP/2 only; once, right before `onEnd`. Absent: they are dropped. */
+  onTrailers?(fields: RawFields): void;
+  /** The answer is complete. */
   onEnd(): void;
   /** UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT, UPSTREAM_BROKE, or INTERNAL for a defect of ours. */
   onFailure(refusal: Refusal, phase: ForwardPhase): void;

@@ -86,6 +86,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     renew: () => tls?.renew(server as TlsServer),
     announceEnd() {
       draining = true;
+      http2?.announceEnd();
     },
     stopAccepting() {
       draining = true;

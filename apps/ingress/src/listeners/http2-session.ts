@@ -34,6 +34,7 @@ export class Http2Session {
   private open = 0;
   private seen = 0;
   private goingSince: number | undefined;
+  private last = false;
   /** When the client was asked for a sign of life that has not come yet. */
   private askedAt: number | undefined;
   private askedLast: number;
@@ -73,6 +74,12 @@ export class Http2Session {
 
   onClose(closed: () => void): void {
     this.session.on('close', closed);
+  }
+
+  /** As goAway, but not before there was a request: who has just connected must get its answer. */
+  announceEnd(): void {
+    this.last = true;
+    if (this.seen > 0) this.goAway();
   }
 
   /** Takes no further stream, lets those under way end, and says so with GOAWAY (RFC 9113 §6.8). */
@@ -121,7 +128,7 @@ export class Http2Session {
     this.open++;
     const answer = new Http2Answer(stream);
     stream.on('close', () => this.end(answer.cut ? NGHTTP2_NO_ERROR : stream.rstCode));
-    if (this.seen >= this.connection.limits.requestsPerSocket) this.goAway();
+    if (this.last || this.seen >= this.connection.limits.requestsPerSocket) this.goAway();
     this.handle(incomingOf(stream, flags, raw, this.remoteAddress, this.connection), answer, this.connection);
   }
 
@@ -159,7 +166,7 @@ export class Http2Session {
 export class Http2Sessions {
   private readonly open = new Set<Http2Session>();
   private readonly checking: NodeJS.Timeout;
-  private draining = false;
+  private ending = false;
 
   constructor(
     private readonly handle: Handle,
@@ -175,11 +182,17 @@ export class Http2Sessions {
     const session = new Http2Session(socket, connection, this.handle, this.watcher, this.now);
     this.open.add(session);
     session.onClose(() => this.open.delete(session));
-    if (this.draining) session.goAway();
+    if (this.ending) session.announceEnd();
+  }
+
+  /** Every connection serves one more request at most: those that stand end, those still to come end with their first. */
+  announceEnd(): void {
+    this.ending = true;
+    for (const session of this.open) session.announceEnd();
   }
 
   goAway(): void {
-    this.draining = true;
+    this.ending = true;
     for (const session of this.open) session.goAway();
   }
 
