@@ -6,7 +6,7 @@ import {
   type Snapshot,
   type SnapshotHead,
 } from '@sallyport/contracts';
-import { encodeSnapshot, publishSnapshot, type Runtime } from '@sallyport/platform';
+import { type EncodedSnapshot, inSlices, publishDocument, type Runtime, SnapshotWriter } from '@sallyport/platform';
 import type { DataSource, EntityManager } from 'typeorm';
 import { compile, contentDigest } from './compile';
 import { loadConfiguration } from './load';
@@ -31,6 +31,7 @@ export interface Recorded {
 export class Publisher {
   private delivering: Promise<void> | undefined;
   private again = false;
+  private readonly writer = new SnapshotWriter();
 
   constructor(
     private readonly database: DataSource,
@@ -49,8 +50,9 @@ export class Publisher {
     const latest = await snapshots.latest(manager);
     const revision = (latest?.revision ?? 0) + 1;
     const compiled = compile(configuration, { revision: revisionName(revision), now: author.now });
-    if (contentDigest(compiled) === latest?.contentSha256) return { findings, revision: latest.revision };
-    await this.store(manager, compiled, revision, author);
+    const digest = contentDigest(compiled);
+    if (digest === latest?.contentSha256) return { findings, revision: latest.revision };
+    await this.store(manager, compiled, digest, revision, author);
     return { findings, revision };
   }
 
@@ -93,22 +95,21 @@ export class Publisher {
     if (!latest) return;
     const head = await this.head();
     if (head?.revision === latest.revision && head.sha256 === latest.sha256) return;
-    const document = snapshotSchema.parse(JSON.parse((await snapshots.document(manager, latest.revision))!));
+    const document = (await snapshots.document(manager, latest.revision))!;
     const isBehind = head !== undefined && head.revision >= latest.revision;
-    await publishSnapshot(
-      this.runtime.bus,
-      isBehind ? await this.overtake(manager, document, head.revision) : document,
-    );
+    // It was checked when it was stored, and is what readers are to get, byte for byte.
+    const stored = { revision: revisionName(latest.revision), sha256: latest.sha256, document: Buffer.from(document) };
+    await publishDocument(this.runtime.bus, isBehind ? await this.overtake(manager, document, head.revision) : stored);
     this.runtime.logger.info({ revision: isBehind ? head.revision + 1 : latest.revision }, 'configuration published');
   }
 
   /** The database is older than the bus, as after a restore: nodes follow rising numbers only, so count on from theirs. */
-  private async overtake(manager: EntityManager, document: Snapshot, head: number): Promise<Snapshot> {
+  private async overtake(manager: EntityManager, document: string, head: number): Promise<EncodedSnapshot> {
+    const snapshot = snapshotSchema.parse(JSON.parse(document));
     const now = this.runtime.clock.now();
     const revision = head + 1;
-    const restamped = { ...document, revision: revisionName(revision), createdAt: new Date(now).toISOString() };
-    await this.store(manager, restamped, revision, { name: 'catalog', now });
-    return restamped;
+    const restamped = { ...snapshot, revision: revisionName(revision), createdAt: new Date(now).toISOString() };
+    return this.store(manager, restamped, contentDigest(restamped), revision, { name: 'catalog', now });
   }
 
   private async head(): Promise<{ revision: number; sha256: string } | undefined> {
@@ -121,23 +122,25 @@ export class Publisher {
   private async store(
     manager: EntityManager,
     compiled: Snapshot,
+    contentSha256: string,
     revision: number,
     author: { name: string; now: number },
-  ): Promise<void> {
+  ): Promise<EncodedSnapshot> {
     // What any reader would refuse is refused here, before it is committed.
-    const { document, sha256 } = encodeSnapshot(compiled);
+    const encoded = await inSlices(this.writer.encode(compiled), { clock: this.runtime.clock, budgetMs: Infinity });
     await snapshots.insert(
       manager,
       {
         id: uuidv7(author.now, this.runtime.random),
         tenant: 'default',
         revision,
-        sha256,
-        contentSha256: contentDigest(compiled),
-        document: Buffer.from(document).toString('utf8'),
+        sha256: encoded.sha256,
+        contentSha256,
+        document: Buffer.from(encoded.document).toString('utf8'),
       },
       author,
     );
+    return encoded;
   }
 }
 

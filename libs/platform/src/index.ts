@@ -27,7 +27,7 @@ export {
   SnapshotWriter,
   type EncodedSnapshot,
 } from './snapshot/document';
-export { publishSnapshot, SnapshotSuperseded } from './snapshot/publish';
+export { publishDocument, publishSnapshot, SnapshotSuperseded } from './snapshot/publish';
 export * from './slices';
 export * from './snapshot/reader';
 export * from './tracing';

@@ -29,7 +29,11 @@ export class SnapshotSuperseded extends Error {
  * @throws SnapshotRejected, SnapshotSuperseded, or an error of the bus.
  */
 export async function publishSnapshot(bus: Bus, snapshot: Snapshot): Promise<void> {
-  const encoded = encodeSnapshot(snapshot);
+  await publishDocument(bus, encodeSnapshot(snapshot));
+}
+
+/** The same for a document that was written before, as it is. */
+export async function publishDocument(bus: Bus, encoded: EncodedSnapshot): Promise<void> {
   const kv = await bus.kv(buckets.snapshots);
   const head = await writeChunks(kv, encoded);
   if (await moveHead(kv, head)) {
