@@ -4,6 +4,7 @@ import type { Exchange } from './exchange';
 import { editHead } from './hooks/answer-pipe';
 import { finalEvent } from './render/final-event';
 import { renderRefusal } from './render/refusal';
+import { unread } from './unread';
 
 export interface RefusalContext {
   readonly publicUrl: string;
@@ -54,15 +55,4 @@ function endStarted({ answer, dialect, requestId }: Exchange, refusal: Refusal, 
   if (!answer.takesEvents) return answer.destroy();
   answer.data(finalEvent(refusal, dialect, { requestId, publicUrl }));
   answer.end();
-}
-
-/** Whether the caller may still be sending a body that nobody will read: then this connection is spent. */
-export function unread({ incoming }: Exchange): boolean {
-  return !incoming.complete && (incoming.bodyFollows ?? incoming.rawHeaders.some(saysThatABodyFollows));
-}
-
-/** RFC 9112 §6; asked before anything is known to be good, so of values as well: that closes once too often, never too seldom. */
-function saysThatABodyFollows(text: string): boolean {
-  const name = text.toLowerCase();
-  return name === 'content-length' || name === 'transfer-encoding';
 }

@@ -1,8 +1,16 @@
 import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
-import { AnswerDraft, type BodyOut, type BodyTransform, type CompiledRoute } from '@sallyport/pipeline';
+import {
+  AnswerDraft,
+  isReply,
+  type BodyOut,
+  type BodyTransform,
+  type CompiledRoute,
+  type Reply,
+} from '@sallyport/pipeline';
 import type { RawFields } from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
+import { unread } from '../unread';
 
 /** Where the bytes of an answer go next. */
 interface Sink {
@@ -13,6 +21,12 @@ interface Sink {
 /** Whoever makes the answer, and can be told that there is room again. */
 interface Source {
   resume(): void;
+}
+
+/** What a hook made of an answer, and the place of its policy. */
+interface Ending {
+  readonly verdict: Refusal | Reply;
+  readonly at: number;
 }
 
 type BodySteps = CompiledRoute['answerBody'];
@@ -52,8 +66,8 @@ export class AnswerPipe {
     if (answerHead.length === 0 && answerBody.length === 0) return this.write(status, fields);
     this.attempt(() => {
       const draft = new AnswerDraft(this.origin, status, fields);
-      const refusal = editHead(this.exchange, draft, this.below);
-      if (refusal) return this.refuse(refusal);
+      const ended = editHead(this.exchange, draft, this.below);
+      if (ended) return this.endBy(ended);
       this.draft = draft;
       this.steps = hasBody(this.exchange, status) ? answerBody.filter(({ at }) => at < this.below) : [];
       if (this.steps.length > 0) this.exchange.onClose(() => this.close());
@@ -120,6 +134,13 @@ export class AnswerPipe {
         });
       }),
     );
+  }
+
+  /** Whatever the upstream still sends is for nobody. */
+  private endBy({ verdict, at }: Ending): void {
+    if (!isReply(verdict)) return this.refuse(verdict);
+    this.over = true;
+    sendReply(this.exchange, this.parts, verdict, at);
   }
 
   refuse(refusal: Refusal): void {
@@ -203,13 +224,44 @@ function hasBody({ incoming }: Exchange, status: number): boolean {
 
 /**
  * Shows the head of an answer to the answer hooks of the route, the last policy first.
- * @returns the first refusal.
+ * @returns the first refusal or reply, and the place of its policy.
  */
-export function editHead(exchange: Exchange, draft: AnswerDraft, below: number): Refusal | undefined {
+export function editHead(exchange: Exchange, draft: AnswerDraft, below: number): Ending | undefined {
   for (const { at, run } of exchange.compiled!.answerHead) {
     if (at >= below) continue;
-    const refusal = run(exchange.policyInput, draft);
-    if (refusal) return refusal;
+    const verdict = run(exchange.policyInput, draft);
+    if (verdict) return { verdict, at };
   }
   return undefined;
+}
+
+/**
+ * Answers in the place of an upstream that gave no answer, where a policy has one.
+ * @returns false when none has.
+ */
+export function standIn(exchange: Exchange, parts: GatewayParts, refusal: Refusal): boolean {
+  for (const { at, run } of exchange.compiled!.upstreamFailed) {
+    const made = run(exchange.policyInput, refusal);
+    if (!made) continue;
+    exchange.outcome = 'ok';
+    sendReply(exchange, parts, made, at);
+    return true;
+  }
+  return false;
+}
+
+/** Answers with what the policy at a place of the route made up. */
+export function sendReply(exchange: Exchange, parts: GatewayParts, { status, fields, body }: Reply, at: number): void {
+  exchange.outcome ??= 'ok';
+  const pipe = new AnswerPipe(exchange, parts, 'reply', at);
+  const bodiless = status === 204 || status === 304;
+  const framing = [
+    ...(bodiless ? [] : ['content-length', String(body.length)]),
+    ...(unread(exchange) ? ['connection', 'close'] : []),
+  ];
+  pipe.head(status, [...fields, ...framing]);
+  if (!bodiless && body.length > 0 && exchange.incoming.method !== 'HEAD') {
+    pipe.data(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+  }
+  pipe.end();
 }

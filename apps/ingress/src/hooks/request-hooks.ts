@@ -6,16 +6,14 @@ import {
   type BodyOut,
   type BodyTransform,
   type CompiledRoute,
-  type Reply,
   type Verdict,
 } from '@sallyport/pipeline';
 import { withoutPrefix, type IncomingBody, type UpstreamBody } from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
 import { inspectBody } from '../inspect';
-import { unread } from '../refuse';
 import { isHeldWhole } from '../send/held-whole';
-import { AnswerPipe } from './answer-pipe';
+import { sendReply } from './answer-pipe';
 
 /** The body of a request as the hooks of its route left it. */
 export interface PreparedBody {
@@ -28,15 +26,25 @@ export interface PreparedBody {
 type Waiting = CompiledRoute['authorised'] | CompiledRoute['intercept'];
 type BodyStep = CompiledRoute['requestBody'][number];
 
-/** Asks hooks that may wait, one after the other; `next` when all let the request pass. */
-export function askInTurn(exchange: Exchange, parts: GatewayParts, steps: Waiting, next: () => void): void {
+/**
+ * Asks hooks that may wait, one after the other; `next` when all let the request pass.
+ * @param draft for those that run when there is one
+ */
+export function askInTurn(
+  exchange: Exchange,
+  parts: GatewayParts,
+  steps: Waiting,
+  next: () => void,
+  draft?: RequestDraft,
+): void {
   if (steps.length === 0) return next();
   let asked = 0;
   const ask = (): void => {
     if (exchange.over) return;
     const step = steps[asked++];
     if (!step) return next();
-    attempt(exchange, parts, () => step.run(exchange.policyInput, once(exchange, parts, step.at, ask)));
+    const done = once(exchange, parts, step.at, ask);
+    attempt(exchange, parts, () => step.run(exchange.policyInput, done, draft!));
   };
   ask();
 }
@@ -59,22 +67,6 @@ export function endedBy(exchange: Exchange, parts: GatewayParts, verdict: Verdic
   return true;
 }
 
-/** Answers with what the policy at a place of the route made up. */
-export function sendReply(exchange: Exchange, parts: GatewayParts, { status, fields, body }: Reply, at: number): void {
-  exchange.outcome ??= 'ok';
-  const pipe = new AnswerPipe(exchange, parts, 'reply', at);
-  const bodiless = status === 204 || status === 304;
-  const framing = [
-    ...(bodiless ? [] : ['content-length', String(body.length)]),
-    ...(unread(exchange) ? ['connection', 'close'] : []),
-  ];
-  pipe.head(status, [...fields, ...framing]);
-  if (!bodiless && body.length > 0 && exchange.incoming.method !== 'HEAD') {
-    pipe.data(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
-  }
-  pipe.end();
-}
-
 /**
  * Makes of an admitted request what goes upstream: the hooks edit its head, its body is read and inspected, the hooks
  * see the body, and one of them may still answer in the upstream's place.
@@ -85,13 +77,13 @@ export function prepareRequest(
   next: (body: PreparedBody | undefined) => void,
 ): void {
   const { shape, requestBody, intercept } = exchange.compiled!;
-  if (shape.length > 0 || requestBody.length > 0) {
+  if (shape.length > 0 || requestBody.length > 0 || intercept.length > 0) {
     const refusal = attempt(exchange, parts, () => shapeHead(exchange));
     if (refusal) return parts.refuse(exchange, refusal);
     if (exchange.over) return;
   }
   const goOn = (body: PreparedBody | undefined): void => {
-    askInTurn(exchange, parts, intercept, () => next(body));
+    askInTurn(exchange, parts, intercept, () => next(body), exchange.draft);
   };
   if (requestBody.length === 0) return readBody(exchange, parts, isHeldWhole(exchange, parts), goOn);
   attempt(exchange, parts, () => bodyThroughHooks(exchange, parts, requestBody, goOn));
@@ -103,7 +95,7 @@ function shapeHead(exchange: Exchange): Refusal | undefined {
     ? withoutPrefix(request.path, exchange.matched, request.oddities)
     : request.path;
   if (isRefusal(path)) return path;
-  const draft = (exchange.draft = new RequestDraft(request, path));
+  const draft = (exchange.draft = new RequestDraft(request, path, request.oddities));
   for (const { run } of exchange.compiled!.shape) {
     const refusal = run(exchange.policyInput, draft);
     if (refusal) return refusal;

@@ -15,8 +15,8 @@ import {
 } from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
-import { AnswerPipe } from '../hooks/answer-pipe';
-import { prepareRequest, type PreparedBody } from '../hooks/request-hooks';
+import { AnswerPipe, standIn } from '../hooks/answer-pipe';
+import { attempt, prepareRequest, type PreparedBody } from '../hooks/request-hooks';
 import { balanceKey, chooseUpstream } from './choose-upstream';
 import { mirror } from './mirror';
 import type { Target } from './upstreams';
@@ -130,6 +130,7 @@ class ProxiedCall implements CallOwner {
     const { exchange, parts } = this;
     this.endSpan(0, refusal.code);
     exchange.outcome = outcomeOf(refusal);
+    if (phase !== 'response' && attempt(exchange, parts, () => standIn(exchange, parts, refusal))) return;
     if (phase !== 'response' || exchange.answer.replaceable) return parts.refuse(exchange, refusal);
     exchange.refusal = refusal;
     exchange.answer.destroy();
