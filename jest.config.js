@@ -32,7 +32,7 @@ module.exports = {
     {
       ...base,
       displayName: 'medium',
-      testMatch: ['<rootDir>/{libs,apps,test/contract}/**/*.medium.spec.ts'],
+      testMatch: ['<rootDir>/{libs,apps,test/contract,test/wire}/**/*.medium.spec.ts'],
       // One Postgres for all of them, each with databases of its own.
       globalSetup: '<rootDir>/libs/testkit/src/postgres-setup.ts',
       globalTeardown: '<rootDir>/libs/testkit/src/postgres-teardown.ts',

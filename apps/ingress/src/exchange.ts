@@ -2,12 +2,21 @@ import { headers, type Principal, type Refusal } from '@sallyport/contracts';
 import { principalLimitsOf, type Configuration } from './runtime/configuration';
 import { rateLimitField, rateLimitPolicyField, type Standing } from '@sallyport/limits';
 import type { CompiledRoute, PolicyExchange, PolicyInput, RequestDraft } from '@sallyport/pipeline';
-import { BodyCap, defaultBounds, limits, type Bounds, type CanonicalRequest, type RawFields } from '@sallyport/proxy';
+import {
+  BodyCap,
+  defaultBounds,
+  limits,
+  type Bounds,
+  type CanonicalRequest,
+  type IncomingBody,
+  type RawFields,
+} from '@sallyport/proxy';
 import type { Span, TraceContext } from '@sallyport/platform';
 import type { Control, ModelFacts, Outcome, SkippedControl } from '@sallyport/trail';
 import type { Hit } from '@sallyport/waf';
 import { Answer } from './answer';
 import type { DecidedBy } from './consult/with-fallback';
+import type { ChunkOverhead } from './listeners/chunk-overhead';
 import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import type { GatewayParts } from './gateway-parts';
 import type { Dialect } from './render/refusal';
@@ -27,6 +36,10 @@ export class Exchange implements PolicyExchange {
   body = new BodyCap(limits.body.defaultBytes);
   /** What the route lets this request and its answer cost. */
   bounds: Bounds = defaultBounds;
+  /** The body, from the moment it is read. */
+  reading: IncomingBody | undefined;
+  /** Of a chunked body: what it brings along beside its bytes. */
+  overhead: ChunkOverhead | undefined;
   request: CanonicalRequest | undefined;
   configuration: Configuration | undefined;
   compiled: CompiledRoute | undefined;

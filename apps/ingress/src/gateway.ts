@@ -2,6 +2,7 @@ import { isRefusal, refuse, requestId, type Refusal } from '@sallyport/contracts
 import { canonicalRequest } from '@sallyport/proxy';
 import { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
+import { ChunkOverhead } from './listeners/chunk-overhead';
 import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import { matchDestination, type Destination } from './match';
 import { admit } from './admit';
@@ -43,6 +44,8 @@ export class Gateway {
     );
     if (isRefusal(request)) return this.parts.refuse(exchange, request, 'close');
     exchange.request = request;
+    if (request.hasBody && request.contentLength === undefined && !connection.http2)
+      exchange.overhead = new ChunkOverhead(incoming);
 
     const destination = this.destination(exchange);
     beginTrace(exchange, this.parts.tracer);

@@ -114,7 +114,7 @@ export async function startIngress(
       await openSnapshotReader({ bus, dataDir: config.dataDir, pull: source.pull, runtime, apply }),
     );
 
-    const { broken, tunnel } = new SocketAnswers(runtime, parts.publicUrl);
+    const { broken, tunnel } = new SocketAnswers(runtime, parts, gateway.open);
     const listener = opened.push(
       config.listeners
         ? await openListeners(config.listeners, { handle: gateway.handle, runtime, broken, tunnel })

@@ -1,5 +1,5 @@
-import { refuse } from '@sallyport/contracts';
-import { IncomingBody, limits } from '@sallyport/proxy';
+import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
+import { BoundedDecoder, codingsOf, IncomingBody, limits } from '@sallyport/proxy';
 import type { Inspection, InspectionAnswer } from '@sallyport/waf';
 import type { DecidedBy } from './consult/with-fallback';
 import type { Exchange } from './exchange';
@@ -38,7 +38,8 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: () =>
 }
 
 /**
- * Reads the body and holds it until the Inspector has seen what it wants to see; `next` gets it, not yet released.
+ * Reads the body and holds it until the Inspector has seen what it wants to see; `next` gets it, not yet released. A packed
+ * body is shown unpacked, and is held until it is known to be no bomb.
  * @param whole wait for the last byte, whatever the Inspector needs
  */
 export function inspectBody(
@@ -47,26 +48,49 @@ export function inspectBody(
   whole: boolean,
   next: (body: IncomingBody) => void,
 ): void {
+  const { incoming, overhead, request } = exchange;
   const open = inspections.get(exchange);
-  const broken = refuse('REQUEST_MALFORMED', { reason: 'the body broke off' });
+  const codings = open ? codingsOf(request!.field.get('content-encoding'), exchange.bounds.decompressedLayers) : [];
+  if (isRefusal(codings)) return parts.refuse(exchange, codings);
+
   let wanting = open !== undefined;
   let answered = open === undefined;
+  let unpacked = codings.length === 0;
   let handedOn = false;
   const handOn = (): void => {
-    if (exchange.over || handedOn || !answered || (whole && !body.isComplete)) return;
+    if (exchange.over || handedOn || !answered || !unpacked || (whole && !body.isComplete)) return;
     handedOn = true;
     next(body);
   };
-  const body = new IncomingBody(exchange.incoming, exchange.body, {
+  const show = (chunk: Buffer): void => {
+    if (wanting) wanting = open!.inspection.body(chunk);
+  };
+  const refuseAndClose = (refusal: Refusal): void => parts.refuse(exchange, refusal, 'close');
+  const decoder = unpacked
+    ? undefined
+    : new BoundedDecoder(codings, exchange.bounds, {
+        onData: exchange.guarded(show),
+        onEnd: exchange.guarded(() => {
+          unpacked = true;
+          open!.inspection.bodyEnd();
+          handOn();
+        }),
+        onRefused: refuseAndClose,
+      });
+  const body = new IncomingBody(incoming, exchange.body, {
     onChunk: (chunk) => {
-      if (wanting) wanting = open!.inspection.body(chunk);
+      overhead?.count(chunk);
+      if (decoder) decoder.write(chunk);
+      else show(chunk);
     },
+    judgeEnd: () => (overhead?.excessive ? LONG_EXTENSIONS : undefined),
     onEnd: () => {
-      if (open) open.inspection.bodyEnd();
+      if (decoder) decoder.end();
+      else open?.inspection.bodyEnd();
       handOn();
     },
-    onRefused: (refusal) => parts.refuse(exchange, refusal, 'close'),
-    onAborted: () => parts.refuse(exchange, broken, 'close'),
+    onRefused: refuseAndClose,
+    onAborted: () => refuseAndClose(BROKEN_OFF),
   });
   if (open) {
     open.onBody = () => {
@@ -74,9 +98,29 @@ export function inspectBody(
       handOn();
     };
   }
-  exchange.onClose(() => body.discard(limits.body.pastRefusalBytes, () => exchange.incoming.socket.destroySoon()));
+  exchange.onClose(() => {
+    decoder?.destroy();
+    leave(exchange, body);
+  });
+  exchange.reading = body;
+  if (request!.expectsContinue) exchange.response.writeContinue?.();
   body.start();
   handOn();
+}
+
+const BROKEN_OFF = refuse('REQUEST_MALFORMED', { reason: 'the body broke off' });
+const LONG_EXTENSIONS = refuse('REQUEST_MALFORMED', {
+  reason: `a chunk extension of more than ${limits.body.chunkExtensionBytes} bytes`,
+});
+
+/** Reads on for a while what nobody wants any more, so that the caller sees the answer and not a reset. */
+function leave({ incoming, connection }: Exchange, body: IncomingBody): void {
+  const cut = (): void => incoming.socket.destroySoon();
+  body.discard(connection.limits.pastRefusalBytes, cut);
+  if (body.isComplete) return;
+  const timer = setTimeout(cut, limits.body.pastRefusalMs);
+  timer.unref();
+  incoming.once('close', () => clearTimeout(timer));
 }
 
 function take(exchange: Exchange, answer: InspectionAnswer, decidedBy: DecidedBy): void {

@@ -7,6 +7,8 @@ import type { UpstreamBody } from './forward';
 export interface BodyListener {
   /** Counted, and within the cap. */
   onChunk?(chunk: Buffer): void;
+  /** Asked when the last byte was read, before anybody is told that the body is complete. */
+  judgeEnd?(): Refusal | undefined;
   onEnd?(): void;
   /** The body weighs more than it may. Nothing more is read until `discard`. */
   onRefused(refusal: Refusal): void;
@@ -26,6 +28,7 @@ export class IncomingBody {
   private complete = false;
   private feed: BodyFeed | undefined;
   private discardable = 0;
+  private paused = false;
   private onExcess: () => void = () => undefined;
 
   /** @param source the message of the client; it is never destroyed here. */
@@ -53,12 +56,25 @@ export class IncomingBody {
     return this.complete;
   }
 
+  /** Bytes that were counted so far. */
+  get bytesRead(): number {
+    return this.cap.bytes;
+  }
+
+  /** Whether bytes are wanted that have not come: the sender is late, and not whoever they are for. */
+  get isAwaited(): boolean {
+    return !this.complete && !this.paused && (this.state === 'held' || this.state === 'released');
+  }
+
   /** Hands the body on, once: in one piece when it is complete, else as a stream of what is held and what will come. */
   release(): UpstreamBody {
     if (this.state !== 'held') throw new Error(`a body that is ${this.state} cannot be released`);
     this.state = 'released';
     if (this.complete) return this.held.length === 0 ? undefined : this.bytes();
-    this.feed = new BodyFeed(() => this.source.resume());
+    this.feed = new BodyFeed(() => {
+      this.paused = false;
+      this.source.resume();
+    });
     for (const chunk of this.held) this.feed.push(chunk);
     this.held.length = 0;
     return this.feed;
@@ -87,7 +103,10 @@ export class IncomingBody {
       return this.listener.onRefused(refusal);
     }
     if (this.state === 'held') this.held.push(chunk);
-    else if (this.feed && !this.feed.push(chunk)) this.source.pause();
+    else if (this.feed && !this.feed.push(chunk)) {
+      this.paused = true;
+      this.source.pause();
+    }
     this.listener.onChunk?.(chunk);
   }
 
@@ -100,6 +119,11 @@ export class IncomingBody {
 
   private end(): void {
     if (this.state === 'over' || this.complete) return;
+    const refusal = this.state === 'discarded' ? undefined : this.listener.judgeEnd?.();
+    if (refusal) {
+      this.stop();
+      return this.listener.onRefused(refusal);
+    }
     this.complete = true;
     this.feed?.push(null);
     if (this.state !== 'discarded') this.listener.onEnd?.();

@@ -6,7 +6,9 @@ export interface MediaType {
 }
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
-const ESSENCE = new RegExp(`^${TOKEN}/${TOKEN}$`);
+/** RFC 6838 §4.2: narrower than a token, so that no `%00` or quote hides what the type is. */
+const NAME = '[0-9A-Za-z][0-9A-Za-z!#$&^_.+-]{0,126}';
+const ESSENCE = new RegExp(`^${NAME}/${NAME}$`);
 const PARAMETER = new RegExp(`^ *(${TOKEN})=(?:(${TOKEN})|"([^"\\\\\\x00-\\x1f\\x7f]*)") *$`);
 
 /**

@@ -1,30 +1,56 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { headers, problemOf, refuse, requestId, type Refusal } from '@sallyport/contracts';
 import type { Runtime } from '@sallyport/platform';
 import { limits } from '@sallyport/proxy';
+import type { Exchange } from '../exchange';
+import type { GatewayParts } from '../gateway-parts';
 
 /** Answers what has no response object: bytes that Node's parser took for no request, and tunnels nobody digs here. */
 export class SocketAnswers {
+  /** Sockets whose bytes nobody believes any more; the parser complains again with each further piece. */
+  private readonly spent = new WeakSet<Socket>();
+
   constructor(
     private readonly runtime: Runtime,
-    private readonly publicUrl: string,
+    private readonly parts: Pick<GatewayParts, 'publicUrl' | 'refuse'>,
+    /** Exchanges under way. */
+    private readonly open: ReadonlySet<Exchange>,
   ) {}
 
   readonly broken = (error: NodeJS.ErrnoException, socket: Socket): void => {
     if (error.code === 'ECONNRESET') return void socket.destroy();
-    this.refuse(socket, refusalOf(error), error.code);
+    if (this.spent.has(socket)) return;
+    this.spent.add(socket);
+    this.answerLast(socket, refusalOf(error), error.code);
   };
+
+  /** Answers once everything is answered that came before on the same connection. */
+  private answerLast(socket: Socket, refusal: Refusal, cause: string | undefined): void {
+    const response = responseOn(socket);
+    if (!response) return this.refuse(socket, refusal, cause);
+    const exchange = this.exchangeOf(response);
+    if (exchange && !exchange.incoming.complete) {
+      // The body of this very request broke: it gets the refusal, unless it has one already, and nothing follows it.
+      response.once('finish', () => socket.destroySoon());
+      return this.parts.refuse(exchange, refusal, 'close');
+    }
+    response.once('finish', () => this.answerLast(socket, refusal, cause));
+  }
+
+  private exchangeOf(response: ServerResponse): Exchange | undefined {
+    for (const exchange of this.open) if (exchange.response === response) return exchange;
+    return undefined;
+  }
 
   readonly tunnel = (incoming: IncomingMessage, socket: Socket): void => {
     this.refuse(socket, refuse('METHOD_NOT_ALLOWED', { method: 'CONNECT', allow: '' }), incoming.method);
   };
 
   private refuse(socket: Socket, refusal: Refusal, cause: string | undefined): void {
-    // The parser can fail in the middle of a message whose answer is already under way; then nothing sensible can follow.
-    if (!socket.writable || answering(socket)) return void socket.destroy();
+    if (!socket.writable) return void socket.destroy();
     const id = requestId(this.runtime.random);
-    const { status, headers: fields, body } = problemOf(refusal, { requestId: id, publicUrl: this.publicUrl });
+    const { status, headers: fields, body } = problemOf(refusal, { requestId: id, publicUrl: this.parts.publicUrl });
     const text = JSON.stringify(body);
     const all = { ...fields, [headers.requestId]: id, 'content-length': Buffer.byteLength(text), connection: 'close' };
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -42,8 +68,7 @@ function refusalOf({ code }: NodeJS.ErrnoException): Refusal {
   return refuse('REQUEST_MALFORMED', { reason: 'the bytes are not HTTP/1.1' });
 }
 
-/** Whether Node has an answer under way on this socket. */
-function answering(socket: Socket): boolean {
-  const { _httpMessage: message } = socket as { _httpMessage?: { headersSent: boolean; writableEnded: boolean } };
-  return message?.headersSent === true && !message.writableEnded;
+/** The response that Node is about to write, or writes, on this socket. */
+function responseOn(socket: Socket): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }

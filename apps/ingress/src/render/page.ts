@@ -1,5 +1,6 @@
 import type { Exchange } from '../exchange';
 import type { Page } from '../match';
+import { unread } from '../unread';
 
 /** Serves a page of the gateway itself as plain text. */
 export function showPage(exchange: Exchange, { page }: Page, showConfigVersion: boolean): void {
@@ -15,6 +16,7 @@ export function showPage(exchange: Exchange, { page }: Page, showConfigVersion: 
     'x-content-type-options',
     'nosniff',
     ...exchange.commonFields(showConfigVersion),
+    ...(unread(exchange) ? ['connection', 'close'] : []),
   ]);
   if (exchange.request!.method !== 'HEAD') exchange.answer.data(body);
   exchange.answer.end();

@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { isRefusal } from '@sallyport/contracts';
+import { BoundedDecoder, codingsOf } from './bounded-decoder';
+import { defaultBounds } from './limits';
+
+const MIB = 1024 * 1024;
+
+interface Unpacked {
+  readonly bytes: number;
+  readonly text: string;
+  readonly code: string | undefined;
+}
+
+function unpack(codings: string[], packed: Buffer, piece = 1_000, limits: object = {}): Promise<Unpacked> {
+  return new Promise((resolve) => {
+    const parts: Buffer[] = [];
+    const done = (code?: string) => {
+      const all = Buffer.concat(parts);
+      resolve({ bytes: all.length, text: all.toString('latin1').slice(0, 20), code });
+    };
+    const decoder = new BoundedDecoder(
+      codings,
+      { ...defaultBounds, ...limits },
+      { onData: (chunk) => parts.push(chunk), onEnd: () => done(), onRefused: ({ code }) => done(code) },
+    );
+    for (let at = 0; at < packed.length; at += piece) decoder.write(packed.subarray(at, at + piece));
+    decoder.end();
+  });
+}
+
+describe('a packed body', () => {
+  const text = Buffer.from('{"a":1}');
+
+  it.each([
+    ['gzip', gzipSync(text)],
+    ['x-gzip', gzipSync(text)],
+    ['deflate', deflateSync(text)],
+    ['br', brotliCompressSync(text)],
+  ])('is unpacked: %s', async (coding, packed) => {
+    expect(await unpack([coding], packed, 3)).toMatchObject({ text: '{"a":1}', code: undefined });
+  });
+
+  it('of two layers is unpacked in turn', async () => {
+    const packed = brotliCompressSync(gzipSync(text));
+    expect(await unpack(['gzip', 'br'], packed)).toMatchObject({ text: '{"a":1}', code: undefined });
+  });
+
+  it.each([
+    ['gzip', gzipSync(Buffer.alloc(200 * MIB))],
+    ['deflate', deflateSync(Buffer.alloc(50 * MIB))],
+    ['br', brotliCompressSync(Buffer.alloc(50 * MIB))],
+  ])('that is a bomb is refused long before it has gone off: %s', async (coding, packed) => {
+    const { bytes, code } = await unpack([coding], packed, 65_536);
+    expect(code).toBe('BODY_TOO_LARGE');
+    expect(bytes).toBeLessThanOrEqual(2 * MIB + Math.min(packed.length * 20, 10 * MIB));
+  });
+
+  it('that hides a bomb in its second layer is refused', async () => {
+    const packed = gzipSync(gzipSync(Buffer.alloc(100 * MIB)));
+    expect((await unpack(['gzip', 'gzip'], packed)).code).toBe('BODY_TOO_LARGE');
+  });
+
+  it('that unpacks to more than the limit is refused, however honest its ratio', async () => {
+    const packed = gzipSync(randomBytes(MIB));
+    expect((await unpack(['gzip'], packed, 65_536, { decompressedBytes: MIB - 1 })).code).toBe('BODY_TOO_LARGE');
+    expect((await unpack(['gzip'], packed, 65_536, { decompressedBytes: MIB })).code).toBeUndefined();
+  });
+
+  it.each([
+    ['is cut off', gzipSync(text).subarray(0, 20)],
+    ['is another coding', brotliCompressSync(text)],
+    ['is followed by something', Buffer.concat([gzipSync(text), Buffer.from('GET / HTTP/1.1')])],
+    ['is a bare stream', deflateRawSync(text)],
+  ])('that %s is malformed', async (_, packed) => {
+    expect((await unpack(['gzip'], packed)).code).toBe('REQUEST_MALFORMED');
+  });
+});
+
+describe('Content-Encoding', () => {
+  it('is read as a list', () => {
+    expect(codingsOf(undefined, 1)).toEqual([]);
+    expect(codingsOf('identity', 1)).toEqual([]);
+    expect(codingsOf('GZIP', 1)).toEqual(['gzip']);
+    expect(codingsOf('gzip, br', 2)).toEqual(['gzip', 'br']);
+  });
+
+  it.each(['compress', 'gzip, br', 'gzip;q=1', 'gzip gzip', 'ｇｚｉｐ'])(
+    'is refused where it is not known: %s',
+    (value) => {
+      const codings = codingsOf(value, 1);
+      expect(isRefusal(codings) && codings.code).toBe('MEDIA_TYPE_UNSUPPORTED');
+    },
+  );
+});
