@@ -93,6 +93,7 @@ function compileRoute(route: EffectiveRoute, configuration: Configuration): Snap
     auth: route.auth,
     policies: route.policies.map((attachment) => compilePolicy(attachment, entry.tenant, configuration)),
     trustTrace: route.trustTrace,
+    ...(route.websocket && { websocket: true }),
     ...(route.limits && { limits: route.limits }),
   };
 }

@@ -52,7 +52,7 @@ export function pathOf({ service, spec }: Pick<VersionEntry, 'service' | 'spec'>
 
 /** A route with everything it leaves out filled in from its version. */
 export interface EffectiveRoute extends Required<
-  Pick<DeclaredRoute, 'name' | 'methods' | 'stripPrefix' | 'trustTrace'>
+  Pick<DeclaredRoute, 'name' | 'methods' | 'stripPrefix' | 'trustTrace' | 'websocket'>
 > {
   readonly entry: VersionEntry;
   /** `<service>/<version>/<route>` */
@@ -87,6 +87,7 @@ export function routesOf(entry: VersionEntry): EffectiveRoute[] {
     methods: route.methods,
     stripPrefix: route.stripPrefix ?? spec.stripPrefix,
     trustTrace: route.trustTrace ?? spec.trustTrace,
+    websocket: route.websocket ?? spec.websocket ?? false,
     upstream: route.upstream ?? spec.upstream,
     ownUpstream: route.upstream !== undefined,
     canary: route.canary ?? spec.canary,

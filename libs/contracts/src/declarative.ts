@@ -172,6 +172,7 @@ const declaredRoute = z.strictObject({
     .default([]),
   stripPrefix: z.boolean().optional(),
   trustTrace: z.boolean().optional(),
+  websocket: z.boolean().optional(),
   upstream: upstreamUse.optional(),
   canary: declaredCanary.optional(),
   mirror: declaredMirror.optional(),
@@ -194,6 +195,8 @@ const versionMembers = {
   stripPrefix: z.boolean().default(false),
   /** Continue the caller's trace instead of linking to it. */
   trustTrace: z.boolean().default(false),
+  /** Callers may open a WebSocket (RFC 6455) instead of sending a request. */
+  websocket: z.boolean().optional(),
   auth: routeAuth.prefault({}),
   policies: policyList.default([]),
   /** What one request and its answer may cost; what is left out has the default of the data plane. */

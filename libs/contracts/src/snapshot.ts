@@ -250,6 +250,8 @@ export const snapshotRoute = z.strictObject({
   policies: z.array(policyInstance),
   /** Continue the caller's trace instead of linking to it. */
   trustTrace: z.boolean(),
+  /** Callers may open a WebSocket; left out: no. */
+  websocket: z.boolean().optional(),
   /** What differs from the limits of the data plane; left out: nothing. */
   limits: routeLimits.optional(),
 });
