@@ -19,8 +19,12 @@ describe('the reference pages', () => {
   });
 
   it('describe every policy with an example', () => {
-    const named = [...page('policies.md').matchAll(/^## <a id="([a-z-]+)"><\/a>/gm)].map((match) => match[1]);
+    const named = [...page('policies.md').matchAll(/^\| \[`([a-z-]+)`\]\(policies\/\1\.md\)/gm)].map(
+      (match) => match[1],
+    );
     expect(named.sort()).toEqual(policies.map(({ id }) => id).sort());
+    const pages = policies.map(({ id }) => page(`policies/${id}.md`));
+    expect(pages.filter((text) => !text.includes('```yaml'))).toEqual([]);
   });
 
   it('list every subject, stream, bucket, durable consumer and message header, and no other', () => {

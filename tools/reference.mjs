@@ -1,7 +1,9 @@
 // Writes the reference pages that follow from data: errors, variables and policies. Run by tools/gen.mjs.
 import { createRequire } from 'node:module';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
+import * as z from 'zod';
 import { build } from './build.mjs';
 import { root } from './process.mjs';
 
@@ -14,11 +16,11 @@ export async function writeReference(out) {
   const contracts = require('./dist/libs/contracts/src/index.js');
   const pipeline = require('./dist/libs/pipeline/src/index.js');
   const folder = join(out, 'docs', 'reference');
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(join(folder, 'policies'), { recursive: true });
   const pages = {
     'errors.md': errorsPage(contracts),
     'variables.md': variablesPage(contracts),
-    'policies.md': policiesPage(pipeline),
+    ...policyPages(pipeline),
   };
   for (const [name, text] of Object.entries(pages)) writeFileSync(join(folder, name), text);
 }
@@ -64,26 +66,104 @@ function variablesPage({ variables }) {
   ].join('\n');
 }
 
-function policiesPage({ policies, policyHooks }) {
-  const entries = policies
-    .map((policy) => ({ ...policy, hooks: policyHooks(policy) }))
-    .map(({ id, hooks, summary, example, config }) =>
-      [
-        `## <a id="${id}"></a>\`${id}\`\n`,
-        `${summary} Hooks: ${hooks.join(', ')}.\n`,
-        '```yaml',
-        `policies: [{ ${id}: ${JSON.stringify(example).replaceAll('"', '').replaceAll(':', ': ').replaceAll(',', ', ')} }]`,
-        '```\n',
-        `Members: ${Object.keys(config.shape)
-          .map((name) => `\`${name}\``)
-          .join(', ')}.\n`,
-      ].join('\n'),
-    );
-  return [
+/** One page a policy, from its folder and its schema, and a table of all of them. */
+function policyPages({ policies, policyHooks }) {
+  const ordered = [...policies].sort((one, other) => (one.id < other.id ? -1 : 1));
+  const rows = ordered.map(
+    (policy) =>
+      `| [\`${policy.id}\`](policies/${policy.id}.md) | ${policy.summary} | ${policyHooks(policy).join(', ')} |`,
+  );
+  const index = [
     NOTE,
     '# Policies\n',
-    'A route carries policies in its declarative file or through the admin API. Unknown policies and unknown members are refused',
-    'when the route is published.\n',
-    ...entries,
+    'A version or a route carries policies, in order, in its declarative file or through the admin API; a route that lists its own',
+    'does not have those of the version. Unknown policies and members, and whatever could not be compiled, are refused when the',
+    'route is published. What a policy counts and remembers survives a change of the configuration that does not change the policy.\n',
+    '| policy | what it does | hooks |',
+    '| --- | --- | --- |',
+    ...rows,
+    '',
+    '## When what runs\n',
+    'A request meets the hooks in this order, and the policies of a route in each of them in the order of the list; answers pass',
+    'the policies in reverse. A hook can refuse, or answer in the place of the upstream: then the policies before it still see the',
+    'answer. A policy that fails is a 500 of that one request.\n',
+    '| hook | when |',
+    '| --- | --- |',
+    ...Object.entries(HOOKS).map(([hook, when]) => `| ${hook} | ${when} |`),
+    '',
   ].join('\n');
+  const pages = ordered.map((policy) => [`policies/${policy.id}.md`, policyPage(policy)]);
+  return { 'policies.md': index, ...Object.fromEntries(pages) };
+}
+
+const HOOKS = {
+  admit: 'on the head alone, before anyone is asked who is calling',
+  authorised: 'the caller is known, nothing was counted yet',
+  charges: 'names what is counted; the limiter is asked once',
+  inspection: 'says how the request is inspected',
+  shape: 'edits the head of what goes upstream',
+  requestBody: 'reads or changes the body',
+  intercept: 'may answer in the place of the upstream',
+  answerHead: 'edits the head of every answer, refusals included',
+  answerBody: 'reads or changes the body of an answer',
+  settle: 'once a request, however it ended',
+};
+
+function policyPage({ id, summary, example, config }) {
+  const folder = join(root, 'libs', 'pipeline', 'src', 'policies', id);
+  const prose = readFileSync(join(folder, `${id}.md`), 'utf8').trim();
+  const meanings = commentsOf(readFileSync(join(folder, `${id}.ts`), 'utf8'));
+  const schema = z.toJSONSchema(config, { io: 'input', unrepresentable: 'any' });
+  const required = new Set(schema.required ?? []);
+  const rows = Object.entries(schema.properties ?? {}).map(
+    ([name, member]) =>
+      `| \`${name}\` | ${typeOf(member)} | ${required.has(name) ? 'required' : defaultOf(member)} | ${meanings.get(name) ?? ''} |`,
+  );
+  return [
+    NOTE,
+    `# \`${id}\`\n`,
+    `${summary}\n`,
+    '```yaml',
+    stringify({ policies: [{ [id]: example }] }, { indent: 2, lineWidth: 110 }).trim(),
+    '```\n',
+    '| member | form | default | meaning |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+    '',
+    prose,
+    '',
+  ].join('\n');
+}
+
+/** What the sources say about a member in the comment above it. */
+function commentsOf(text) {
+  const found = new Map();
+  for (const [, comment, name] of text.matchAll(/\/\*\* ((?:(?!\*\/)[\s\S])+?) \*\/\s+(\w+):/g)) {
+    if (!found.has(name)) found.set(name, cell(comment));
+  }
+  return found;
+}
+
+function typeOf(member) {
+  if (member.enum) return cell(member.enum.map((value) => `\`${value}\``).join(' '));
+  if (member.const !== undefined) return `\`${cell(member.const)}\``;
+  if (member.anyOf) return [...new Set(member.anyOf.map(typeOf))].join(' or ');
+  if (member.type === 'array')
+    return `list of ${Array.isArray(member.prefixItems) ? typeOf(member.prefixItems[0]) : typeOf(member.items ?? {})}`;
+  if (member.type === 'integer') return [`whole number`, rangeOf(member)].filter(Boolean).join(' ');
+  if (member.type === 'object' && member.properties) return `{ ${Object.keys(member.properties).join(', ')} }`;
+  if (member.type === 'object') return 'map';
+  return member.type === 'string' ? 'text' : member.type === 'boolean' ? 'true or false' : (member.type ?? 'any value');
+}
+
+function rangeOf({ minimum, maximum }) {
+  return minimum > -Number.MAX_SAFE_INTEGER && maximum < Number.MAX_SAFE_INTEGER ? `${minimum}–${maximum}` : '';
+}
+
+function defaultOf(member) {
+  return member.default === undefined ? '–' : `\`${cell(JSON.stringify(member.default))}\``;
+}
+
+function cell(text) {
+  return String(text).replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
 }

@@ -206,7 +206,8 @@ function gatewayParts(
       { err: error, request_id: exchange.requestId, trace_id: exchange.trace?.traceId },
       'a request failed by our own fault',
     );
-    refuseExchange(exchange, refuse('INTERNAL'), { publicUrl, showConfigVersion }, true);
+    if (!exchange.over) exchange.outcome = 'internal_error';
+    refuseWith(exchange, refuse('INTERNAL'), 'close');
   };
   const record: GatewayParts['record'] = (exchange, go) => {
     settlePolicies(exchange, logger);

@@ -1,7 +1,9 @@
-import { isRefusal, type Principal, type RequestHead } from '@sallyport/contracts';
+import { z } from 'zod';
+import { isRefusal, type Principal, type RequestHead, type SnapshotRoute } from '@sallyport/contracts';
 import { policyExchange, someHead, somePrincipal, someRoute } from '@sallyport/testkit';
-import { chargesOf, compileRoute, PolicyError, type CompiledRoute } from './compile';
-import type { PolicyInput } from './policy';
+import { chargesOf, compileRoute, PolicyCompiler, PolicyError, type CompiledRoute } from './compile';
+import { definePolicy, type PolicyInput } from './policy';
+import { servicesWithoutMemory } from './policy-services';
 
 describe('compiling a route', () => {
   it('inspects every route that does not say otherwise, and denies when nobody can inspect', () => {
@@ -128,3 +130,80 @@ function charges(
 function input(compiled: CompiledRoute, request: RequestHead, principal?: Principal): PolicyInput {
   return { request, exchange: policyExchange({ route: compiled.route, principal }) };
 }
+
+describe('the policies of a configuration', () => {
+  const counting = (): { made: string[]; retired: string[]; compiler: PolicyCompiler } => {
+    const made: string[] = [];
+    const retired: string[] = [];
+    const counter = definePolicy({
+      id: 'counter',
+      summary: 'Counts how often it was compiled.',
+      config: z.strictObject({ name: z.string().default('a') }),
+      example: {},
+      compile: ({ name }) => {
+        made.push(name);
+        return { admit: () => undefined, retire: () => void retired.push(name) };
+      },
+    });
+    return { made, retired, compiler: new PolicyCompiler(servicesWithoutMemory, [counter]) };
+  };
+  const routeWith = (...names: string[]): SnapshotRoute =>
+    someRoute({ policies: names.map((name) => ({ policy: 'counter', config: { name } })) });
+
+  it('keep what they remember through a change of the configuration that does not change them', () => {
+    const { made, retired, compiler } = counting();
+    const first = compiler.compile([routeWith('a', 'b')]);
+    first.adopt();
+    const second = compiler.compile([{ ...routeWith('b', 'a'), trustTrace: true }]);
+    second.adopt();
+    expect([made, retired]).toEqual([['a', 'b'], []]);
+    expect(second.routes[0]!.admit.map(({ run }) => run)).toEqual(
+      first.routes[0]!.admit.map(({ run }) => run).reverse(),
+    );
+  });
+
+  it('retire when no route has them any more', () => {
+    const { made, retired, compiler } = counting();
+    compiler.compile([routeWith('a', 'b')]).adopt();
+    compiler.compile([routeWith('b', 'c')]).adopt();
+    expect([made, retired]).toEqual([['a', 'b', 'c'], ['a']]);
+  });
+
+  it('are two where a route carries the same one twice', () => {
+    const { made, compiler } = counting();
+    compiler.compile([routeWith('a', 'a')]).adopt();
+    compiler.compile([routeWith('a', 'a')]).adopt();
+    expect(made).toEqual(['a', 'a']);
+  });
+
+  it('are those of before when one of the new ones cannot be compiled', () => {
+    const { made, retired, compiler } = counting();
+    compiler.compile([routeWith('a')]).adopt();
+    const poison = someRoute({ policies: [{ policy: 'counter', config: { name: 7 } }] });
+    expect(() => compiler.compile([routeWith('a', 'b'), poison])).toThrow('/policies/0/config/name');
+    compiler.compile([routeWith('a', 'c')]).discard();
+    compiler.compile([routeWith('a')]).adopt();
+    expect([made, retired]).toEqual([
+      ['a', 'b', 'c'],
+      ['b', 'c'],
+    ]);
+  });
+});
+
+describe('the hooks of a route', () => {
+  const both = definePolicy({
+    id: 'both',
+    summary: 'Has a hook on either side.',
+    config: z.strictObject({ n: z.int() }),
+    example: { n: 1 },
+    compile: () => ({ admit: () => undefined, answerHead: () => undefined, intercept: (_, done) => done(undefined) }),
+  });
+
+  it('stand in the order of the file on the way in, and in reverse on the way out', () => {
+    const route = someRoute({ policies: [1, 2, 3].map((n) => ({ policy: 'both', config: { n } })) });
+    const compiled = compileRoute(route, servicesWithoutMemory, [both]);
+    expect(compiled.admit.map(({ at }) => at)).toEqual([0, 1, 2]);
+    expect(compiled.answerHead.map(({ at }) => at)).toEqual([2, 1, 0]);
+    expect([compiled.shape, compiled.requestBody, compiled.answerBody, compiled.settle]).toEqual([[], [], [], []]);
+  });
+});

@@ -26,6 +26,8 @@ export interface CompiledRoute {
   readonly requestBody: Steps<'requestBody'>;
   readonly intercept: Steps<'intercept'>;
   /** The last policy of the route comes first. */
+  readonly upstreamFailed: Steps<'upstreamFailed'>;
+  /** The last policy of the route comes first. */
   readonly answerHead: Steps<'answerHead'>;
   /** The last policy of the route comes first. */
   readonly answerBody: Steps<'answerBody'>;
@@ -195,6 +197,7 @@ function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make)
     shape: steps('shape'),
     requestBody: steps('requestBody'),
     intercept: steps('intercept'),
+    upstreamFailed: steps('upstreamFailed').toReversed(),
     answerHead: steps('answerHead').toReversed(),
     answerBody: steps('answerBody').toReversed(),
     settle: steps('settle'),
@@ -208,7 +211,7 @@ function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make)
 /** Later policies win, member by member. */
 function timeoutsOf(all: readonly PolicyHooks[]): Partial<UpstreamTimeouts> | undefined {
   const said = all.flatMap(({ timeouts }) => (timeouts && Object.keys(timeouts).length > 0 ? [timeouts] : []));
-  return said.length === 0 ? undefined : Object.assign({}, ...said);
+  return said.length === 0 ? undefined : said.reduce((merged, one) => ({ ...merged, ...one }));
 }
 
 function findPolicy(id: string, known: readonly Policy[], pointer: string): Policy {

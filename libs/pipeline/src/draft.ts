@@ -115,10 +115,14 @@ export class RequestDraft {
   private queryText: string | undefined;
   private edited: RequestHead | undefined;
 
-  /** @param path below the address of the upstream, canonical: without the route's prefix where it is stripped. */
+  /**
+   * @param path below the address of the upstream, canonical: without the route's prefix where it is stripped.
+   * @param tolerated oddities of paths that the route takes, as canonicalPath names them.
+   */
   constructor(
     private readonly request: RequestHead,
     path: string,
+    private readonly tolerated = 0,
   ) {
     this.method = request.method;
     this.target = path;
@@ -140,7 +144,7 @@ export class RequestDraft {
    * @returns REQUEST_MALFORMED when it has none: what could be read in two ways never goes upstream.
    */
   setPath(path: string): Refusal | undefined {
-    const canonical = canonicalPath(path);
+    const canonical = canonicalPath(path, this.tolerated);
     if ('fault' in canonical) return refuse('REQUEST_MALFORMED', { reason: canonical.fault });
     this.target = canonical.path;
     return undefined;

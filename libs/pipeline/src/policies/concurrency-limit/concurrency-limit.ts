@@ -11,7 +11,7 @@ export const concurrencyLimit = definePolicy({
     by: z.enum(['consumer', 'key', 'address', 'route']).default('consumer'),
   }),
   example: { limit: 10, by: 'consumer' },
-  compile: ({ limit, by }, _route, { peers }) => {
+  compile: ({ limit, by }, _route, services) => {
     const open = new Map<string, number>();
     /** What this policy remembers of a request: the place it took. */
     const place = {};
@@ -20,7 +20,7 @@ export const concurrencyLimit = definePolicy({
       const key = countedBy(by, input);
       const taken = open.get(key) ?? 0;
       // Each process that serves the same traffic has its share; one that has none at all would serve nobody.
-      const share = Math.max(1, Math.floor(limit / peers()));
+      const share = Math.max(1, Math.floor(limit / services.peers()));
       if (taken >= share) return refuse('LIMIT_CONCURRENCY', { limit, by });
       open.set(key, taken + 1);
       input.exchange.keep(place, key);

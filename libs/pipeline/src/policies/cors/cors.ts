@@ -9,7 +9,10 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 const origin = z
   .string()
   .max(512)
-  .refine((text) => URL.canParse(text) && new URL(text).origin === text, 'an origin such as https://app.example.com');
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).origin === text && !text.includes('*'),
+    'an origin such as https://app.example.com',
+  );
 
 const config = z
   .strictObject({

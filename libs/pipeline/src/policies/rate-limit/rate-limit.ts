@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseDuration } from '@sallyport/contracts';
 import type { Charge } from '@sallyport/limits';
 import { definePolicy, type PolicyInput, type PolicyRoute, type Settled } from '../../policy';
-import { countedBy, keyPart, type Dimension } from './dimensions';
+import { countedBy, keyPart } from './dimensions';
 
 const window = z
   .string()
@@ -177,7 +177,7 @@ function allKeys(by: readonly AnyDimension[], input: PolicyInput): string[] {
 }
 
 function valuesIn(by: AnyDimension, input: PolicyInput): string[] {
-  if (typeof by === 'string') return [countedBy(by as Dimension, input)];
+  if (typeof by === 'string') return [countedBy(by, input)];
   if ('claim' in by) return [keyPart(claimOf(by.claim, input))];
   const list = input.request.field.get(by.header) ?? '';
   const members = [...new Set(list.split(',').map((member) => member.trim()))];
