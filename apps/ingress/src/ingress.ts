@@ -81,7 +81,7 @@ export async function startIngress(
       policyServices(runtime, {
         charge: (tenant, charges, done) => consults.limiter.spend(tenant, charges, done),
         load: { busy: () => false, sheds: () => false },
-        peers: () => 1,
+        peers: () => config.workers,
       }),
     );
     const current = new CurrentConfiguration(policies, ({ snapshot, upstreams: apis }) => {
