@@ -1,11 +1,13 @@
 import { type BaseConfig, type Bus, type Closable, type Metrics, opening, openRuntime } from '@sallyport/platform';
 import { readAiRouterConfig, startAiRouter } from '../../ai-router/src';
-import { readAuditConfig, startAudit } from '../../audit/src';
+import { readAuditConfig } from '../../audit/src';
 import { readAuthConfig, startAuth, type RunningAuth } from '../../auth/src';
 import { readCatalogConfig, startCatalog, type RunningCatalog } from '../../catalog/src';
 import { readIngressConfig, startIngress, type RunningIngress } from '../../ingress/src';
 import { readRateLimitConfig, startRateLimit } from '../../rate-limit/src';
 import { readWafConfig, startWaf } from '../../waf/src';
+import { startAuditThread, type AuditThread } from './audit-thread';
+import { JointMetrics } from './joint-metrics';
 import { targetOf, type InnerService, type Places } from './places';
 
 export interface Services extends Closable {
@@ -26,15 +28,17 @@ export interface ServicesOptions {
 }
 
 /**
- * Starts every service in this process, each with a Nest application, log and spool of its own. Only the data door, the
- * admin door and the health port of the ingress listen on the network.
+ * Starts every service in this process, each with a Nest application, log and spool of its own; audit in a thread of its
+ * own. Only the data door, the admin door and the health port of the ingress listen on the network.
  */
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { environment, places, databaseUrl, onStarted } = options;
   const database = { url: databaseUrl };
   return opening(async (opened) => {
+    let auditThread: AuditThread | undefined;
+    const metrics = new JointMetrics(options.metrics, () => auditThread?.page());
     const runtimeFor = async (config: BaseConfig) => {
-      const runtime = await openRuntime(config, { bus: options.bus, metrics: options.metrics });
+      const runtime = await openRuntime(config, { bus: options.bus, metrics });
       opened.push(runtime);
       return runtime;
     };
@@ -49,12 +53,13 @@ export async function startServices(options: ServicesOptions): Promise<Services>
       health: null,
     });
 
-    const auditConfig = { ...readAuditConfig(environment), listen: inner('audit') };
-    started('audit', await startAudit(auditConfig, await runtimeFor(auditConfig), database));
-
     const authConfig = { ...readAuthConfig(environment), listen: inner('auth') };
     const auth = await startAuth(authConfig, await runtimeFor(authConfig), database, { drawAdminToken: true });
     started('auth', auth);
+
+    // After a service of this thread has found the database: one that does not answer is told best where it is looked for.
+    const auditConfig = { ...readAuditConfig(environment), listen: inner('audit') };
+    auditThread = started('audit', await startAuditThread(auditConfig, databaseUrl, options.bus));
 
     const limitConfig = { ...readRateLimitConfig(environment), listen: inner('rate-limit') };
     const { limiter } = started('rate-limit', await startRateLimit(limitConfig, await runtimeFor(limitConfig)));

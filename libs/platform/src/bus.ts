@@ -81,7 +81,7 @@ export class TooLargeForBus extends Error {
   constructor(
     readonly subject: string,
     readonly bytes: number,
-    limit = MAX_MESSAGE_BYTES,
+    readonly limit = MAX_MESSAGE_BYTES,
   ) {
     super(`${bytes} bytes on ${subject} exceed the bus limit of ${limit}`);
     this.name = 'TooLargeForBus';

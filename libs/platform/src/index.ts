@@ -30,6 +30,7 @@ export {
 export { publishDocument, publishSnapshot, SnapshotSuperseded } from './snapshot/publish';
 export * from './slices';
 export * from './snapshot/reader';
+export * from './thread-bus';
 export * from './tracing';
 export * from './valkey';
 export { Actor, type AdminActor } from './admin/actor';
