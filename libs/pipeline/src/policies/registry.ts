@@ -10,6 +10,7 @@ import { mock } from './mock/mock';
 import { pathRewrite } from './path-rewrite/path-rewrite';
 import { rateLimit } from './rate-limit/rate-limit';
 import { requestSize } from './request-size/request-size';
+import { responseCache } from './response-cache/response-cache';
 import { timeout } from './timeout/timeout';
 import { waf } from './waf/waf';
 
@@ -25,6 +26,7 @@ export const policies: readonly Policy[] = [
   pathRewrite,
   rateLimit,
   requestSize,
+  responseCache,
   timeout,
   waf,
 ];

@@ -1,0 +1,95 @@
+import type { RequestHead } from '@sallyport/contracts';
+import { policyInput, somePrincipal, someRoute, type TestExchange } from '@sallyport/testkit';
+import { AnswerDraft, RequestDraft } from '../../draft';
+import { isReply, type PolicyInput, type PolicyServices, type Verdict } from '../../policy';
+import { servicesWithoutMemory } from '../../policy-services';
+import { responseCache } from './response-cache';
+
+const route = someRoute();
+
+function policy(config: object, services: PolicyServices = { ...servicesWithoutMemory }) {
+  return responseCache.compile(responseCache.config.parse(config), route, services);
+}
+
+type Hooks = ReturnType<typeof policy>;
+
+/** Sends one request through the hooks, with an upstream that answers like this. */
+function send(hooks: Hooks, head: Partial<RequestHead>, principal = somePrincipal(), cacheControl = 'max-age=60') {
+  const input: PolicyInput & { exchange: TestExchange } = policyInput(head, { route, principal });
+  const draft = new RequestDraft(input.request, input.request.path);
+  const asked: { verdict: Verdict | 'waits' } = { verdict: 'waits' };
+  hooks.intercept!(input, (given) => (asked.verdict = given), draft);
+  const { verdict } = asked;
+  if (verdict === 'waits') return { from: 'waits' };
+  if (isReply(verdict)) return { from: 'cache', status: verdict.status, body: Buffer.from(verdict.body).toString() };
+  if (verdict) return { from: verdict.code };
+  const answer = new AnswerDraft('upstream', 200, ['cache-control', cacheControl, 'etag', '"1"']);
+  hooks.answerHead!(input, answer);
+  const { answerBody } = hooks;
+  const passed: string[] = [];
+  if (answerBody?.mode === 'stream') {
+    const out = {
+      data: (chunk: Buffer) => passed.push(chunk.toString()) > 0,
+      end: () => undefined,
+      room: () => undefined,
+      refuse: () => undefined,
+    };
+    const transform = answerBody.open(input, answer, out);
+    for (const part of ['he', 'llo']) transform?.data(Buffer.from(part));
+    transform?.end();
+  }
+  hooks.settle!(input, { status: 200, refusal: undefined, bytesIn: 0, bytesOut: 5, aborted: false });
+  return { from: 'upstream', told: answer.fields.get('cache-status'), sent: draft.fields.raw, passed };
+}
+
+describe('the response-cache policy', () => {
+  it('passes the first answer on as it comes, and serves the second from what it kept', () => {
+    const hooks = policy({});
+    expect(send(hooks, {})).toMatchObject({
+      from: 'upstream',
+      passed: ['he', 'llo'],
+      told: expect.stringContaining('stored'),
+    });
+    expect(send(hooks, {})).toEqual({ from: 'cache', status: 200, body: 'hello' });
+  });
+
+  it.each([
+    ['other scopes', somePrincipal({ scopes: new Set(['admin']) })],
+    ['another subject', somePrincipal({ subject: 'other' })],
+    ['another consumer', somePrincipal({ consumer: 'other' })],
+  ])('never gives an answer to a caller with %s', (_, other) => {
+    const hooks = policy({});
+    send(hooks, {});
+    expect(send(hooks, {}, other).from).toBe('upstream');
+  });
+
+  it('puts its own conditions in the place of the caller’s', () => {
+    const hooks = policy({});
+    send(hooks, {}, somePrincipal(), 'no-cache');
+    const field = new Map([
+      ['if-none-match', '"mine"'],
+      ['if-modified-since', 'Thu, 01 Jan 2026 00:00:00 GMT'],
+    ]);
+    const fields = [...field].map(([name, value]) => ({ name, value }));
+    expect(send(hooks, { field, fields }).sent).toEqual(['if-none-match', '"1"']);
+  });
+
+  it('refuses a caller who wants only what is kept, with a code', () => {
+    expect(send(policy({}), { field: new Map([['cache-control', 'only-if-cached']]) }).from).toBe('CACHE_NOTHING_KEPT');
+  });
+
+  it('has one cache for all routes of a process, and none in common with another process', () => {
+    const services = { ...servicesWithoutMemory };
+    send(policy({}, services), {});
+    expect(send(policy({}, services), { method: 'DELETE' }).from).toBe('upstream');
+    expect(send(policy({}, services), {}).from).toBe('upstream');
+    expect(send(policy({}), {}).from).toBe('upstream');
+  });
+
+  it.each([{ wait: '2h' }, { unstated: 'soon' }, { maxBodyBytes: 0 }, { setCookie: 'keep' }])(
+    'refuses the configuration %j',
+    (config) => {
+      expect(responseCache.config.safeParse(config).success).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { canonicalJson, refuse, type Principal, type SnapshotRoute } from '@sallyport/contracts';
+import { durationUpTo } from '../../config-values';
+import type { RawFields } from '@sallyport/proxy';
+import type { AnswerDraft, RequestDraft } from '../../draft';
+import {
+  definePolicy,
+  pass,
+  reply,
+  type BodyTransform,
+  type PolicyExchange,
+  type PolicyInput,
+  type PolicyServices,
+  type Reply,
+} from '../../policy';
+import { AnswerCache, type CachedAnswer, type CacheQuestion, type Flight } from './answer-cache';
+
+const MIB = 1024 * 1024;
+/** What one process keeps of the answers of all its routes. */
+const CACHE_BYTES = 64 * MIB;
+
+export const responseCache = definePolicy({
+  id: 'response-cache',
+  summary: 'Keeps answers that say they may be kept (RFC 9111), each caller’s for itself.',
+  config: z.strictObject({
+    /** Give answers that say `public`, and answers to callers without a credential, to everybody. */
+    shared: z.boolean().default(false),
+    /** A larger answer is passed on and not kept. */
+    maxBodyBytes: z
+      .int()
+      .min(1)
+      .max(8 * MIB)
+      .default(MIB),
+    /** How long an answer is fresh that does not say so itself. */
+    unstated: durationUpTo('365d').prefault('0s'),
+    setCookie: z.enum(['refuse', 'strip']).default('refuse'),
+    staleIfError: durationUpTo('30d').prefault('0s'),
+    staleWhileRevalidate: durationUpTo('30d').prefault('0s'),
+    /** Whether a caller may demand a newer answer than the kept one. */
+    callerDecides: z.boolean().default(true),
+    /** How long a caller waits for the answer that another one is fetching. */
+    wait: durationUpTo('60s').prefault('5s'),
+  }),
+  example: { shared: true, staleIfError: '1h' },
+  compile: (config, _route, services) => {
+    const rules = {
+      unstatedMs: config.unstated,
+      stripSetCookie: config.setCookie === 'strip',
+      staleIfErrorMs: config.staleIfError,
+      staleWhileRevalidateMs: config.staleWhileRevalidate,
+      maxAnswerBytes: config.maxBodyBytes,
+      waitMs: config.wait,
+    };
+    const owner = {};
+    const flightOf = (exchange: PolicyExchange) => exchange.kept(owner) as Flight | undefined;
+    return {
+      intercept: (input, done, draft) => {
+        const leave = cacheOf(services).ask(
+          questionOf(input, config),
+          rules,
+          input.exchange.guarded((decision) => {
+            if ('serve' in decision) return done(replyOf(decision.serve));
+            if ('nothingKept' in decision) return done(refuse('CACHE_NOTHING_KEPT'));
+            const { flight } = decision;
+            input.exchange.keep(owner, flight);
+            setConditions(draft, flight.conditions);
+            return done(pass);
+          }),
+        );
+        input.exchange.onClose(leave);
+      },
+      upstreamFailed: ({ exchange }) => {
+        const standIn = flightOf(exchange)?.failed();
+        return standIn && replyOf(standIn);
+      },
+      answerHead: ({ exchange }, draft) => {
+        const flight = flightOf(exchange);
+        return flight && headOf(flight, draft);
+      },
+      answerBody: {
+        mode: 'stream',
+        open: ({ exchange }, _draft, out): BodyTransform | undefined => {
+          const flight = flightOf(exchange);
+          if (!flight?.isKeeping) return undefined;
+          return {
+            data: (chunk) => {
+              flight.data(chunk);
+              return out.data(chunk);
+            },
+            end: () => {
+              flight.end();
+              out.end();
+            },
+            resume: () => out.room(),
+            close: () => flight.abort(),
+          };
+        },
+      },
+      // An answer without a body passes no body hook: it is complete with its head.
+      settle: ({ exchange }, { aborted, refusal }) => {
+        const flight = flightOf(exchange);
+        if (aborted || refusal) flight?.abort();
+        else flight?.end();
+      },
+    };
+  },
+});
+
+/** One cache for all routes of a process: what is changed through one route is forgotten for all. */
+const caches = new WeakMap<PolicyServices, AnswerCache>();
+
+function cacheOf(services: PolicyServices): AnswerCache {
+  const known = caches.get(services);
+  if (known) return known;
+  const cache = new AnswerCache(services.clock, (ms, run) => services.timers.after(ms, run), CACHE_BYTES);
+  caches.set(services, cache);
+  return cache;
+}
+
+/** Ours take the place of the caller's: what the upstream confirms is what we have. */
+function setConditions({ fields }: RequestDraft, conditions: RawFields): void {
+  if (conditions.length === 0) return;
+  fields.remove('if-none-match');
+  fields.remove('if-modified-since');
+  for (let at = 0; at < conditions.length; at += 2) fields.set(conditions[at]!, conditions[at + 1]!);
+}
+
+function headOf(flight: Flight, draft: AnswerDraft): Reply | undefined {
+  // What the gateway refuses is no answer of the upstream, and nobody's to keep.
+  if (draft.origin === 'refusal') return undefined;
+  const told = flight.head(draft.status, draft.fields.raw);
+  if ('serve' in told) return replyOf(told.serve);
+  draft.fields.set('cache-status', told.cacheStatus);
+  return undefined;
+}
+
+function replyOf({ status, fields, body }: CachedAnswer): Reply {
+  return reply(status, fields, body);
+}
+
+function questionOf(
+  { request, exchange }: PolicyInput,
+  { shared, callerDecides }: { readonly shared: boolean; readonly callerDecides: boolean },
+): CacheQuestion {
+  const { principal, route } = exchange;
+  const cookie = request.field.get('cookie');
+  return {
+    method: request.method,
+    site: `${route.tenant} ${request.scheme} ${request.authority}`,
+    target: request.hasQuery ? `${request.path}?${request.query}` : request.path,
+    route: formOf(route),
+    owner: principal ? ownerOf(principal) : guestOf(cookie),
+    anonymous: principal === undefined && cookie === undefined,
+    shared,
+    callerDecides,
+    field: request.field,
+    hasBody: request.hasBody,
+  };
+}
+
+const forms = new WeakMap<SnapshotRoute, string>();
+
+/** What a route answered under another configuration is not what it answers now. */
+function formOf(route: SnapshotRoute): string {
+  const known = forms.get(route);
+  if (known !== undefined) return known;
+  const form = `${route.id}#${digest(canonicalJson(route))}`;
+  forms.set(route, form);
+  return form;
+}
+
+/** Who may see the same: the same person, through the same application, with the same rights. */
+function ownerOf({ consumer, subject, client, scopes, roles }: Principal): string {
+  return JSON.stringify([consumer, subject, client, [...scopes].sort(), [...roles].sort()]);
+}
+
+/** A cookie may be a session that only the upstream knows of. */
+function guestOf(cookie: string | undefined): string {
+  return cookie === undefined ? 'guest' : `guest ${digest(cookie)}`;
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
