@@ -1,3 +1,4 @@
+export { AdaptiveLimit, nextLimit, type AdaptiveLimitOptions } from './adaptive-limit';
 export * from './limiter';
 export { LocalLimiter, type StandIn } from './local-limiter';
 export { MemorySource } from './memory-source';
