@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { ModelRouter } from '@sallyport/ai';
 import type { Verifier } from '@sallyport/identity';
 import { MemorySource, ShareLimiter, type Limiter } from '@sallyport/limits';
@@ -6,6 +7,7 @@ import type { RouteClass } from '@sallyport/contracts';
 import { LocalRouter, type ModelTable } from '@sallyport/ai';
 import type { Inspector } from '@sallyport/waf';
 import type { IngressConfig } from './config';
+import { LiveCount } from './consult/live-count';
 import { RemoteInspector } from './consult/remote-inspector';
 import { RemoteLimiter } from './consult/remote-limiter';
 import { RemoteModelRouter } from './consult/remote-model-router';
@@ -51,7 +53,10 @@ export function openRemoteConsults(
   const { auth, rateLimit, waf, aiRouter } = config.consult;
   const windowOf = fallbackWindows(runtime.metrics, runtime.clock);
   const verifier = new RemoteVerifier({ target: auth, runtime });
-  const limiter = new RemoteLimiter({ target: rateLimit, node: config.nodeName, runtime });
+  const live = new LiveCount(join(config.dataDir, 'live-ingresses'), (error) =>
+    runtime.logger.warn({ err: error }, 'the number of ingresses cannot be kept on disk'),
+  );
+  const limiter = new RemoteLimiter({ target: rateLimit, node: config.nodeName, runtime, live });
   const inspector = new RemoteInspector({ target: waf, runtime });
   // Made before the client it borrows leases from; it is asked only once that exists.
   const standIn: LocalRouter = new LocalRouter({ leases: { lease: (id) => router.lease(id) } });
@@ -60,7 +65,7 @@ export function openRemoteConsults(
     runtime,
     models: (tenant, principal) => standIn.models(tenant, principal),
   });
-  const share = new ShareLimiter(new MemorySource(runtime.clock), () => limiter.liveNodes);
+  const share = new ShareLimiter(new MemorySource(runtime.clock), () => live.count);
   return {
     verifier: verifierWithFallback(verifier, local, windowOf('auth')),
     limiter: limiterWithFallback(limiter, share, windowOf('rate-limit')),
@@ -69,6 +74,7 @@ export function openRemoteConsults(
     useModels: (table) => standIn.use(table),
     close: async () => {
       await Promise.all([verifier.close(), limiter.close(), inspector.close(), router.close()]);
+      await live.close();
     },
   };
 }

@@ -40,7 +40,7 @@ export async function startRateLimit(
     opened.push(buckets);
     const nodes = new LiveNodes();
     await openAdmin(config, runtime, statusOf(buckets, nodes), opened);
-    await openRpc(config, runtime, buckets.limiter, nodes, opened);
+    await openRpc(config, runtime, buckets, nodes, opened);
     if (config.listen.health) {
       const ready = () => ({ ready: !opened.ending, reasons: opened.ending ? ['draining'] : [] });
       opened.push(await startHealth({ address: config.listen.health, metrics: runtime.metrics, ready }));
@@ -68,14 +68,15 @@ async function openAdmin(
 async function openRpc(
   config: RateLimitConfig,
   runtime: Runtime,
-  limiter: Limiter,
+  { limiter, source }: Buckets,
   nodes: LiveNodes,
   opened: Opened,
 ): Promise<void> {
   const address = config.listen.grpc;
   if (!address) return;
   const services = { [LIMIT_SERVICE]: limitsV1.LimitServiceService };
-  opened.push(await createRpcServer({ module: DecideModule.over(limiter, nodes), services, address, runtime }));
+  const module = DecideModule.over(limiter, nodes, source === 'valkey');
+  opened.push(await createRpcServer({ module, services, address, runtime }));
 }
 
 function statusOf(buckets: Buckets, nodes: LiveNodes): () => LimitsStatus {

@@ -1,6 +1,13 @@
 export * from './api-key-record';
 export * from './canonical-json';
 export * from './clock';
+export * from './decide/answers';
+export * from './decide/auth-wire';
+export { PrincipalReader, writePrincipal } from './decide/common-wire';
+export * from './decide/limits-wire';
+export * from './decide/waf-wire';
+export { WireReader } from './decide/wire-reader';
+export { WireWriter } from './decide/wire-writer';
 export * from './declarative';
 export * from './declarative-file';
 export * from './duration';

@@ -111,7 +111,7 @@ function fieldFromWire({ name, value }: WireField): Field {
 }
 
 /** Several fields of one name are one list (RFC 9110 §5.3); cookies are joined as RFC 9113 §8.2.3 says. */
-function fieldsByName(fields: readonly Field[]): ReadonlyMap<string, string> {
+export function fieldsByName(fields: readonly Field[]): ReadonlyMap<string, string> {
   const joined = new Map<string, string>();
   for (const { name, value } of fields) {
     const before = joined.get(name);

@@ -1,12 +1,14 @@
 export * from './address';
 export * from './admin-token';
 export * from './admin/admin-app';
+export * from './breaker';
 export * from './bus';
 export * from './config';
 export { DataDirInUse } from './database/data-lock';
 export * from './database/database';
 export * from './database/embedded-postgres';
 export { EmbeddedPostgresUnavailable } from './database/postgres-binaries';
+export * from './deadline-wheel';
 export * from './embedded-bus';
 export * from './health';
 export * from './key-directory-watch';
@@ -18,6 +20,8 @@ export * from './metrics';
 export * from './nats-bus';
 export * from './outbox';
 export * from './rpc/decide';
+export type { DecideCall } from './rpc/decide-server';
+export * from './rpc/message-connection';
 export * from './rpc/rpc-server';
 export * from './runtime';
 export {

@@ -1,14 +1,21 @@
 import { Controller } from '@nestjs/common';
 import { GrpcMethod, GrpcStreamCall } from '@nestjs/microservices';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { isRefusal, principalFromWire, refuse, refusalToWire, type aiV1 } from '@sallyport/contracts';
+import {
+  aiV1,
+  commonV1,
+  isRefusal,
+  principalFromWire,
+  refuse,
+  refusalToWire,
+  type Refusal,
+  type WireReader,
+  type WireWriter,
+} from '@sallyport/contracts';
 import { LocalRouter, type PlanQuestion } from '@sallyport/ai';
-import { batchReplies, serveDecide } from '@sallyport/platform';
+import { Replies, serveDecide, type DecideCall } from '@sallyport/platform';
 import { Leases } from '../credentials/leases';
 
 export const ROUTING_SERVICE = 'sallyport.ai.v1.RoutingService';
-
-type Body = aiV1.Answer['body'];
 
 @Controller()
 export class RoutingController {
@@ -18,46 +25,74 @@ export class RoutingController {
   ) {}
 
   @GrpcStreamCall(ROUTING_SERVICE, 'Decide')
-  decide(call: ServerDuplexStream<aiV1.DecideBatch, aiV1.DecideBatchReply>): void {
-    let send = (_reply: aiV1.DecideBatchReply): void => {};
-    let leases: aiV1.CredentialLease[] = [];
-    const book = this.leases.open((renewed) => send({ answers: [], leases: renewed }));
-    const answer = batchReplies<aiV1.Answer>((answers) => {
-      const due = leases;
-      leases = [];
-      send({ answers, leases: due });
+  decide(call: DecideCall): void {
+    const replies = new Replies(call);
+    const book = this.leases.open((renewed) => {
+      for (const lease of renewed) replies.give(writeLease, lease, undefined);
     });
-    serveDecide(call, ({ asks }, sendReply) => {
-      send = sendReply;
-      for (const { id, body } of asks) {
-        if (body?.$case === 'settle') this.router.settle(body.value);
-        else if (body?.$case === 'plan') {
-          const planned = this.plan(body.value);
-          if (planned?.$case === 'plan') leases.push(...book.leasesFor(planned.value));
-          answer({ id, body: planned });
-        }
-      }
-    });
-    for (const end of ['end', 'cancelled', 'error', 'close']) call.once(end, () => this.leases.leave(book));
+    const take = ({ id, body }: aiV1.Ask): void => {
+      if (body?.$case === 'settle') return this.router.settle(body.value);
+      if (body?.$case !== 'plan') return;
+      const planned = this.plan(body.value);
+      // A lease comes before the first plan that names it.
+      if (!isRefusal(planned)) for (const lease of book.leasesFor(planned)) replies.give(writeLease, lease, undefined);
+      replies.give(writePlanned, id, planned);
+    };
+    serveDecide(
+      call,
+      replies,
+      (reader) => readAsks(reader, take),
+      () => this.leases.leave(book),
+    );
   }
 
   /** For integrators: what would be done, and why. A credential is never in it. */
   @GrpcMethod(ROUTING_SERVICE, 'Plan')
   explain(request: aiV1.PlanRequest): aiV1.PlanReply {
     const question = questionOf(request);
-    return { body: question ? bodyOf(this.router.explain(question)) : malformed() };
+    const outcome = question ? this.router.explain(question) : malformed();
+    if (isRefusal(outcome)) return { body: { $case: 'refused', value: refusalToWire(outcome) } };
+    return { body: { $case: 'plan', value: outcome } };
   }
 
-  private plan(request: aiV1.PlanRequest): Body {
+  private plan(request: aiV1.PlanRequest): aiV1.RoutePlan | Refusal {
     const question = questionOf(request);
-    if (!question) return malformed();
-    let body: Body;
+    let planned: aiV1.RoutePlan | Refusal = malformed();
     // The engine answers before it returns.
-    this.router.plan(question, (outcome) => {
-      body = bodyOf(isRefusal(outcome) ? outcome : outcome.plan);
-    });
-    return body;
+    if (question) {
+      this.router.plan(question, (outcome) => {
+        planned = isRefusal(outcome) ? outcome : outcome.plan;
+      });
+    }
+    return planned;
   }
+}
+
+function readAsks(reader: WireReader, take: (ask: aiV1.Ask) => void): void {
+  while (reader.more) {
+    const tag = reader.varint();
+    if (tag === 0x0a) take(aiV1.Ask.decode(reader.view()));
+    else reader.skip(tag);
+  }
+}
+
+/** Both are fields of `DecideBatchReply`, which may stand in any order. */
+function writeLease(writer: WireWriter, lease: aiV1.CredentialLease): void {
+  writer.message(0x12, aiV1.CredentialLease.encode(lease).finish());
+}
+
+function writePlanned(writer: WireWriter, id: number, planned: aiV1.RoutePlan | Refusal): void {
+  const answer = writer.open(0x0a);
+  writer.present(0x08, id);
+  if (isRefusal(planned)) {
+    writer.message(0x1a, refusalBytes(planned));
+    writer.text(0x22, planned.reason ?? '');
+  } else writer.message(0x12, aiV1.RoutePlan.encode(planned).finish());
+  writer.close(answer);
+}
+
+function refusalBytes(refusal: Refusal): Uint8Array {
+  return commonV1.Refusal.encode(refusalToWire(refusal)).finish();
 }
 
 function questionOf(request: aiV1.PlanRequest): PlanQuestion | undefined {
@@ -73,11 +108,6 @@ function questionOf(request: aiV1.PlanRequest): PlanQuestion | undefined {
   };
 }
 
-function bodyOf(outcome: ReturnType<LocalRouter['explain']>): Body {
-  return isRefusal(outcome) ? { $case: 'refused', value: refusalToWire(outcome) } : { $case: 'plan', value: outcome };
-}
-
-function malformed(): Body {
-  const reason = 'a plan needs a principal';
-  return { $case: 'refused', value: refusalToWire(refuse('REQUEST_MALFORMED', { reason })) };
+function malformed(): Refusal {
+  return refuse('REQUEST_MALFORMED', { reason: 'a plan needs a principal' });
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { authV1, systemClock } from '@sallyport/contracts';
 import { LocalVerifier, mintApiKey, Pepper } from '@sallyport/identity';
-import { answer } from './answer';
+import { answer, askedOf, replyOf } from './answer';
 
 const pepper = new Pepper(1, Buffer.alloc(32, 3));
 
@@ -39,7 +39,7 @@ describe('answering a peer', () => {
       ...changes,
     });
     let reply: authV1.VerifyReply | undefined;
-    answer(engine, request, (given) => (reply = given));
+    answer(engine, askedOf(request), (given) => (reply = replyOf(given)));
     return reply?.body;
   }
 

@@ -1,10 +1,9 @@
 import { Controller, Inject, Module, type DynamicModule } from '@nestjs/common';
 import { GrpcMethod, GrpcStreamCall } from '@nestjs/microservices';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { authV1 } from '@sallyport/contracts';
+import { authV1, readVerifies, writeVerified } from '@sallyport/contracts';
 import { LocalVerifier } from '@sallyport/identity';
-import { batchReplies, serveDecide } from '@sallyport/platform';
-import { answer } from './answer';
+import { Replies, serveDecide, type DecideCall } from '@sallyport/platform';
+import { answer, askedOf, replyOf } from './answer';
 
 /** `sallyport.auth.v1.VerificationService` over the engine. */
 @Controller()
@@ -12,16 +11,22 @@ class VerificationController {
   constructor(@Inject(LocalVerifier) private readonly engine: LocalVerifier) {}
 
   @GrpcStreamCall('VerificationService', 'Decide')
-  decide(call: ServerDuplexStream<authV1.DecideBatch, authV1.DecideBatchReply>): void {
-    serveDecide(call, ({ asks }, send) => {
-      const gather = batchReplies<authV1.Answer>((answers) => send({ answers }));
-      for (const { id, verify } of asks) if (verify) answer(this.engine, verify, (reply) => gather({ id, reply }));
-    });
+  decide(call: DecideCall): void {
+    const replies = new Replies(call);
+    serveDecide(
+      call,
+      replies,
+      (reader) =>
+        readVerifies(reader, (id, asked) =>
+          answer(this.engine, asked, (outcome) => replies.give(writeVerified, id, outcome)),
+        ),
+      () => {},
+    );
   }
 
   @GrpcMethod('VerificationService', 'Verify')
   verify(request: authV1.VerifyRequest): Promise<authV1.VerifyReply> {
-    return new Promise((resolve) => answer(this.engine, request, resolve));
+    return new Promise((resolve) => answer(this.engine, askedOf(request), (outcome) => resolve(replyOf(outcome))));
   }
 }
 

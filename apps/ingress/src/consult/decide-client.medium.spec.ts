@@ -2,13 +2,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
-import { limitsV1, systemClock } from '@sallyport/contracts';
+import {
+  limitsV1,
+  readSpending,
+  systemClock,
+  writeNode,
+  writeSpend,
+  type WireReader,
+  type WireWriter,
+} from '@sallyport/contracts';
 import { createLogger, createMetrics } from '@sallyport/platform';
 import { Consult, type Silence } from './consult';
 import { DecideClient, type ConsultRuntime } from './decide-client';
 
-type Ask = limitsV1.Ask;
-type Answer = limitsV1.Answer;
+type Answer = { id: number; reply: { allowed: boolean } | undefined };
 type Call = ServerDuplexStream<limitsV1.DecideBatch, limitsV1.DecideBatchReply>;
 
 /** A replica that notes what it is sent and answers as the test says. */
@@ -16,7 +23,7 @@ class Replica {
   readonly batches: limitsV1.DecideBatch[] = [];
   readonly calls: Call[] = [];
   reply: (batch: limitsV1.DecideBatch, call: Call) => void = (batch, call) =>
-    call.write({ answers: batch.asks.map(({ id }) => ({ id, reply: passed })), liveNodes: 1 });
+    call.write(replyOf(batch.asks.map(({ id }) => ({ id, reply: passed }))));
   private server: Server | undefined;
 
   constructor(readonly path: string) {}
@@ -50,8 +57,9 @@ class Replica {
 }
 
 const passed = limitsV1.SpendReply.create({ allowed: true });
+const replyOf = (answers: limitsV1.Answer[]): limitsV1.DecideBatchReply => ({ answers, liveNodes: 1, shared: false });
 
-class Question extends Consult<Ask, Answer> {
+class Question extends Consult {
   readonly outcome: Promise<Answer | Silence>;
   private settle!: (outcome: Answer | Silence) => void;
 
@@ -59,9 +67,10 @@ class Question extends Consult<Ask, Answer> {
     super();
     this.outcome = new Promise((resolve) => (this.settle = resolve));
   }
-  answered(answer: Answer): void {
+  answered(reader: WireReader, end: number): void {
+    const reply = readSpending(reader, end, []);
     this.stream!.end(this);
-    this.settle(answer);
+    this.settle({ id: this.id, reply });
   }
   unanswered(why: Silence): void {
     this.settle(why);
@@ -71,14 +80,14 @@ class Question extends Consult<Ask, Answer> {
 describe('DecideClient', () => {
   let folder: string;
   let replicas: Replica[];
-  let client: DecideClient<Ask, Answer>;
+  let client: DecideClient;
   let metrics: ReturnType<typeof createMetrics>;
 
   const sleepless: Pick<ConsultRuntime, 'chance'> = { chance: () => 0 };
   const connect = (options: { window?: number; greets?: boolean } = {}): void => {
     metrics = createMetrics('ingress');
     const logger = createLogger({ app: 'ingress', node: 'test', level: 'silent' });
-    client = new DecideClient<Ask, Answer>({
+    client = new DecideClient({
       service: 'rate-limit',
       target: 'dns:///rate-limit:1',
       window: options.window,
@@ -90,19 +99,19 @@ describe('DecideClient', () => {
         resolve: async () => replicas.map(({ path }) => `unix:${path}`),
       },
       protocol: {
-        method: limitsV1.LimitServiceService.decide,
-        batch: (asks: Ask[]): limitsV1.DecideBatch => ({ node: 'test', asks }),
-        answers: (reply: limitsV1.DecideBatchReply) => reply.answers,
-        idOf: (answer) => answer.id,
+        path: limitsV1.LimitServiceService.decide.path,
+        begin: (writer) => writeNode(writer, 'test'),
+        probe: (writer, id) => writeSpend(writer, id, 'probe', []),
         greets: options.greets,
       },
+      budgetMs: 200,
     });
   };
   const ask = (budgetMs = 2_000, bytes = 50): Question => {
     const question = new Question();
     const silence = client.begin(question, budgetMs);
     if (silence) question.unanswered(silence);
-    else client.send(question, { id: question.id, spend: { tenant: 'default', charges: [] } }, bytes);
+    else client.send(question, writeSpend, 't'.repeat(bytes), []);
     return question;
   };
   const until = async (condition: () => boolean): Promise<void> => {
@@ -135,10 +144,7 @@ describe('DecideClient', () => {
 
   it('gives each its own answer when they come in another order', async () => {
     replicas[0]!.reply = ({ asks }, call) =>
-      call.write({
-        answers: asks.reverse().map(({ id }) => ({ id, reply: { allowed: id % 2 === 0, standings: [] } })),
-        liveNodes: 1,
-      });
+      call.write(replyOf(asks.reverse().map(({ id }) => ({ id, reply: { allowed: id % 2 === 0, standings: [] } }))));
     connect();
     await until(() => client.state() === 'up');
     for (const question of Array.from({ length: 20 }, () => ask())) {
@@ -152,13 +158,13 @@ describe('DecideClient', () => {
     expect(await ask().outcome).toBe('down');
     await replicas[0]!.start();
     await until(() => client.state() === 'up');
-    expect(await ask().outcome).toMatchObject({ reply: passed });
+    expect(await ask().outcome).toMatchObject({ reply: { allowed: true } });
   });
 
   it('gives up a consult after its budget, drops the answer that comes later and counts it', async () => {
     const held: (() => void)[] = [];
     replicas[0]!.reply = ({ asks }, call) =>
-      held.push(() => call.write({ answers: asks.map(({ id }) => ({ id, reply: passed })), liveNodes: 1 }));
+      held.push(() => call.write(replyOf(asks.map(({ id }) => ({ id, reply: passed })))));
     connect();
     await until(() => client.state() === 'up');
     expect(await ask(5).outcome).toBe('slow');
@@ -185,7 +191,7 @@ describe('DecideClient', () => {
     replicas[0]!.reply = new Replica('').reply;
     await replicas[0]!.start();
     await until(() => client.state() === 'up');
-    expect(await ask().outcome).toMatchObject({ reply: passed });
+    expect(await ask().outcome).toMatchObject({ reply: { allowed: true } });
   });
 
   it('comes back after a peer that ends the stream without an error', async () => {
@@ -193,7 +199,7 @@ describe('DecideClient', () => {
     await until(() => client.state() === 'up');
     replicas[0]!.calls[0]!.end();
     await until(() => replicas[0]!.calls.length === 2 && client.state() === 'up');
-    expect(await ask().outcome).toMatchObject({ reply: passed });
+    expect(await ask().outcome).toMatchObject({ reply: { allowed: true } });
   });
 
   it('refuses at once when the window is full, and takes more when it has room again', async () => {
@@ -207,28 +213,28 @@ describe('DecideClient', () => {
     replicas[0]!.reply = new Replica('').reply;
     for (const { batch, call } of calls) replicas[0]!.reply(batch, call);
     await Promise.all(inside.map(({ outcome }) => outcome));
-    expect(await ask().outcome).toMatchObject({ reply: passed });
+    expect(await ask().outcome).toMatchObject({ reply: { allowed: true } });
   });
 
   it('splits a turn that is too much for one message', async () => {
     connect();
     await until(() => client.state() === 'up');
     await Promise.all(Array.from({ length: 10 }, () => ask(2_000, 200 * 1024).outcome));
-    expect(replicas[0]!.batches.map(({ asks }) => asks.length)).toEqual([2, 2, 2, 2, 2]);
+    expect(replicas[0]!.batches.map(({ asks }) => asks.length)).toEqual([3, 3, 3, 1]);
   });
 
   it('stops sending while the peer does not read, holds a bounded amount, and goes on after', async () => {
     connect();
     await until(() => client.state() === 'up' && replicas[0]!.calls.length === 1);
     replicas[0]!.calls[0]!.pause();
-    const spend = { tenant: 't'.repeat(60_000), charges: [] };
+    const tenant = 't'.repeat(60_000);
     const questions: Question[] = [];
     for (let turn = 0; turn < 60; turn++) {
       for (let index = 0; index < 8; index++) {
         const question = new Question();
         questions.push(question);
         if (client.begin(question, 2_500)) throw new Error('not begun');
-        client.send(question, { id: question.id, spend }, 60_000);
+        client.send(question, writeSpend, tenant, []);
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -237,7 +243,7 @@ describe('DecideClient', () => {
     const full = outcomes.filter((outcome) => outcome === 'full').length;
     expect(full).toBeGreaterThan(0);
     expect(full).toBeLessThan(questions.length);
-    expect(await ask().outcome).toMatchObject({ reply: passed });
+    expect(await ask().outcome).toMatchObject({ reply: { allowed: true } });
   });
 
   it('asks the replica with the least outstanding', async () => {
@@ -262,7 +268,7 @@ describe('DecideClient', () => {
     await until(() => replicas[0]!.calls[0]!.cancelled || replicas[0]!.calls[0]!.destroyed);
     await until(() => client.state() === 'up');
     await ask().outcome;
-    for (let index = 0; index < 5; index++) expect(await ask().outcome).toMatchObject({ reply: passed });
+    for (let index = 0; index < 5; index++) expect(await ask().outcome).toMatchObject({ reply: { allowed: true } });
   });
 
   it('keeps the others of a turn when one question cannot be written', async () => {
@@ -271,9 +277,13 @@ describe('DecideClient', () => {
     const good = ask();
     const bad = new Question();
     client.begin(bad, 20);
-    client.send(bad, { id: -1, spend: undefined }, 50);
-    expect(await good.outcome).toMatchObject({ reply: passed });
-    expect(await bad.outcome).toBe('slow');
+    const broken = (writer: WireWriter): void => {
+      writer.text(0x0a, 'half a question');
+      throw new RangeError('too large');
+    };
+    client.send(bad, broken, undefined, undefined);
+    expect(await good.outcome).toMatchObject({ reply: { allowed: true } });
+    expect(await bad.outcome).toBe('full');
   });
 
   it('says in its metrics whether the service is up', async () => {

@@ -1,8 +1,8 @@
-import type { Clock } from '@sallyport/contracts';
-import type { Closable, Logger, Metrics } from '@sallyport/platform';
+import type { Clock, WireWriter } from '@sallyport/contracts';
+import { DeadlineWheel, type Closable, type Logger, type Metrics } from '@sallyport/platform';
 import type { Consult, Silence } from './consult';
-import { DeadlineWheel } from './deadline-wheel';
 import { DecideStream, type DecideProtocol, type StreamHost } from './decide-stream';
+import { homeOf } from './home';
 import { Replicas, resolveTarget, type Resolve } from './replicas';
 
 /** Consults under way per service; beyond it the fallback answers at once instead of a queue growing. */
@@ -12,38 +12,40 @@ export interface ConsultRuntime {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** From 0 up to 1: jitter of reconnects. */
+  /** From 0 up to 1: jitter of reconnects and probes. */
   readonly chance?: () => number;
   readonly resolve?: Resolve;
 }
 
-export interface DecideClientOptions<Ask, Answer> {
+export interface DecideClientOptions {
   /** Label of the metrics: auth, rate-limit, waf, ai-router. */
   readonly service: string;
   /** `dns:///host:port`, every address of which is a replica, or `unix:/path`. */
   readonly target: string;
-  readonly protocol: DecideProtocol<any, any, Ask, Answer>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  readonly protocol: DecideProtocol;
+  /** What a probe may take. */
+  readonly budgetMs: number;
   readonly runtime: ConsultRuntime;
   readonly window?: number;
 }
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5];
 
-/** Asks one decision service: one stream per replica, the one with the least outstanding is asked. */
-export class DecideClient<Ask, Answer> implements Closable {
-  private readonly replicas: Replicas<DecideStream<Ask, Answer>>;
-  private readonly streams = new Set<DecideStream<Ask, Answer>>();
-  private readonly wheel: DeadlineWheel<Consult<Ask, Answer>>;
+/** Asks one decision service over one stream per replica. */
+export class DecideClient implements Closable {
+  private readonly replicas: Replicas<DecideStream>;
+  private readonly streams = new Set<DecideStream>();
+  private readonly wheel: DeadlineWheel<Consult>;
   private readonly window: number;
   private underWay = 0;
   private wasUp = false;
 
-  constructor(private readonly options: DecideClientOptions<Ask, Answer>) {
+  constructor(private readonly options: DecideClientOptions) {
     const { service, target, protocol, runtime } = options;
     const { clock, metrics } = runtime;
     this.window = options.window ?? WINDOW;
     this.wheel = new DeadlineWheel(clock, (consult) => this.giveUp(consult));
-    const host = this.hostOf(service, runtime);
+    const host = this.hostOf(options);
     this.replicas = new Replicas(
       target,
       (address) => {
@@ -53,9 +55,10 @@ export class DecideClient<Ask, Answer> implements Closable {
       },
       runtime.resolve ?? resolveTarget,
     );
-    // Several workers answer as one: it is up, or down, when it is so for all of them.
-    const labels = ['dependency', 'state'];
-    const state = metrics.gauge('sallyport_dependency_state', '1 for the state a dependency is in.', labels, 'min');
+    const state = metrics.gauge('sallyport_dependency_state', '1 for the state a dependency is in.', [
+      'dependency',
+      'state',
+    ]);
     state.observe(() => (this.state() === 'up' ? 1 : 0), { dependency: service, state: 'up' });
     state.observe(() => (this.state() === 'up' ? 0 : 1), { dependency: service, state: 'down' });
   }
@@ -64,37 +67,45 @@ export class DecideClient<Ask, Answer> implements Closable {
     return this.leastBusy() ? 'up' : 'down';
   }
 
+  /** Replicas that are known, whether they answer or not. */
+  get size(): number {
+    return this.replicas.size;
+  }
+
   /**
    * Gives a consult a stream and an id; then ask with `send`.
    * @param budgetMs how long to wait for the first answer.
+   * @param home the replica to ask, or nobody, from `homeOf`; any that answers unless said.
    * @returns why it cannot be asked, or undefined when it is under way.
    */
-  begin(consult: Consult<Ask, Answer>, budgetMs: number): Silence | undefined {
+  begin(consult: Consult, budgetMs: number, home?: DecideStream): Silence | undefined {
     if (this.underWay >= this.window) return 'full';
-    const stream = this.leastBusy();
-    if (!stream) return 'down';
-    this.underWay++;
-    consult.startedAt = this.options.runtime.clock.monotonic();
-    stream.begin(consult);
-    this.wheel.arm(consult, budgetMs);
+    const stream = home ?? this.leastBusy();
+    if (!stream?.up) return 'down';
+    stream.begin(consult, budgetMs);
     return undefined;
   }
 
-  /** Begins to wait anew: the next answer is due within `budgetMs`. */
-  due(consult: Consult<Ask, Answer>, budgetMs: number): void {
-    this.wheel.arm(consult, budgetMs);
+  /** The replica a key lives at, also while it is away: then nobody else knows what was counted. */
+  homeOf(key: string): DecideStream | undefined {
+    return homeOf(key, this.replicas);
   }
 
   /** Sends on the consult's own stream; when that is impossible the consult ends unanswered. */
-  send(consult: Consult<Ask, Answer>, ask: Ask, bytes: number): void {
-    if (consult.stream!.send(ask, bytes)) return;
-    consult.stream!.end(consult, false);
+  send<One, Two>(
+    consult: Consult,
+    write: (writer: WireWriter, id: number, one: One, two: Two) => void,
+    one: One,
+    two: Two,
+  ): void {
+    if (consult.stream!.send(write, consult.id, one, two)) return;
+    consult.stream!.end(consult);
     consult.unanswered('full');
   }
 
   /** Sends what wants no answer. @returns false when no replica could be told. */
-  tell(ask: Ask, bytes: number): boolean {
-    return this.leastBusy()?.send(ask, bytes) ?? false;
+  tell<One>(write: (writer: WireWriter, id: number, one: One, two: undefined) => void, one: One): boolean {
+    return this.leastBusy()?.send(write, 0, one, undefined) ?? false;
   }
 
   async close(): Promise<void> {
@@ -103,24 +114,28 @@ export class DecideClient<Ask, Answer> implements Closable {
     for (const stream of [...this.streams]) stream.close();
   }
 
-  private leastBusy(): DecideStream<Ask, Answer> | undefined {
-    let best: DecideStream<Ask, Answer> | undefined;
+  private leastBusy(): DecideStream | undefined {
+    let best: DecideStream | undefined;
     for (const stream of this.replicas) {
       if (stream.up && (!best || stream.outstanding < best.outstanding)) best = stream;
     }
     return best;
   }
 
-  private giveUp(consult: Consult<Ask, Answer>): void {
-    consult.stream!.end(consult, false);
+  /** It missed its budget, and is not asked again. */
+  private giveUp(consult: Consult): void {
+    const { stream } = consult;
+    stream!.end(consult);
+    stream!.missed();
     consult.unanswered('slow');
   }
 
-  private hostOf(service: string, { clock, logger, metrics, chance }: ConsultRuntime): StreamHost<Ask, Answer> {
+  private hostOf({ service, budgetMs, runtime }: DecideClientOptions): StreamHost {
+    const { clock, logger, metrics, chance = Math.random } = runtime;
     const labels = { service };
     const seconds = metrics.histogram(
       'sallyport_consult_seconds',
-      'Time from a question to its last answer.',
+      'Time from a question to its answer; one question of each message of answers.',
       SECONDS,
       ['service'],
     );
@@ -129,14 +144,16 @@ export class DecideClient<Ask, Answer> implements Closable {
     ]);
     return {
       clock,
-      chance: chance ?? Math.random,
+      chance,
+      budgetMs,
       onStateChange: () => this.noteState(),
-      onEnd: (consult, answered) => {
-        this.underWay--;
-        if (answered) seconds.record((clock.monotonic() - consult.startedAt) / 1000, labels);
-      },
+      onSent: (consult, now) => this.wheel.armAt(consult, now, consult.budgetMs),
+      onBegin: () => this.underWay++,
+      onEnd: () => this.underWay--,
+      onReply: (sentAt) => seconds.record((clock.monotonic() - sentAt) / 1000, labels),
       onLate: () => late.add(1, labels),
       onFailure: (address, detail) => logger.debug({ service, address, detail }, 'a decide stream broke'),
+      onDefect: (error) => logger.error({ err: error, service }, 'what followed an answer failed'),
       onGone: (stream) => this.streams.delete(stream),
     };
   }

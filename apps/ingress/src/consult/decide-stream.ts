@@ -1,35 +1,44 @@
-import { Client, connectivityState, credentials, type ClientDuplexStream } from '@grpc/grpc-js';
-import type { Clock } from '@sallyport/contracts';
-import type { Consult, Silence } from './consult';
+import { connect, type NetConnectOpts } from 'node:net';
+import { idOfAnswer, WireReader, WireWriter, type Clock } from '@sallyport/contracts';
+import { Breaker, HEADROOM, MessageConnection } from '@sallyport/platform';
+import { Consult, NOT_YET_SENT, type Silence } from './consult';
+import { hostAndPort } from './replicas';
 
-/** How one service's `Decide` is spoken. Codecs are the generated static ones. */
-export interface DecideProtocol<Batch, Reply, Ask, Answer> {
-  readonly method: {
-    readonly path: string;
-    readonly requestSerialize: (batch: Batch) => Buffer;
-    readonly responseDeserialize: (bytes: Buffer) => Reply;
-  };
-  batch(asks: Ask[]): Batch;
-  answers(reply: Reply): readonly Answer[];
-  idOf(answer: Answer): number;
-  /** What a reply says beside its answers; called before they are given out. */
-  onReply?(reply: Reply): void;
-  /** Send an empty batch as soon as the stream stands: the service counts who is connected. */
+/** How one service's `Decide` is spoken. In every reply field 1 is an answer, and field 1 of an answer is its id. */
+export interface DecideProtocol {
+  readonly path: string;
+  /** Writes a question that any version answers and that decides nothing. */
+  probe(writer: WireWriter, id: number): void;
+  /** Writes what every message begins with. */
+  begin?(writer: WireWriter): void;
+  /** Takes what a reply says beside its answers, before these are given out; must read or skip the field. */
+  beside?(tag: number, reader: WireReader): void;
+  /** Send a message without a question as soon as the stream stands: the service counts who is connected. */
   readonly greets?: boolean;
 }
 
-export interface StreamHost<Ask, Answer> {
+export interface StreamHost {
   readonly clock: Clock;
   /** From 0 up to 1: jitter. */
   readonly chance: () => number;
+  /** How long a probe may take. */
+  readonly budgetMs: number;
   onStateChange(): void;
-  /** A consult of this stream has ended, however it did; `answered` says whether the service spoke. */
-  onEnd(consult: Consult<Ask, Answer>, answered: boolean): void;
+  /** A consult was sent: its patience begins. */
+  onSent(consult: Consult, now: number): void;
+  /** A consult of this stream has begun. */
+  onBegin(): void;
+  /** And has ended, however it did. */
+  onEnd(): void;
+  /** A message of answers came; the one it began with had left at that moment. */
+  onReply(sentAt: number): void;
   /** An answer came that nobody waits for any more. */
   onLate(): void;
   onFailure(address: string, detail: string): void;
+  /** What was to go on after an answer failed. */
+  onDefect(error: unknown): void;
   /** The stream is retired and has nothing more to do. */
-  onGone(stream: DecideStream<Ask, Answer>): void;
+  onGone(stream: DecideStream): void;
 }
 
 const CONNECT_MS = 2_000;
@@ -40,52 +49,57 @@ const LONGEST_PAUSE_MS = 2_000;
 const BATCH_BYTES = 512 * 1024;
 /** What may wait for a peer that does not read. */
 const QUEUE_BYTES = 8 * 1024 * 1024;
-
-const channelOptions = {
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  'grpc.keepalive_permit_without_calls': 1,
-  'grpc.max_receive_message_length': 4 * 1024 * 1024,
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-  // A connection belongs to one stream and ends with it.
-  'grpc.use_local_subchannel_pool': 1,
-};
+const MAX_REPLY_BYTES = 4 * 1024 * 1024;
+const READ_BYTES = 64 * 1024;
 
 /**
- * The long-lived stream to one replica. What is asked in one turn of the event loop leaves as one message; answers
- * find their question by id. While the peer does not read, questions wait in a bounded queue. When the stream breaks,
- * everybody waiting is told at once and a new one is tried after a random pause.
+ * The long-lived stream to one replica. What is asked in one turn of the event loop is written into one message as it is
+ * asked, and leaves when the turn ends; answers find their question by id. While the peer does not read, questions wait
+ * in a bounded queue. When the stream breaks, everybody waiting is told at once and a new one is tried after a random
+ * pause.
  */
-export class DecideStream<Ask, Answer> {
+export class DecideStream {
   /** New with every connection: what the peer can be expected to remember hangs on it. */
   session: object = {};
 
-  private readonly waiting = new Map<number, Consult<Ask, Answer>>();
-  private client: Client | undefined;
-  private call: ClientDuplexStream<Buffer, unknown> | undefined;
-  private retry: NodeJS.Timeout | undefined;
+  private readonly waiting = new Map<number, Consult>();
+  private readonly breaker: Breaker;
+  private readonly reader = new WireReader();
+  private connection: MessageConnection | undefined;
+  private isUp = false;
+  private timer: NodeJS.Timeout | undefined;
   private failures = 0;
   private lastId = 0;
   private retired = false;
 
-  private queue: Ask[] = [];
-  private sizes: number[] = [];
-  private queuedBytes = 0;
+  /** The message that is being written, and those that are full and wait. */
+  private readonly writer = new WireWriter();
+  private full: Buffer[] = [];
+  private fullBytes = 0;
+  /** Consults whose time begins when what is written now leaves. */
+  private unsent: Consult[] = [];
   private flushing = false;
   private clogged = false;
+  private unclogged: (() => void)[] = [];
 
   constructor(
-    private readonly address: string,
-    // The batch and reply types matter to nobody outside the protocol.
-    private readonly protocol: DecideProtocol<any, any, Ask, Answer>, // eslint-disable-line @typescript-eslint/no-explicit-any
-    private readonly host: StreamHost<Ask, Answer>,
+    /** `host:port` or `unix:/path`. */
+    readonly address: string,
+    private readonly protocol: DecideProtocol,
+    private readonly host: StreamHost,
   ) {
+    this.breaker = new Breaker({
+      clock: host.clock,
+      chance: host.chance,
+      probe: () => this.probe(),
+      changed: () => host.onStateChange(),
+    });
     this.connect();
   }
 
+  /** Connected, and answering in time as far as is known. */
   get up(): boolean {
-    return this.call !== undefined && !this.retired;
+    return this.isUp && !this.retired && !this.breaker.open;
   }
 
   /** Consults that are owed an answer. */
@@ -93,40 +107,78 @@ export class DecideStream<Ask, Answer> {
     return this.waiting.size;
   }
 
-  begin(consult: Consult<Ask, Answer>): void {
+  begin(consult: Consult, budgetMs: number): void {
     do this.lastId = (this.lastId + 1) >>> 0 || 1;
     while (this.waiting.has(this.lastId));
     consult.stream = this;
     consult.id = this.lastId;
     this.waiting.set(consult.id, consult);
+    this.host.onBegin();
+    this.due(consult, budgetMs);
+  }
+
+  /** The next answer is due within `budgetMs` of the moment what is written now leaves. */
+  due(consult: Consult, budgetMs: number): void {
+    consult.budgetMs = budgetMs;
+    consult.expires = NOT_YET_SENT;
+    this.unsent.push(consult);
+    this.flushSoon();
   }
 
   /** Nothing more is owed to this consult. */
-  end(consult: Consult<Ask, Answer>, answered = true): void {
+  end(consult: Consult): void {
     if (!this.waiting.delete(consult.id)) return;
     consult.expires = 0;
-    this.host.onEnd(consult, answered);
+    this.host.onEnd();
     if (this.retired && this.waiting.size === 0) this.disconnect();
   }
 
+  /** The answer to a consult did not come in time. */
+  missed(): void {
+    this.breaker.missed();
+  }
+
   /**
-   * Sends with the other questions of this turn.
-   * @param bytes about how large the question is.
+   * Writes a question among the others of this turn.
    * @returns false when the stream is gone or the peer has not read for so long that the queue is full.
    */
-  send(ask: Ask, bytes: number): boolean {
-    if (!this.call || this.queuedBytes + bytes > QUEUE_BYTES) return false;
-    this.queue.push(ask);
-    this.sizes.push(bytes);
-    this.queuedBytes += bytes;
+  send<One, Two>(
+    write: (writer: WireWriter, id: number, one: One, two: Two) => void,
+    id: number,
+    one: One,
+    two: Two,
+  ): boolean {
+    const { writer } = this;
+    if (!this.isUp || this.fullBytes + writer.length > QUEUE_BYTES) return false;
+    if (writer.length === 0) this.protocol.begin?.(writer);
+    const before = writer.length;
+    try {
+      write(writer, id, one, two);
+    } catch (error) {
+      // One question that cannot be written must not take the others of its turn with it.
+      writer.truncate(before);
+      this.host.onDefect(error);
+      return false;
+    }
+    if (writer.length >= BATCH_BYTES) this.seal();
     this.flushSoon();
     return true;
+  }
+
+  /** Whether the peer reads more slowly than is written. */
+  get isClogged(): boolean {
+    return this.clogged;
+  }
+
+  /** Runs once when the peer reads again, or is gone. */
+  whenUnclogged(go: () => void): void {
+    this.unclogged.push(go);
   }
 
   /** Takes no new consults, and closes when the last one has ended. */
   retire(): void {
     this.retired = true;
-    clearTimeout(this.retry);
+    clearTimeout(this.timer);
     if (this.waiting.size === 0) this.disconnect();
     this.host.onStateChange();
   }
@@ -134,124 +186,199 @@ export class DecideStream<Ask, Answer> {
   /** Closes now; everybody waiting hears `down`. */
   close(): void {
     this.retired = true;
-    clearTimeout(this.retry);
+    clearTimeout(this.timer);
     this.silence('down');
     this.disconnect();
   }
 
   private connect(): void {
-    const client = new Client(this.address, credentials.createInsecure(), channelOptions);
-    this.client = client;
-    const channel = client.getChannel();
-    const deadline = Date.now() + CONNECT_MS;
-    const look = (): void => {
-      if (this.client !== client) return;
-      const state = channel.getConnectivityState(true);
-      if (state === connectivityState.READY) return this.open(client);
-      if (state === connectivityState.TRANSIENT_FAILURE) return this.lose(client, 'not reachable');
-      channel.watchConnectivityState(state, deadline, (error) =>
-        error ? this.lose(client, 'no connection in time') : look(),
-      );
+    let connection: MessageConnection | undefined;
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const callback = (count: number): boolean => {
+      connection?.received(buffer.subarray(0, count));
+      return true;
     };
-    look();
+    // The buffer is used again for every read: what is received is read where it lies.
+    const options = { ...placeOf(this.address), highWaterMark: 256 * 1024, onread: { buffer, callback } };
+    const socket = connect(options as unknown as NetConnectOpts);
+    connection = new MessageConnection(
+      socket,
+      'client',
+      {
+        ready: () => this.stand(connection!),
+        opened: () => {},
+        message: (bytes) => this.receive(bytes),
+        drain: () => this.unclog(),
+        ended: () => {},
+        lost: (detail) => this.lose(connection!, detail),
+      },
+      MAX_REPLY_BYTES,
+    );
+    this.connection = connection;
+    socket.once('connect', () => connection.begin(this.protocol.path, 'sallyport'));
+    this.timer = setTimeout(() => this.lose(connection, 'no connection in time'), CONNECT_MS).unref();
   }
 
-  private open(client: Client): void {
-    const { method } = this.protocol;
-    const call = client.makeBidiStreamRequest(method.path, asIs, method.responseDeserialize);
-    this.call = call;
+  private stand(connection: MessageConnection): void {
+    if (this.connection !== connection) return;
+    clearTimeout(this.timer);
+    this.isUp = true;
     this.session = {};
-    call.on('data', (reply: unknown) => this.receive(reply));
-    call.on('drain', () => this.unclog());
-    call.on('error', (error: Error) => this.lose(client, error.message));
-    call.on('status', ({ details }: { details: string }) => this.lose(client, details || 'the peer ended the stream'));
-    if (this.protocol.greets) call.write(method.requestSerialize(this.protocol.batch([])));
+    this.breaker.reset();
+    if (this.protocol.greets) {
+      this.protocol.begin?.(this.writer);
+      this.flushSoon();
+    }
     this.host.onStateChange();
   }
 
-  private receive(reply: unknown): void {
+  private receive(message: Buffer): void {
     this.failures = 0;
-    this.protocol.onReply?.(reply);
-    for (const answer of this.protocol.answers(reply)) {
-      const consult = this.waiting.get(this.protocol.idOf(answer));
-      if (consult) consult.answered(answer);
-      else this.host.onLate();
+    const { reader, protocol } = this;
+    reader.start(message);
+    if (protocol.beside) this.takeBeside(reader, protocol);
+    reader.at = 0;
+    let first = true;
+    while (reader.more) {
+      const tag = reader.varint();
+      if (tag !== ANSWER) {
+        reader.skip(tag);
+        continue;
+      }
+      const end = reader.nested();
+      const consult = this.waiting.get(idOfAnswer(reader, end));
+      if (!consult) this.host.onLate();
+      else {
+        if (first) this.host.onReply(consult.sentAt);
+        first = false;
+        this.hand(consult, end);
+      }
+      reader.at = end;
     }
   }
 
-  private lose(client: Client, detail: string): void {
-    if (this.client !== client) return;
+  private takeBeside(reader: WireReader, protocol: DecideProtocol): void {
+    while (reader.more) {
+      const tag = reader.varint();
+      if (tag === ANSWER) reader.skip(tag);
+      else protocol.beside!(tag, reader);
+    }
+  }
+
+  private hand(consult: Consult, end: number): void {
+    try {
+      consult.answered(this.reader, end);
+    } catch (error) {
+      if (error instanceof RangeError && this.waiting.has(consult.id)) throw error;
+      this.host.onDefect(error);
+    }
+  }
+
+  private lose(connection: MessageConnection, detail: string): void {
+    if (this.connection !== connection) return;
     this.disconnect();
     this.host.onFailure(this.address, detail);
     this.host.onStateChange();
     this.silence('down');
     if (this.retired) return;
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.failures++);
-    this.retry = setTimeout(() => this.connect(), this.host.chance() * pause).unref();
+    this.timer = setTimeout(() => this.connect(), this.host.chance() * pause).unref();
   }
 
   private disconnect(): void {
-    const { client, call } = this;
-    this.client = undefined;
-    this.call = undefined;
-    this.queue = [];
-    this.sizes = [];
-    this.queuedBytes = 0;
-    this.clogged = false;
-    call?.end();
-    client?.close();
-    // Ended politely, then dropped: a peer that hangs must not keep the connection.
-    if (call) setImmediate(() => call.cancel());
+    const { connection, isUp } = this;
+    this.connection = undefined;
+    this.isUp = false;
+    clearTimeout(this.timer);
+    this.breaker.close();
+    this.writer.truncate(0);
+    this.full = [];
+    this.fullBytes = 0;
+    this.unclog();
+    if (isUp) connection?.end();
+    else connection?.destroy();
     if (this.retired) this.host.onGone(this);
   }
 
   private silence(why: Silence): void {
     for (const consult of [...this.waiting.values()]) {
-      this.end(consult, false);
+      this.end(consult);
       consult.unanswered(why);
     }
   }
 
+  private readonly writeProbe = (writer: WireWriter, id: number): void => this.protocol.probe(writer, id);
+
+  private probe(): void {
+    if (!this.isUp) return;
+    const probe = new Probe(this.breaker);
+    this.begin(probe, this.host.budgetMs);
+    if (!this.send(this.writeProbe, probe.id, undefined, undefined)) this.end(probe);
+  }
+
   private flushSoon(): void {
-    if (this.flushing || this.clogged) return;
+    if (this.flushing) return;
     this.flushing = true;
     setImmediate(this.flush);
   }
 
+  /** Also while the peer does not read: to wait for it counts as waiting for its answer. */
   private readonly flush = (): void => {
     this.flushing = false;
-    while (this.queue.length > 0 && !this.clogged && this.call) {
-      for (const message of this.encode(this.nextBatch())) {
-        if (!this.call.write(message)) this.clogged = true;
-      }
+    if (this.unsent.length > 0) this.startWaiting();
+    while (!this.clogged && this.connection && (this.fullBytes > 0 || this.writer.length > 0)) {
+      if (this.fullBytes === 0) this.seal();
+      const message = this.full.shift()!;
+      this.fullBytes -= message.length;
+      if (!this.connection.send(message)) this.clogged = true;
     }
   };
 
-  private nextBatch(): Ask[] {
-    let bytes = 0;
-    let count = 0;
-    while (count < this.queue.length && (count === 0 || bytes + this.sizes[count]! <= BATCH_BYTES))
-      bytes += this.sizes[count++]!;
-    this.queuedBytes -= bytes;
-    this.sizes.splice(0, count);
-    return this.queue.splice(0, count);
-  }
-
-  /** One question that cannot be written must not take the others of its turn with it; its deadline answers it. */
-  private encode(asks: Ask[]): Buffer[] {
-    try {
-      return [this.protocol.method.requestSerialize(this.protocol.batch(asks))];
-    } catch (error) {
-      if (asks.length > 1) return asks.flatMap((ask) => this.encode([ask]));
-      this.host.onFailure(this.address, `a question cannot be written: ${String(error)}`);
-      return [];
+  private startWaiting(): void {
+    const now = this.host.clock.monotonic();
+    const { unsent } = this;
+    this.unsent = [];
+    for (const consult of unsent) {
+      if (consult.expires !== NOT_YET_SENT) continue;
+      consult.sentAt = now;
+      this.host.onSent(consult, now);
     }
   }
 
+  private seal(): void {
+    const message = this.writer.take(HEADROOM);
+    this.full.push(message);
+    this.fullBytes += message.length;
+  }
+
   private unclog(): void {
+    if (!this.clogged) return;
     this.clogged = false;
     this.flushSoon();
+    const { unclogged } = this;
+    this.unclogged = [];
+    for (const go of unclogged) go();
   }
 }
 
-const asIs = (bytes: Buffer): Buffer => bytes;
+/** `repeated Answer answers = 1` of every reply. */
+const ANSWER = 0x0a;
+
+class Probe extends Consult {
+  constructor(private readonly breaker: Breaker) {
+    super();
+  }
+
+  answered(): void {
+    this.stream!.end(this);
+    this.breaker.answered();
+  }
+
+  unanswered(): void {}
+}
+
+function placeOf(address: string): { path: string } | { host: string; port: number } {
+  if (address.startsWith('unix:')) return { path: address.slice('unix:'.length) };
+  const { host, port } = hostAndPort(address);
+  return { host, port: Number(port) };
+}

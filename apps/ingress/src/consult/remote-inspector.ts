@@ -1,11 +1,17 @@
-import { refusalFromWire, requestHeadToWire, wafV1 } from '@sallyport/contracts';
+import {
+  readInspected,
+  wafV1,
+  writeBody,
+  writeBodyEnd,
+  writeClose,
+  writeOpen,
+  type WireReader,
+  type WireWriter,
+} from '@sallyport/contracts';
 import type { Closable } from '@sallyport/platform';
-import type { Hit, Inspection, InspectionAnswer, InspectionHead } from '@sallyport/waf';
+import type { Inspection, InspectionAnswer, InspectionHead } from '@sallyport/waf';
 import { Consult, type Silence } from './consult';
 import { DecideClient, type ConsultRuntime } from './decide-client';
-
-type Ask = wafV1.Ask;
-type Answer = wafV1.Answer;
 
 /** How long an answer may take: so much from the last byte sent, more for each KiB sent, and never more than the cap. */
 export interface InspectionBudget {
@@ -21,25 +27,29 @@ export interface RemoteInspectorOptions {
   readonly budget?: InspectionBudget;
 }
 
+/** An inspection whose body may have to wait, because the service reads more slowly than the client sends. */
+export interface PausableInspection extends Inspection {
+  /** Whether the client should send nothing more before `whenFlowing`. */
+  readonly clogged: boolean;
+  /** Runs once when the service reads again, or is gone. */
+  whenFlowing(go: () => void): void;
+}
+
 const CHUNK_BYTES = 64 * 1024;
 
 /** Asks the waf service: an exchange is opened, fed and closed on one stream. */
 export class RemoteInspector implements Closable {
-  readonly client: DecideClient<Ask, Answer>;
+  readonly client: DecideClient;
   private readonly budget: InspectionBudget;
 
   constructor({ target, runtime, budget = { baseMs: 30, perKibMs: 2, capMs: 500 } }: RemoteInspectorOptions) {
     this.budget = budget;
-    this.client = new DecideClient<Ask, Answer>({
+    this.client = new DecideClient({
       service: 'waf',
       target,
       runtime,
-      protocol: {
-        method: wafV1.InspectionServiceService.decide,
-        batch: (asks: Ask[]): wafV1.DecideBatch => ({ asks }),
-        answers: (reply: wafV1.DecideBatchReply) => reply.answers,
-        idOf: (answer) => answer.exchange,
-      },
+      budgetMs: budget.baseMs,
+      protocol: { path: wafV1.InspectionServiceService.decide.path, probe: writeProbe },
     });
   }
 
@@ -48,9 +58,9 @@ export class RemoteInspector implements Closable {
   }
 
   /** @param answer hears the answers, or once and last why none comes. */
-  open(head: InspectionHead, answer: (answer: InspectionAnswer | Silence) => void): Inspection {
+  open(head: InspectionHead, answer: (answer: InspectionAnswer | Silence) => void): PausableInspection {
     const exchange = new RemoteInspection(this, head.head.hasBody, answer);
-    const silence = this.client.begin(exchange, this.allowance(0));
+    const silence = this.client.begin(exchange, this.budget.baseMs);
     if (silence) exchange.unanswered(silence);
     else exchange.open(head);
     return exchange;
@@ -66,7 +76,18 @@ export class RemoteInspector implements Closable {
   }
 }
 
-class RemoteInspection extends Consult<Ask, Answer> implements Inspection {
+/** A question without a step is answered: nobody looked. */
+function writeProbe(writer: WireWriter, id: number): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, id);
+  writer.close(ask);
+}
+
+const writeOpening = (writer: WireWriter, id: number, head: InspectionHead): void => writeOpen(writer, id, head);
+const writePart = (writer: WireWriter, id: number, part: Uint8Array): void => writeBody(writer, id, part);
+const writeOutcome = (writer: WireWriter, id: number, outcome: string): void => writeClose(writer, id, outcome);
+
+class RemoteInspection extends Consult implements PausableInspection {
   private session: object | undefined;
   private sent = 0;
   /** Nothing more is looked at: refused, enough, over, or nobody there. */
@@ -82,82 +103,68 @@ class RemoteInspection extends Consult<Ask, Answer> implements Inspection {
     super();
   }
 
-  open({ head, plan, tenant, requestId }: InspectionHead): void {
+  get clogged(): boolean {
+    return !this.finished && !this.enough && this.stream!.isClogged;
+  }
+
+  whenFlowing(go: () => void): void {
+    this.stream!.whenUnclogged(go);
+  }
+
+  open(head: InspectionHead): void {
     this.session = this.stream!.session;
-    const wire = requestHeadToWire(head);
-    const bytes =
-      256 +
-      head.rawTarget.length * 2 +
-      head.fields.reduce((sum, { name, value }) => sum + name.length + value.length + 8, 0);
-    this.send({ $case: 'open', value: { head: wire, plan, tenant, requestId } }, bytes);
+    this.inspector.client.send(this, writeOpening, head, undefined);
   }
 
   body(chunk: Uint8Array): boolean {
     for (let at = 0; at < chunk.length && !this.finished && !this.enough; at += CHUNK_BYTES) {
       const part = chunk.subarray(at, at + CHUNK_BYTES);
       this.sent += part.length;
-      this.send({ $case: 'body', value: Buffer.from(part.buffer, part.byteOffset, part.byteLength) }, part.length + 16);
+      this.inspector.client.send(this, writePart, part, undefined);
     }
     return !this.finished && !this.enough;
   }
 
   bodyEnd(): void {
     if (this.finished) return;
-    this.send({ $case: 'bodyEnd', value: {} }, 16);
-    if (!this.finished) this.inspector.client.due(this, this.inspector.allowance(this.sent));
+    this.inspector.client.send(this, writeBodyEnd, undefined, undefined);
+    if (!this.finished) this.stream!.due(this, this.inspector.allowance(this.sent));
   }
 
   close(outcome: string): void {
     if (this.closed) return;
     this.closed = true;
+    // The service holds nothing of an exchange it has answered to the end.
+    if (this.finished) return;
     const { stream } = this;
     // On another connection the id means nothing, or somebody else's exchange.
-    if (stream && stream.up && stream.session === this.session) {
-      stream.send({ exchange: this.id, step: { $case: 'close', value: { outcome } } }, 32);
-    }
-    this.finish(false);
+    if (stream?.session === this.session) stream?.send(writeOutcome, this.id, outcome, undefined);
+    this.finish();
   }
 
-  answered(wire: Answer): void {
-    const atHead = wire.point === wafV1.Point.POINT_REQUEST_HEAD;
-    const verdict = verdicts[wire.verdict];
-    if (!verdict) {
-      this.finish(false);
+  answered(reader: WireReader, end: number): void {
+    const said = readInspected(reader, end);
+    if (!said) {
+      this.finish();
       return this.unanswered('down');
     }
-    const last = verdict === 'refuse' || !atHead || !this.hasBody;
-    if (last) this.finish(true);
+    const { point, verdict, enough } = said;
+    if (verdict === 'refuse' || point === 'request-body' || !this.hasBody) this.finish();
     // Until the body has ended no answer is owed, however long the client takes to send it.
     else this.expires = 0;
-    this.enough ||= wire.enough;
-    this.answer({
-      point: atHead ? 'request-head' : 'request-body',
-      verdict,
-      ...(verdict === 'refuse' && {
-        refusal: refusalFromWire(wire.refused ?? { code: '', params: {}, retryAfterMs: 0 }),
-      }),
-      hits: wire.hits as readonly Hit[],
-      enough: wire.enough,
-    });
+    this.enough ||= enough;
+    this.answer(said as InspectionAnswer);
   }
 
   unanswered(why: Silence): void {
+    // It may be at work on what nobody waits for any more.
+    if (why === 'slow') this.stream?.send(writeOutcome, this.id, 'gave_up', undefined);
     this.finished = true;
     if (!this.closed) this.answer(why);
   }
 
-  private send(step: NonNullable<Ask['step']>, bytes: number): void {
-    this.inspector.client.send(this, { exchange: this.id, step }, bytes);
-  }
-
-  private finish(answered: boolean): void {
+  private finish(): void {
     this.finished = true;
-    this.stream?.end(this, answered);
+    this.stream?.end(this);
   }
 }
-
-const verdicts: Readonly<Record<number, InspectionAnswer['verdict'] | undefined>> = {
-  [wafV1.Verdict.VERDICT_PASS]: 'pass',
-  [wafV1.Verdict.VERDICT_FLAG]: 'flag',
-  [wafV1.Verdict.VERDICT_REFUSE]: 'refuse',
-};

@@ -1,11 +1,16 @@
-import { aiV1, principalToWire, refusalFromWire, type Principal, type Refusal } from '@sallyport/contracts';
+import {
+  aiV1,
+  refusalFromWire,
+  writePrincipal,
+  type Principal,
+  type Refusal,
+  type WireReader,
+  type WireWriter,
+} from '@sallyport/contracts';
 import type { Lease, ModelRouter, Planned, PlanQuestion } from '@sallyport/ai';
 import type { Closable } from '@sallyport/platform';
 import { Consult, type Silence } from './consult';
 import { DecideClient, type ConsultRuntime } from './decide-client';
-
-type Ask = aiV1.Ask;
-type Answer = aiV1.Answer;
 
 export interface RemoteModelRouterOptions {
   readonly target: string;
@@ -21,20 +26,24 @@ const LONGEST_LEASE_MS = 5 * 60_000;
 
 /** Asks the ai-router. Credentials it leases stay in the memory of this object and nowhere else. */
 export class RemoteModelRouter implements Closable {
-  private readonly client: DecideClient<Ask, Answer>;
+  private readonly client: DecideClient;
+  private readonly budgetMs: number;
   private readonly leases = new Map<string, Lease>();
 
   constructor(private readonly options: RemoteModelRouterOptions) {
-    this.client = new DecideClient<Ask, Answer>({
+    this.budgetMs = options.budgetMs ?? 50;
+    this.client = new DecideClient({
       service: 'ai-router',
       target: options.target,
       runtime: options.runtime,
+      budgetMs: this.budgetMs,
       protocol: {
-        method: aiV1.RoutingServiceService.decide,
-        batch: (asks: Ask[]): aiV1.DecideBatch => ({ asks }),
-        answers: (reply: aiV1.DecideBatchReply) => reply.answers,
-        idOf: (answer) => answer.id,
-        onReply: (reply: aiV1.DecideBatchReply) => reply.leases.forEach((lease) => this.keep(lease)),
+        path: aiV1.RoutingServiceService.decide.path,
+        probe: writeProbe,
+        beside: (tag, reader) => {
+          if (tag === LEASES) this.keep(aiV1.CredentialLease.decode(reader.view()));
+          else reader.skip(tag);
+        },
       },
     });
   }
@@ -45,29 +54,14 @@ export class RemoteModelRouter implements Closable {
 
   plan(question: PlanQuestion, done: (outcome: Planned | Refusal | Silence) => void): void {
     const consult = new PlanConsult(this, done);
-    const silence = this.client.begin(consult, this.options.budgetMs ?? 50);
+    const silence = this.client.begin(consult, this.budgetMs);
     if (silence) return done(silence);
-    const { principal } = question;
-    const plan: aiV1.PlanRequest = {
-      requestId: question.requestId,
-      tenant: question.tenant,
-      principal: principalToWire(principal),
-      routeId: '',
-      dialect: aiV1.Dialect.DIALECT_OPENAI_CHAT,
-      operation: aiV1.Operation.OPERATION_CHAT,
-      model: question.model,
-      stream: question.stream,
-      inputBytes: question.inputBytes,
-      maxOutputTokens: question.maxOutputTokens,
-      revision: '',
-    };
-    const bytes = 512 + 32 * (principal.models.length + principal.scopes.size + principal.quotas.length);
-    this.client.send(consult, { id: consult.id, body: { $case: 'plan', value: plan } }, bytes);
+    this.client.send(consult, writePlan, question, undefined);
   }
 
   /** @returns false when no router could be told. */
   settle(settlement: aiV1.Settlement): boolean {
-    return this.client.tell({ id: 0, body: { $case: 'settle', value: settlement } }, 512);
+    return this.client.tell(writeSettlement, settlement);
   }
 
   models(tenant: string, principal: Principal): readonly { readonly name: string }[] {
@@ -98,7 +92,41 @@ export class RemoteModelRouter implements Closable {
   }
 }
 
-class PlanConsult extends Consult<Ask, Answer> {
+/** Field of `DecideBatchReply`. */
+const LEASES = 0x12;
+
+function writePlan(writer: WireWriter, id: number, question: PlanQuestion): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, id);
+  const plan = writer.open(0x12);
+  writer.text(0x0a, question.requestId);
+  writer.text(0x12, question.tenant);
+  writePrincipal(writer, 0x1a, question.principal);
+  writer.uint(0x28, aiV1.Dialect.DIALECT_OPENAI_CHAT);
+  writer.uint(0x30, aiV1.Operation.OPERATION_CHAT);
+  writer.text(0x3a, question.model);
+  writer.flag(0x40, question.stream);
+  writer.uint(0x48, question.inputBytes);
+  writer.uint(0x58, question.maxOutputTokens);
+  writer.close(plan);
+  writer.close(ask);
+}
+
+function writeSettlement(writer: WireWriter, _: number, settlement: aiV1.Settlement): void {
+  const ask = writer.open(0x0a);
+  writer.message(0x1a, aiV1.Settlement.encode(settlement).finish());
+  writer.close(ask);
+}
+
+/** A plan for nobody is refused as malformed, whatever the models are. */
+function writeProbe(writer: WireWriter, id: number): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, id);
+  writer.close(writer.open(0x12));
+  writer.close(ask);
+}
+
+class PlanConsult extends Consult {
   constructor(
     private readonly router: RemoteModelRouter,
     private readonly done: (outcome: Planned | Refusal | Silence) => void,
@@ -106,9 +134,10 @@ class PlanConsult extends Consult<Ask, Answer> {
     super();
   }
 
-  answered({ body }: Answer): void {
+  answered(reader: WireReader, end: number): void {
+    const { body, reason } = aiV1.Answer.decode(reader.upTo(end));
     this.stream!.end(this);
-    if (body?.$case === 'refused') return this.done(refusalFromWire(body.value));
+    if (body?.$case === 'refused') return this.done(refusalFromWire(body.value, reason));
     if (body?.$case === 'plan') return this.done({ plan: body.value, lease: (id) => this.router.lease(id) });
     this.done('down');
   }

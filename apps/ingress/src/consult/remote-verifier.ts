@@ -1,12 +1,17 @@
 import { hash } from 'node:crypto';
-import { authV1, principalFromWire, refusalFromWire, type RouteClass } from '@sallyport/contracts';
+import {
+  authV1,
+  isRefusal,
+  PrincipalReader,
+  readVerified,
+  writeVerify,
+  type WireReader,
+  type WireWriter,
+} from '@sallyport/contracts';
 import type { Presented, VerifierOutcome } from '@sallyport/identity';
 import type { Closable } from '@sallyport/platform';
 import { Consult, type Silence } from './consult';
 import { DecideClient, type ConsultRuntime } from './decide-client';
-
-type Ask = authV1.Ask;
-type Answer = authV1.Answer;
 
 export interface RemoteVerifierOptions {
   readonly target: string;
@@ -18,35 +23,21 @@ export interface RemoteVerifierOptions {
 /** Credentials one peer is expected to remember; then it is told them anew. */
 const REMEMBERED = 50_000;
 
-const kinds: Readonly<Record<Presented['kind'], authV1.CredentialKind>> = {
-  bearer: authV1.CredentialKind.CREDENTIAL_KIND_BEARER,
-  'api-key': authV1.CredentialKind.CREDENTIAL_KIND_API_KEY,
-};
-
-const classes: Readonly<Record<RouteClass, authV1.RouteClass>> = {
-  public: authV1.RouteClass.ROUTE_CLASS_PUBLIC,
-  regulated: authV1.RouteClass.ROUTE_CLASS_REGULATED,
-  internal: authV1.RouteClass.ROUTE_CLASS_INTERNAL,
-};
-
 /** Asks the auth service. A credential travels in full once per stream, later only as its digest. */
 export class RemoteVerifier implements Closable {
-  private readonly client: DecideClient<Ask, Answer>;
+  readonly principals = new PrincipalReader();
+  private readonly client: DecideClient;
   private readonly budgetMs: number;
   private readonly told = new WeakMap<object, Set<string>>();
 
   constructor({ target, runtime, budgetMs = 50 }: RemoteVerifierOptions) {
     this.budgetMs = budgetMs;
-    this.client = new DecideClient<Ask, Answer>({
+    this.client = new DecideClient({
       service: 'auth',
       target,
       runtime,
-      protocol: {
-        method: authV1.VerificationServiceService.decide,
-        batch: (asks: Ask[]): authV1.DecideBatch => ({ asks }),
-        answers: (reply: authV1.DecideBatchReply) => reply.answers,
-        idOf: (answer) => answer.id,
-      },
+      budgetMs,
+      protocol: { path: authV1.VerificationServiceService.decide.path, probe: writeProbe },
     });
   }
 
@@ -55,38 +46,24 @@ export class RemoteVerifier implements Closable {
   }
 
   verify(presented: Presented, done: (outcome: VerifierOutcome | Silence) => void): void {
-    const digest = hash('sha256', presented.value, 'buffer');
+    const digest = hash('sha256', presented.value, 'binary');
     const consult = new VerifyConsult(this, presented, digest, done);
     const silence = this.client.begin(consult, this.budgetMs);
     if (silence) return done(silence);
-    this.ask(consult, !this.toldTo(consult).has(consult.key));
+    this.ask(consult, !this.toldTo(consult).has(digest));
   }
 
   /** @param inFull send the credential itself beside its digest. */
   ask(consult: VerifyConsult, inFull: boolean): void {
-    const { presented, digest } = consult;
     consult.inFull = inFull;
-    const verify: authV1.VerifyRequest = {
-      kind: kinds[presented.kind],
-      digest,
-      value: inFull ? presented.value : '',
-      method: presented.method,
-      url: presented.url,
-      resource: presented.resource,
-      trust: presented.trust as string[], // only read
-      tenant: presented.tenant,
-      routeClass: classes[presented.class],
-      service: presented.service,
-      clientAddress: presented.clientAddress,
-    };
-    this.client.send(consult, { id: consult.id, verify }, 256 + verify.value.length + verify.url.length);
+    this.client.send(consult, writeQuestion, consult, undefined);
   }
 
   /** Only what was accepted is remembered: a flood of made-up credentials must not push out the real ones. */
   accepted(consult: VerifyConsult): void {
     const told = this.toldTo(consult);
     if (told.size >= REMEMBERED) told.clear();
-    told.add(consult.key);
+    told.add(consult.digest);
   }
 
   close(): Promise<void> {
@@ -101,29 +78,39 @@ export class RemoteVerifier implements Closable {
   }
 }
 
-class VerifyConsult extends Consult<Ask, Answer> {
-  readonly key: string;
+function writeQuestion(writer: WireWriter, id: number, { presented, digest, inFull }: VerifyConsult): void {
+  writeVerify(writer, id, presented, digest, inFull ? presented.value : '');
+}
+
+/** A question without a kind of credential is refused as malformed, whatever the service knows. */
+function writeProbe(writer: WireWriter, id: number): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, id);
+  writer.close(writer.open(0x12));
+  writer.close(ask);
+}
+
+class VerifyConsult extends Consult {
   inFull = false;
 
   constructor(
     private readonly verifier: RemoteVerifier,
     readonly presented: Presented,
-    readonly digest: Buffer,
+    /** SHA-256, one character a byte. */
+    readonly digest: string,
     private readonly done: (outcome: VerifierOutcome | Silence) => void,
   ) {
     super();
-    this.key = digest.toString('latin1');
   }
 
-  answered({ reply }: Answer): void {
-    const body = reply?.body;
+  answered(reader: WireReader, end: number): void {
+    const outcome = readVerified(reader, end, this.verifier.principals);
     // The peer forgot, or never kept, what the digest stands for. Asked in full it cannot say so again.
-    if (body?.$case === 'unknownDigest' && !this.inFull) return this.verifier.ask(this, true);
-    if (body?.$case === 'principal' && this.inFull) this.verifier.accepted(this);
+    if (outcome === 'unknown' && !this.inFull) return this.verifier.ask(this, true);
     this.stream!.end(this);
-    if (body?.$case === 'principal') return this.done(principalFromWire(body.value));
-    if (body?.$case === 'refused') return this.done(refusalFromWire(body.value, reply!.reason));
-    this.done('down');
+    if (outcome === undefined || outcome === 'unknown') return this.done('down');
+    if (this.inFull && !isRefusal(outcome)) this.verifier.accepted(this);
+    this.done(outcome);
   }
 
   unanswered(why: Silence): void {

@@ -1,7 +1,8 @@
 import { refuse, type Principal, type RequestHead } from '@sallyport/contracts';
 import type { PlanQuestion } from '@sallyport/ai';
-import type { Inspection, InspectionAnswer, InspectionHead } from '@sallyport/waf';
+import type { InspectionAnswer, InspectionHead } from '@sallyport/waf';
 import type { Silence } from './consult';
+import type { PausableInspection } from './remote-inspector';
 import { FallbackWindow } from './fallback-window';
 import {
   inspectorWithFallback,
@@ -64,9 +65,9 @@ describe('while waf is silent', () => {
   });
   let tell: (outcome: InspectionAnswer | Silence) => void;
   const remote = {
-    open: (_: InspectionHead, answer: typeof tell): Inspection => {
+    open: (_: InspectionHead, answer: typeof tell): PausableInspection => {
       tell = answer;
-      return { body: () => true, bodyEnd: () => {}, close: () => {} };
+      return { body: () => true, bodyEnd: () => {}, close: () => {}, clogged: false, whenFlowing: () => {} };
     },
   };
   const open = (hasBody: boolean, onFailure: OnFailure) => {

@@ -1,42 +1,52 @@
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod, GrpcStreamCall } from '@nestjs/microservices';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { refuse, RefusalError, type limitsV1 } from '@sallyport/contracts';
+import { readSpends, refuse, RefusalError, writeCensus, writeSpending, type limitsV1 } from '@sallyport/contracts';
 import type { Limiter, Spending } from '@sallyport/limits';
-import { batchReplies, serveDecide } from '@sallyport/platform';
+import { Replies, serveDecide, type DecideCall } from '@sallyport/platform';
 import { LiveNodes } from './live-nodes';
 
 export const LIMITER = Symbol('Limiter');
+export const SHARED = Symbol('Shared');
 export const LIMIT_SERVICE = 'sallyport.limits.v1.LimitService';
 
 @Controller()
 export class LimitsController {
+  /** @param shared whether every replica counts in one place. */
   constructor(
     @Inject(LIMITER) private readonly limiter: Limiter,
     private readonly nodes: LiveNodes,
+    @Inject(SHARED) private readonly shared: boolean,
   ) {}
 
   @GrpcStreamCall(LIMIT_SERVICE, 'Decide')
-  decide(call: ServerDuplexStream<limitsV1.DecideBatch, limitsV1.DecideBatchReply>): void {
-    let reply = (_answers: limitsV1.Answer[]): void => {};
-    const answer = batchReplies<limitsV1.Answer>((answers) => reply(answers));
-    const seat = this.nodes.join(() => reply([]));
-    serveDecide(call, ({ node, asks }, send) => {
-      reply = (answers) => send({ answers, liveNodes: this.nodes.count });
-      seat.name(node);
-      // A greeting: the asking process wants to be counted, and to know how many there are.
-      if (asks.length === 0) reply([]);
-      for (const { id, spend } of asks) this.spendOn(spend, (spent) => answer({ id, reply: spent }));
-    });
-    for (const end of ['end', 'cancelled', 'error', 'close']) call.once(end, () => seat.leave());
+  decide(call: DecideCall): void {
+    const replies = new Replies(call, (writer) => writeCensus(writer, this.nodes.count, this.shared));
+    const seat = this.nodes.join(() => replies.soon());
+    let greeted = false;
+    const taker = {
+      node: (name: string): void => seat.name(name),
+      spend: (id: number, tenant: string, charges: limitsV1.Charge[] | undefined): void =>
+        this.spendOn(tenant, charges, (spending) => replies.give(writeSpending, id, spending)),
+    };
+    serveDecide(
+      call,
+      replies,
+      (reader) => {
+        readSpends(reader, taker);
+        // The asking process wants to be counted, and to know how many there are, before it asks.
+        if (!greeted) replies.soon();
+        greeted = true;
+      },
+      () => seat.leave(),
+    );
   }
 
   @GrpcMethod(LIMIT_SERVICE, 'Spend')
-  spend(request: limitsV1.SpendRequest): Promise<limitsV1.SpendReply> {
+  spend({ tenant, charges }: limitsV1.SpendRequest): Promise<limitsV1.SpendReply> {
     return new Promise((resolve, reject) =>
-      this.spendOn(request, (reply) => {
+      this.spendOn(tenant, charges, (spending) => {
         const reason = 'every charge needs a limit, a window and a burst within the limit';
-        if (reply) resolve(reply);
+        if (spending) resolve(replyOf(spending));
         else reject(new RefusalError(refuse('REQUEST_MALFORMED', { reason })));
       }),
     );
@@ -44,11 +54,12 @@ export class LimitsController {
 
   /** Answers nothing to what cannot be counted; whoever asked then decides as if nobody had been here. */
   private spendOn(
-    request: limitsV1.SpendRequest | undefined,
-    done: (reply: limitsV1.SpendReply | undefined) => void,
+    tenant: string,
+    charges: limitsV1.Charge[] | undefined,
+    done: (spending: Spending | undefined) => void,
   ): void {
-    if (!request || !request.charges.every(isSound)) return done(undefined);
-    this.limiter.spend(request.tenant, request.charges, (spending) => done(replyOf(spending)));
+    if (!charges || !charges.every(isSound)) return done(undefined);
+    this.limiter.spend(tenant, charges, done);
   }
 }
 

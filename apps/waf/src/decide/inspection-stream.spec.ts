@@ -1,59 +1,60 @@
-import { requestHeadToWire, wafV1 } from '@sallyport/contracts';
-import { Engine, type Inspector } from '@sallyport/waf';
+import { requestHeadToWire, wafV1, type InspectionOpening } from '@sallyport/contracts';
+import { Engine, type InspectionAnswer, type Inspector } from '@sallyport/waf';
 import { headUnderTest } from '../../../../libs/waf/src/inspector.suite';
 import { InspectionStream } from './inspection-stream';
 import { inspectWhole } from './whole-request';
 
 const { Verdict } = wafV1;
 
-function opening(request: Parameters<typeof headUnderTest>[0] = {}): NonNullable<wafV1.Ask['step']> {
-  const head = requestHeadToWire(headUnderTest(request));
-  return { $case: 'open', value: { head, plan: 'structural:block', tenant: 'default', requestId: 'req_1' } };
+type Said = InspectionAnswer['verdict'] | 'not inspected';
+
+function opening(request: Parameters<typeof headUnderTest>[0] = {}): InspectionOpening {
+  return { head: headUnderTest(request), plan: 'structural:block', tenant: 'default', requestId: 'req_1' };
 }
 
 const withBody = opening({ method: 'POST', mediaType: 'application/json' });
 
 function stream(maxOpen?: number, inspector: Inspector = new Engine()) {
-  const answers: [number, wafV1.Verdict][] = [];
-  const one = new InspectionStream(inspector, ({ exchange, verdict }) => answers.push([exchange, verdict]), maxOpen);
-  const take = (exchange: number, step: wafV1.Ask['step']) => one.take({ exchange, step });
-  return { one, answers, take };
+  const answers: [number, Said][] = [];
+  const send = (exchange: number, answer: InspectionAnswer | undefined): void =>
+    void answers.push([exchange, answer?.verdict ?? 'not inspected']);
+  return { one: new InspectionStream(inspector, send, maxOpen), answers };
 }
 
 describe('InspectionStream', () => {
   it('holds an exchange only while its body is awaited', () => {
-    const { one, answers, take } = stream();
-    take(1, opening());
-    take(2, opening({ query: 'file=../x' }));
+    const { one, answers } = stream();
+    one.open(1, opening());
+    one.open(2, opening({ query: 'file=../x' }));
     expect(one.size).toBe(0);
-    take(3, withBody);
+    one.open(3, withBody);
     expect(one.size).toBe(1);
-    take(3, { $case: 'body', value: Buffer.from('{}') });
-    take(3, { $case: 'bodyEnd', value: {} });
+    one.body(3, Buffer.from('{}'));
+    one.bodyEnd(3);
     expect(one.size).toBe(0);
     expect(answers).toEqual([
-      [1, Verdict.VERDICT_PASS],
-      [2, Verdict.VERDICT_REFUSE],
-      [3, Verdict.VERDICT_PASS],
-      [3, Verdict.VERDICT_PASS],
+      [1, 'pass'],
+      [2, 'refuse'],
+      [3, 'pass'],
+      [3, 'pass'],
     ]);
   });
 
   it('takes steps of exchanges it does not know for late ones', () => {
-    const { answers, take } = stream();
-    take(9, { $case: 'body', value: Buffer.from('{') });
-    take(9, { $case: 'bodyEnd', value: {} });
-    take(9, { $case: 'close', value: { outcome: 'forwarded' } });
+    const { one, answers } = stream();
+    one.body(9, Buffer.from('{'));
+    one.bodyEnd(9);
+    one.close(9, 'forwarded');
     expect(answers).toEqual([]);
   });
 
   it('says that it did not look when there are too many, when there is no head, and when it does not know the step', () => {
-    const { answers, take } = stream(1);
-    take(1, withBody);
-    take(2, withBody);
-    take(3, { $case: 'open', value: { head: undefined, plan: 'structural:block', tenant: '', requestId: '' } });
-    take(4, undefined);
-    expect(answers.slice(1)).toEqual([2, 3, 4].map((exchange) => [exchange, Verdict.VERDICT_UNSPECIFIED]));
+    const { one, answers } = stream(1);
+    one.open(1, withBody);
+    one.open(2, withBody);
+    one.open(3, undefined);
+    one.unknown(4);
+    expect(answers.slice(1)).toEqual([2, 3, 4].map((exchange) => [exchange, 'not inspected']));
   });
 
   it('closes what is open with the stream, and what an id is used again for', () => {
@@ -61,12 +62,12 @@ describe('InspectionStream', () => {
     const inspector: Inspector = {
       open: () => ({ body: () => true, bodyEnd: () => undefined, close: (outcome) => outcomes.push(outcome) }),
     };
-    const { one, take } = stream(undefined, inspector);
-    take(1, withBody);
-    take(1, withBody);
-    take(2, withBody);
-    take(2, { $case: 'close', value: { outcome: 'forwarded' } });
-    one.close();
+    const { one } = stream(undefined, inspector);
+    one.open(1, withBody);
+    one.open(1, withBody);
+    one.open(2, withBody);
+    one.close(2, 'forwarded');
+    one.closeAll();
     expect(outcomes).toEqual(['superseded', 'forwarded', 'stream_lost']);
     expect(one.size).toBe(0);
   });

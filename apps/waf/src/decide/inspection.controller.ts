@@ -1,8 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod, GrpcStreamCall } from '@nestjs/microservices';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import type { wafV1 } from '@sallyport/contracts';
-import { batchReplies, serveDecide } from '@sallyport/platform';
+import { readSteps, writeInspected, type wafV1 } from '@sallyport/contracts';
+import { Replies, serveDecide, type DecideCall } from '@sallyport/platform';
 import type { Inspector } from '@sallyport/waf';
 import { InspectionStream } from './inspection-stream';
 import { OpenStreams } from './open-streams';
@@ -19,20 +18,21 @@ export class InspectionController {
   ) {}
 
   @GrpcStreamCall(INSPECTION_SERVICE, 'Decide')
-  decide(call: ServerDuplexStream<wafV1.DecideBatch, wafV1.DecideBatchReply>): void {
-    let reply = (_answers: wafV1.Answer[]): void => {};
-    const answer = batchReplies<wafV1.Answer>((answers) => reply(answers));
-    const stream = new InspectionStream(this.inspector, answer);
+  decide(call: DecideCall): void {
+    const replies = new Replies(call);
+    const stream = new InspectionStream(this.inspector, (exchange, said) =>
+      replies.give(writeInspected, exchange, said),
+    );
     this.streams.add(stream);
-    serveDecide(call, ({ asks }, send) => {
-      reply = (answers) => send({ answers });
-      for (const ask of asks) stream.take(ask);
-    });
-    const leave = (): void => {
-      stream.close();
-      this.streams.delete(stream);
-    };
-    for (const end of ['end', 'cancelled', 'error', 'close']) call.once(end, leave);
+    serveDecide(
+      call,
+      replies,
+      (reader) => readSteps(reader, stream),
+      () => {
+        stream.closeAll();
+        this.streams.delete(stream);
+      },
+    );
   }
 
   @GrpcMethod(INSPECTION_SERVICE, 'Inspect')

@@ -5,24 +5,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Controller, Module } from '@nestjs/common';
 import { GrpcMethod, GrpcStreamCall } from '@nestjs/microservices';
-import {
-  credentials,
-  loadPackageDefinition,
-  Metadata,
-  status,
-  type Client,
-  type ServerDuplexStream,
-  type ServiceError,
-} from '@grpc/grpc-js';
+import { credentials, loadPackageDefinition, Metadata, status, type Client, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { buckets, limitsV1, refuse, RefusalError, systemClock } from '@sallyport/contracts';
+import { buckets, limitsV1, readSpends, refuse, RefusalError, systemClock, writeSpending } from '@sallyport/contracts';
 import { protoPath } from 'grpc-health-check';
 import type { Closable } from '../address';
 import { createEmbeddedBus } from '../embedded-bus';
 import { ListenError } from '../listening';
 import { createLogger } from '../logger';
 import type { Runtime } from '../runtime';
-import { batchReplies, serveDecide } from './decide';
+import { Replies, serveDecide } from './decide';
+import type { DecideCall } from './decide-server';
 import { createRpcServer } from './rpc-server';
 
 const SERVICE = 'sallyport.limits.v1.LimitService';
@@ -33,11 +26,15 @@ const passed = limitsV1.SpendReply.create({ allowed: true });
 @Controller()
 class LimitsController {
   @GrpcStreamCall(SERVICE, 'Decide')
-  decide(call: ServerDuplexStream<limitsV1.DecideBatch, limitsV1.DecideBatchReply>): void {
-    serveDecide(call, ({ asks }, send) => {
-      const answer = batchReplies<limitsV1.Answer>((answers) => send({ answers, liveNodes: 1 }));
-      for (const { id } of asks) answer({ id, reply: passed });
-    });
+  decide(call: DecideCall): void {
+    const replies = new Replies(call);
+    const spend = (id: number) => replies.give(writeSpending, id, { allowed: true, standings: [] });
+    serveDecide(
+      call,
+      replies,
+      (reader) => readSpends(reader, { node: () => {}, spend }),
+      () => {},
+    );
   }
 
   @GrpcMethod(SERVICE, 'Spend')

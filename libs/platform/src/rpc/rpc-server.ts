@@ -1,17 +1,18 @@
 import 'reflect-metadata';
 import { Catch, type DynamicModule, type RpcExceptionFilter, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Transport, type MicroserviceOptions } from '@nestjs/microservices';
-import { type Server, type ServiceDefinition } from '@grpc/grpc-js';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import type { MethodDefinition, Server, ServiceDefinition } from '@grpc/grpc-js';
 import { refuse, RefusalError } from '@sallyport/contracts';
 import { HealthImplementation } from 'grpc-health-check';
 import { throwError, type Observable } from 'rxjs';
-import { authorityOf, type Address, type Closable } from '../address';
+import type { Address, Closable } from '../address';
 import { watchAdminToken } from '../admin-token';
 import { ListenError, once, removeStaleSocket } from '../listening';
 import { nestLogger } from '../nest-logger';
 import type { Runtime } from '../runtime';
 import { demandBearer } from './credential';
+import { DecideServer } from './decide-server';
 import { addReflection } from './reflection';
 import { statusOf } from './status';
 
@@ -26,12 +27,22 @@ export interface RpcServerOptions {
   readonly runtime: Runtime;
 }
 
-/** Keys a static definition by the names of the proto file (`Decide`), as Nest looks handlers up, not by ts-proto's (`decide`). */
+/**
+ * Keys a static definition by the names of the proto file (`Decide`), as Nest looks handlers up, not by ts-proto's
+ * (`decide`). Streams in both directions are handed over as bytes: their handlers read and write in place.
+ */
 export function byRpcName(service: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(
-    Object.values(service).map((method) => [method.path.slice(method.path.lastIndexOf('/') + 1), method]),
+    Object.values(service).map((method) => [method.path.slice(method.path.lastIndexOf('/') + 1), inBytes(method)]),
   );
 }
+
+function inBytes(method: MethodDefinition<unknown, unknown>): MethodDefinition<unknown, unknown> {
+  if (!method.requestStream || !method.responseStream) return method;
+  return { ...method, requestDeserialize: asIs, responseSerialize: asIs as (value: unknown) => Buffer };
+}
+
+const asIs = (bytes: unknown): unknown => bytes;
 
 /**
  * Starts the gRPC listener of a service, with health and reflection. Unary calls are public and carry
@@ -42,24 +53,32 @@ export async function createRpcServer({ module, services, address, runtime }: Rp
   await removeStaleSocket(address);
   const token = await watchAdminToken(runtime.bus);
   const health = new HealthImplementation({ '': 'NOT_SERVING' });
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(module, {
-    transport: Transport.GRPC,
-    options: {
-      url: 'path' in address ? `unix:${address.path}` : authorityOf(address.host, address.port),
+  const channelOptions = {
+    'grpc.max_send_message_length': MAX_RPC_BYTES,
+    'grpc.max_receive_message_length': MAX_RPC_BYTES,
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_permit_without_calls': 1,
+    interceptors: [demandBearer(token)],
+  };
+  const strategy = new DecideServer(
+    {
       package: packagesOf(services),
       packageDefinition: Object.fromEntries(
         Object.entries(services).map(([name, service]) => [name, byRpcName(service)]),
       ),
-      maxReceiveMessageLength: MAX_RPC_BYTES,
-      maxSendMessageLength: MAX_RPC_BYTES,
-      keepalive: { keepaliveTimeMs: 20_000, keepaliveTimeoutMs: 10_000, keepalivePermitWithoutCalls: 1 },
-      channelOptions: { interceptors: [demandBearer(token)] } as object,
       gracefulShutdown: false,
       onLoadPackageDefinition: (_: unknown, server: Server) => {
         health.addToServer(server);
         addReflection(server, Object.keys(services));
       },
     },
+    address,
+    MAX_RPC_BYTES,
+    channelOptions,
+  );
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(module, {
+    strategy,
     logger: nestLogger(runtime.logger),
     abortOnError: false,
   });

@@ -336,7 +336,12 @@ export interface DecideBatchReply {
 
 export interface Answer {
   id: number;
-  body: { $case: "plan"; value: RoutePlan } | { $case: "refused"; value: Refusal } | undefined;
+  body:
+    | { $case: "plan"; value: RoutePlan }
+    | { $case: "refused"; value: Refusal }
+    | undefined;
+  /** exact cause of a refusal, for the audit record only */
+  reason: string;
 }
 
 export interface PlanReply {
@@ -708,7 +713,7 @@ export const DecideBatchReply: MessageFns<DecideBatchReply> = {
 };
 
 function createBaseAnswer(): Answer {
-  return { id: 0, body: undefined };
+  return { id: 0, body: undefined, reason: "" };
 }
 
 export const Answer: MessageFns<Answer> = {
@@ -723,6 +728,9 @@ export const Answer: MessageFns<Answer> = {
       case "refused":
         Refusal.encode(message.body.value, writer.uint32(26).fork()).join();
         break;
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
     }
     return writer;
   },
@@ -764,6 +772,14 @@ export const Answer: MessageFns<Answer> = {
             message.body = { $case: "refused", value: Refusal.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -784,6 +800,7 @@ export const Answer: MessageFns<Answer> = {
         : isSet(object.refused)
         ? { $case: "refused", value: Refusal.fromJSON(object.refused) }
         : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
     };
   },
 
@@ -796,6 +813,9 @@ export const Answer: MessageFns<Answer> = {
       obj.plan = RoutePlan.toJSON(message.body.value);
     } else if (message.body?.$case === "refused") {
       obj.refused = Refusal.toJSON(message.body.value);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
     }
     return obj;
   },
@@ -820,6 +840,7 @@ export const Answer: MessageFns<Answer> = {
         break;
       }
     }
+    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -40,6 +40,8 @@ export interface DecideBatchReply {
   answers: Answer[];
   /** ingress processes with an open stream: the divisor of the local share */
   liveNodes: number;
+  /** every replica counts in one place: any of them may be asked */
+  shared: boolean;
 }
 
 export interface Answer {
@@ -255,7 +257,7 @@ export const Ask: MessageFns<Ask> = {
 };
 
 function createBaseDecideBatchReply(): DecideBatchReply {
-  return { answers: [], liveNodes: 0 };
+  return { answers: [], liveNodes: 0, shared: false };
 }
 
 export const DecideBatchReply: MessageFns<DecideBatchReply> = {
@@ -265,6 +267,9 @@ export const DecideBatchReply: MessageFns<DecideBatchReply> = {
     }
     if (message.liveNodes !== 0) {
       writer.uint32(16).uint32(message.liveNodes);
+    }
+    if (message.shared !== false) {
+      writer.uint32(24).bool(message.shared);
     }
     return writer;
   },
@@ -298,6 +303,14 @@ export const DecideBatchReply: MessageFns<DecideBatchReply> = {
             message.liveNodes = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.shared = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -318,6 +331,7 @@ export const DecideBatchReply: MessageFns<DecideBatchReply> = {
         : isSet(object.live_nodes)
         ? globalThis.Number(object.live_nodes)
         : 0,
+      shared: isSet(object.shared) ? globalThis.Boolean(object.shared) : false,
     };
   },
 
@@ -329,6 +343,9 @@ export const DecideBatchReply: MessageFns<DecideBatchReply> = {
     if (message.liveNodes !== 0) {
       obj.liveNodes = Math.round(message.liveNodes);
     }
+    if (message.shared !== false) {
+      obj.shared = message.shared;
+    }
     return obj;
   },
 
@@ -339,6 +356,7 @@ export const DecideBatchReply: MessageFns<DecideBatchReply> = {
     const message = createBaseDecideBatchReply();
     message.answers = object.answers?.map((e) => Answer.fromPartial(e)) || [];
     message.liveNodes = object.liveNodes ?? 0;
+    message.shared = object.shared ?? false;
     return message;
   },
 };

@@ -155,6 +155,8 @@ export interface Answer {
   hits: Hit[];
   /** send no more of the body */
   enough: boolean;
+  /** exact cause of a refusal, for the audit record only */
+  reason: string;
 }
 
 export interface Hit {
@@ -719,7 +721,7 @@ export const Close: MessageFns<Close> = {
 };
 
 function createBaseAnswer(): Answer {
-  return { exchange: 0, point: 0, verdict: 0, refused: undefined, hits: [], enough: false };
+  return { exchange: 0, point: 0, verdict: 0, refused: undefined, hits: [], enough: false, reason: "" };
 }
 
 export const Answer: MessageFns<Answer> = {
@@ -741,6 +743,9 @@ export const Answer: MessageFns<Answer> = {
     }
     if (message.enough !== false) {
       writer.uint32(48).bool(message.enough);
+    }
+    if (message.reason !== "") {
+      writer.uint32(58).string(message.reason);
     }
     return writer;
   },
@@ -806,6 +811,14 @@ export const Answer: MessageFns<Answer> = {
             message.enough = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -826,6 +839,7 @@ export const Answer: MessageFns<Answer> = {
       refused: isSet(object.refused) ? Refusal.fromJSON(object.refused) : undefined,
       hits: globalThis.Array.isArray(object?.hits) ? object.hits.map((e: any) => Hit.fromJSON(e)) : [],
       enough: isSet(object.enough) ? globalThis.Boolean(object.enough) : false,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
     };
   },
 
@@ -849,6 +863,9 @@ export const Answer: MessageFns<Answer> = {
     if (message.enough !== false) {
       obj.enough = message.enough;
     }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
@@ -865,6 +882,7 @@ export const Answer: MessageFns<Answer> = {
       : undefined;
     message.hits = object.hits?.map((e) => Hit.fromPartial(e)) || [];
     message.enough = object.enough ?? false;
+    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -1,0 +1,302 @@
+import { Hit as WireHit, Point, Verdict } from '../gen/sallyport/waf/v1/waf';
+import type { Refusal } from '../refusal';
+import type { Field, RequestHead } from '../request-head';
+import { fieldsByName, refusalFromWire } from '../wire';
+import { readRefusal, writeRefusal } from './common-wire';
+import type { WireReader } from './wire-reader';
+import type { WireWriter } from './wire-writer';
+
+/** Messages of `sallyport.waf.v1.InspectionService/Decide`, as `waf.proto` numbers their fields. */
+
+/** What an exchange is opened with. */
+export interface InspectionOpening {
+  readonly head: RequestHead;
+  readonly plan: string;
+  readonly tenant: string;
+  readonly requestId: string;
+}
+
+export function writeOpen(writer: WireWriter, exchange: number, opening: InspectionOpening): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, exchange);
+  const open = writer.open(0x12);
+  writeHead(writer, opening.head);
+  writer.text(0x12, opening.plan);
+  writer.text(0x1a, opening.tenant);
+  writer.text(0x22, opening.requestId);
+  writer.close(open);
+  writer.close(ask);
+}
+
+/** Text of a request is bytes on the wire: a string there would have to be UTF-8, and requests are not. */
+function writeHead(writer: WireWriter, head: RequestHead): void {
+  const opened = writer.open(0x0a);
+  writer.text(0x0a, head.method);
+  writer.text(0x12, head.scheme);
+  writer.text(0x1a, head.authority);
+  writer.text(0x22, head.path);
+  writer.latin1(0x2a, head.query);
+  writer.latin1(0x32, head.rawTarget);
+  writer.text(0x3a, head.version);
+  const { fields } = head;
+  for (let index = 0; index < fields.length; index++) {
+    const { name, value } = fields[index]!;
+    const field = writer.open(0x42);
+    writer.text(0x0a, name);
+    writer.latin1(0x12, value);
+    writer.close(field);
+  }
+  writer.text(0x4a, head.clientAddress);
+  if (head.contentLength !== undefined) writer.uint64(0x50, head.contentLength);
+  writer.flag(0x58, head.hasBody);
+  writer.text(0x62, head.mediaType ?? '');
+  writer.flag(0x68, head.hasQuery);
+  writer.close(opened);
+}
+
+export function writeBody(writer: WireWriter, exchange: number, chunk: Uint8Array): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, exchange);
+  writer.message(0x1a, chunk);
+  writer.close(ask);
+}
+
+export function writeBodyEnd(writer: WireWriter, exchange: number): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, exchange);
+  writer.close(writer.open(0x22));
+  writer.close(ask);
+}
+
+export function writeClose(writer: WireWriter, exchange: number, outcome: string): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, exchange);
+  const close = writer.open(0x2a);
+  writer.text(0x0a, outcome);
+  writer.close(close);
+  writer.close(ask);
+}
+
+/** Hears the steps of a batch in their order. */
+export interface InspectionTaker {
+  /** @param opening undefined when there is no head: nothing that could be inspected. */
+  open(exchange: number, opening: InspectionOpening | undefined): void;
+  /** @param chunk lies in the message: it holds while the message does. */
+  body(exchange: number, chunk: Buffer): void;
+  bodyEnd(exchange: number): void;
+  close(exchange: number, outcome: string): void;
+  /** A step this version does not know. */
+  unknown(exchange: number): void;
+}
+
+/** @throws RangeError when the message does not add up. */
+export function readSteps(reader: WireReader, taker: InspectionTaker): void {
+  while (reader.more) {
+    const tag = reader.varint();
+    if (tag === 0x0a) readStep(reader, taker);
+    else reader.skip(tag);
+  }
+}
+
+function readStep(reader: WireReader, taker: InspectionTaker): void {
+  const end = reader.nested();
+  let exchange = 0;
+  let step = 0;
+  let stepAt = 0;
+  while (reader.at < end) {
+    const tag = reader.varint();
+    if (tag === 0x08) exchange = reader.varint();
+    else {
+      // The last member of a oneof counts.
+      step = tag;
+      stepAt = reader.at;
+      reader.skip(tag);
+    }
+  }
+  reader.at = stepAt;
+  if (step === 0x12) taker.open(exchange, readOpen(reader));
+  else if (step === 0x1a) taker.body(exchange, reader.view());
+  else if (step === 0x22) taker.bodyEnd(exchange);
+  else if (step === 0x2a) taker.close(exchange, readOutcome(reader));
+  else taker.unknown(exchange);
+  reader.at = end;
+}
+
+function readOutcome(reader: WireReader): string {
+  const end = reader.nested();
+  let outcome = '';
+  while (reader.at < end) {
+    const tag = reader.varint();
+    if (tag === 0x0a) outcome = reader.text();
+    else reader.skip(tag);
+  }
+  return outcome;
+}
+
+function readOpen(reader: WireReader): InspectionOpening | undefined {
+  const end = reader.nested();
+  reader.prepare(end);
+  let head: RequestHead | undefined;
+  let [plan, tenant, requestId] = ['', '', ''];
+  while (reader.at < end) {
+    const tag = reader.varint();
+    if (tag === 0x0a) head = readHead(reader);
+    else if (tag === 0x12) plan = reader.text();
+    else if (tag === 0x1a) tenant = reader.text();
+    else if (tag === 0x22) requestId = reader.text();
+    else reader.skip(tag);
+  }
+  return head && { head, plan, tenant, requestId };
+}
+
+/** A head as it came over the wire. The look-up by name is made when it is first wanted. */
+class ReadHead implements RequestHead {
+  method = '';
+  scheme: 'http' | 'https' = 'http';
+  authority = '';
+  path = '';
+  query = '';
+  hasQuery = false;
+  rawTarget = '';
+  version: RequestHead['version'] = '1.1';
+  readonly fields: Field[] = [];
+  clientAddress = '';
+  contentLength: number | undefined = undefined;
+  hasBody = false;
+  mediaType: string | undefined = undefined;
+  private byName: ReadonlyMap<string, string> | undefined = undefined;
+
+  get field(): ReadonlyMap<string, string> {
+    return (this.byName ??= fieldsByName(this.fields));
+  }
+}
+
+function readHead(reader: WireReader): RequestHead {
+  const end = reader.nested();
+  const head = new ReadHead();
+  while (reader.at < end) readHeadMember(reader, head, reader.varint());
+  return head;
+}
+
+function readHeadMember(reader: WireReader, head: ReadHead, tag: number): void {
+  switch (tag) {
+    case 0x0a:
+      head.method = reader.text();
+      return;
+    case 0x12:
+      head.scheme = reader.text() === 'https' ? 'https' : 'http';
+      return;
+    case 0x1a:
+      head.authority = reader.text();
+      return;
+    case 0x22:
+      head.path = reader.text();
+      return;
+    case 0x2a:
+      head.query = reader.latin1();
+      return;
+    case 0x32:
+      head.rawTarget = reader.latin1();
+      return;
+    case 0x3a:
+      head.version = versionOf(reader.text());
+      return;
+    case 0x42:
+      head.fields.push(readField(reader));
+      return;
+    default:
+      return readHeadRest(reader, head, tag);
+  }
+}
+
+function readHeadRest(reader: WireReader, head: ReadHead, tag: number): void {
+  switch (tag) {
+    case 0x4a:
+      head.clientAddress = reader.text();
+      return;
+    case 0x50:
+      head.contentLength = reader.varint();
+      return;
+    case 0x58:
+      head.hasBody = reader.varint() !== 0;
+      return;
+    case 0x62:
+      head.mediaType = reader.text() || undefined;
+      return;
+    case 0x68:
+      head.hasQuery = reader.varint() !== 0;
+      return;
+    default:
+      return reader.skip(tag);
+  }
+}
+
+function versionOf(text: string): RequestHead['version'] {
+  return text === '2' || text === '1.0' ? text : '1.1';
+}
+
+function readField(reader: WireReader): Field {
+  const end = reader.nested();
+  let [name, value] = ['', ''];
+  while (reader.at < end) {
+    const tag = reader.varint();
+    if (tag === 0x0a) name = reader.text();
+    else if (tag === 0x12) value = reader.latin1();
+    else reader.skip(tag);
+  }
+  return { name, value };
+}
+
+/** What is said about an exchange at one point. */
+export interface InspectionSaid {
+  readonly point: 'request-head' | 'request-body';
+  readonly verdict: 'pass' | 'flag' | 'refuse';
+  readonly refusal?: Refusal;
+  readonly hits: readonly Readonly<WireHit>[];
+  readonly enough: boolean;
+}
+
+const points = { 'request-head': Point.POINT_REQUEST_HEAD, 'request-body': Point.POINT_REQUEST_BODY } as const;
+const verdicts = { pass: Verdict.VERDICT_PASS, flag: Verdict.VERDICT_FLAG, refuse: Verdict.VERDICT_REFUSE } as const;
+const verdictNames: readonly (InspectionSaid['verdict'] | undefined)[] = [undefined, 'pass', 'refuse', 'flag'];
+
+/** @param said undefined: nobody looked, and what happens then is the route's own decision. */
+export function writeInspected(writer: WireWriter, exchange: number, said: InspectionSaid | undefined): void {
+  const answer = writer.open(0x0a);
+  writer.present(0x08, exchange);
+  if (said) {
+    writer.uint(0x10, points[said.point]);
+    writer.uint(0x18, verdicts[said.verdict]);
+    if (said.refusal) writeRefusal(writer, 0x22, said.refusal);
+    for (const hit of said.hits) writer.message(0x2a, WireHit.encode(hit).finish());
+  }
+  writer.flag(0x30, said?.enough ?? true);
+  writer.text(0x3a, said?.refusal?.reason ?? '');
+  writer.close(answer);
+}
+
+const none: readonly WireHit[] = [];
+
+/** Reads one answer whose exchange is known. @param end where it ends. @returns undefined when nobody looked. */
+export function readInspected(reader: WireReader, end: number): InspectionSaid | undefined {
+  let [point, verdict, hits, enough, reason] = [0, 0, none, false, ''];
+  let refused: ReturnType<typeof readRefusal> | undefined;
+  while (reader.at < end) {
+    const tag = reader.varint();
+    if (tag === 0x10) point = reader.varint();
+    else if (tag === 0x18) verdict = reader.varint();
+    else if (tag === 0x22) refused = readRefusal(reader);
+    else if (tag === 0x2a) hits = [...hits, WireHit.decode(reader.view())];
+    else if (tag === 0x30) enough = reader.varint() !== 0;
+    else if (tag === 0x3a) reason = reader.text();
+    else reader.skip(tag);
+  }
+  const named = verdictNames[verdict];
+  if (named === undefined) return undefined;
+  const at = point === Point.POINT_REQUEST_HEAD ? 'request-head' : 'request-body';
+  if (named !== 'refuse') return { point: at, verdict: named, hits, enough };
+  return { point: at, verdict: named, refusal: (refused ?? unnamed)(reason), hits, enough };
+}
+
+/** A refusal that says not why is a refusal. */
+const unnamed = (reason: string): Refusal => refusalFromWire({ code: '', params: {}, retryAfterMs: 0 }, reason);
