@@ -12,6 +12,8 @@ export class Answer {
   bytes = 0;
   private fields: RawFields = [];
   private ended = false;
+  /** The connection speaks another protocol now. */
+  private switched = false;
   private announced: number | undefined;
   private held: Buffer | undefined;
 
@@ -23,7 +25,7 @@ export class Answer {
 
   /** Whether the caller has nothing yet, so that another answer can take the place of this one. */
   get replaceable(): boolean {
-    return !this.response.headersSent;
+    return !this.response.headersSent && !this.switched;
   }
 
   /** Whether events can still be added: a stream of them is under way, and nothing is wrapped around its bytes. */
@@ -32,6 +34,12 @@ export class Answer {
     if (!response.headersSent || response.destroyed || this.ended || announced !== undefined) return false;
     const type = fieldValue(fields, 'content-type') ?? '';
     return /^text\/event-stream *(;|$)/i.test(type) && fieldValue(fields, 'content-encoding') === undefined;
+  }
+
+  /** Somebody else speaks on the connection from here on (RFC 9110 §15.2.2). */
+  switchProtocol(): void {
+    this.status = 101;
+    this.switched = true;
   }
 
   /** @param fields names in lower case */

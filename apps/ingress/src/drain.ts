@@ -31,6 +31,7 @@ export async function drainExchanges({ open, listeners, config, reason, cutShort
   for (const listener of listeners) listener.announceEnd();
   await pause(left(graceMs(config, reason)));
   for (const listener of listeners) listener.stopAccepting();
+  for (const exchange of open) exchange.goAway?.();
   await emptied(open, left(config.drainSeconds * 1000));
   for (const exchange of open) cutShort(exchange);
   await emptied(open, LAST_BYTES_MS);

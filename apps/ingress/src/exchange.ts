@@ -19,6 +19,7 @@ import type { DecidedBy } from './consult/with-fallback';
 import type { ChunkOverhead } from './listeners/chunk-overhead';
 import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import type { GatewayParts } from './gateway-parts';
+import type { OpenInspection } from './inspect';
 import type { Dialect } from './render/refusal';
 
 /** An attempt at a target that another one took the place of. */
@@ -53,6 +54,7 @@ export class Exchange implements PolicyExchange {
   standings: readonly Standing[] = [];
   verdict: 'pass' | 'flag' | 'refuse' | undefined;
   readonly hits: Hit[] = [];
+  inspection: OpenInspection | undefined;
   readonly decidedBy: { [control in Control]?: DecidedBy } = {};
   readonly skipped: SkippedControl[] = [];
   refusal: Refusal | undefined;
@@ -69,6 +71,8 @@ export class Exchange implements PolicyExchange {
   settled = false;
   /** An answer hook threw: what is answered now goes without them. */
   withoutAnswerHooks = false;
+  /** Tells both ends of a connection that never ends by itself that we go away. */
+  goAway: (() => void) | undefined;
   /** The caller is gone, or has its answer: whatever comes back later is for nobody. */
   over = false;
   /** Its record is made. */
@@ -122,6 +126,17 @@ export class Exchange implements PolicyExchange {
 
   abandon(refusal: Refusal): void {
     this.ends.refuse(this, refusal);
+  }
+
+  get priority(): CompiledRoute['priority'] {
+    return this.compiled!.priority;
+  }
+
+  /** Whom this request belongs to, before anybody was asked who is calling: what it presents, or where it comes from. */
+  get claim(): string {
+    const { request, compiled } = this;
+    const credential = request?.field.get('authorization') ?? request?.field.get('x-api-key');
+    return `${compiled?.route.tenant ?? ''} ${credential ?? request?.clientAddress ?? ''}`;
   }
 
   /** The trace this request belongs to: ours, once there is a span. */

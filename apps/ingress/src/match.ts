@@ -8,6 +8,7 @@ import { modelRoutes } from './runtime/model-routes';
 import { sendChat } from './send/chat-completions';
 import { sendModelList } from './send/models';
 import { sendUpstream } from './send/proxied-api';
+import { sendWebSocket } from './send/websocket';
 
 /** A page of the gateway itself, in plain text. */
 export interface Page {
@@ -24,9 +25,18 @@ export type Destination = Sender | Page;
 const chat: Sender = { send: sendChat };
 const modelList: Sender = { send: sendModelList };
 const proxiedApi: Sender = { send: sendUpstream };
+const webSocket: Sender = { send: sendWebSocket };
 
 /** Finds what answers a request: the gateway's own pages, a model endpoint, or the route of a published API. */
 export function matchDestination(exchange: Exchange, configuration: Configuration): Destination | Refusal {
+  const destination = matchRequest(exchange, configuration);
+  if (exchange.request!.upgrade === undefined || isRefusal(destination)) return destination;
+  return destination === proxiedApi && exchange.route.websocket ? webSocket : NO_WEBSOCKET;
+}
+
+const NO_WEBSOCKET = refuse('REQUEST_MALFORMED', { reason: 'no WebSocket is served here' });
+
+function matchRequest(exchange: Exchange, configuration: Configuration): Destination | Refusal {
   const request = exchange.request!;
   if (request.oddities !== 0) return matchOddPath(exchange, configuration);
   const own = ownPage(request.path);

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Refusal } from '@sallyport/contracts';
 import type { UpstreamTimeouts } from './limits';
@@ -58,4 +59,19 @@ export interface UpstreamClient {
   /** Host and port, as Host names them. */
   readonly authority: string;
   forward(request: UpstreamRequest, sink: ForwardSink): Forwarding;
+  /** Asks for a WebSocket; absent where the upstream is spoken to in HTTP/2. */
+  upgrade?(request: UpgradeRequest, sink: UpgradeSink): Forwarding;
+}
+
+/** A request that would open a WebSocket; its key is among the fields. */
+export type UpgradeRequest = Pick<UpstreamRequest, 'path' | 'fields' | 'timeouts'>;
+
+/** As ForwardSink, unless the upstream agrees. */
+export interface UpgradeSink extends ForwardSink {
+  /**
+   * The upstream agreed as RFC 6455 §4.1 demands; nothing else is called after this. The socket is paused and the
+   * caller's own from here on.
+   * @param early what came behind the head of the agreement
+   */
+  onSwitched(fields: RawFields, socket: Socket, early: Buffer): void;
 }

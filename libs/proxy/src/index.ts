@@ -6,7 +6,15 @@ export { canonicalPath, type CanonicalPath } from './canonical-path';
 export { canonicalRequest, type CanonicalRequest, type RawRequest } from './canonical-request';
 export { EventMeter } from './event-meter';
 export { fetchDocument, type DocumentRequest } from './fetch-document';
-export type { Forwarding, ForwardPhase, ForwardSink, UpstreamBody, UpstreamClient, UpstreamRequest } from './forward';
+export type {
+  Forwarding,
+  ForwardPhase,
+  ForwardSink,
+  UpstreamBody,
+  UpgradeSink,
+  UpstreamClient,
+  UpstreamRequest,
+} from './forward';
 export { fieldsToClient, fieldsToUpstream, type ForwardedFacts } from './headers-out';
 export { isImpersonating } from './inbound-fields';
 export { readHttp2Head, type Http2Head } from './http2-head';
@@ -41,3 +49,12 @@ export type { Timers } from './upstream/timers';
 export type { CallOwner } from './upstream/upstream-call';
 export { UpstreamGroup, type GroupParts, type TargetChange, type TargetStatus } from './upstream/upstream-group';
 export type { UpstreamTarget } from './upstream/upstream-target';
+export {
+  closeCodes,
+  closeFrame,
+  controlFrame,
+  FrameGate,
+  handshakeFault,
+  type ControlFrame,
+  type WebSocketFault,
+} from './websocket';

@@ -161,12 +161,13 @@ class ProxiedCall implements CallOwner {
   }
 }
 
-function outcomeOf({ code }: Refusal): NonNullable<Exchange['outcome']> {
+export function outcomeOf({ code }: Refusal): NonNullable<Exchange['outcome']> {
   if (code === 'UPSTREAM_TIMEOUT') return 'upstream_timeout';
   return code === 'UPSTREAM_BUSY' || code === 'UPSTREAM_UNHEALTHY' ? 'shed' : 'upstream_error';
 }
 
-function pathOf(exchange: Exchange, target: Target): string | Refusal {
+/** Path and query as a target gets them. */
+export function pathOf(exchange: Exchange, target: Target): string | Refusal {
   const { draft } = exchange;
   if (draft) return `${target.basePath}${draft.path}${draft.query === undefined ? '' : `?${draft.query}`}`;
   const { path, query, hasQuery } = exchange.request!;

@@ -1,10 +1,18 @@
 import type { Lookup } from '../../address-guard';
-import type { Forwarding, ForwardSink, UpstreamClient, UpstreamRequest } from '../../forward';
+import type {
+  Forwarding,
+  ForwardSink,
+  UpgradeRequest,
+  UpgradeSink,
+  UpstreamClient,
+  UpstreamRequest,
+} from '../../forward';
 import { limits } from '../../limits';
 import type { UpstreamOrigin } from '../../pool';
 import { ConnectError, Connector } from '../connector';
 import type { PooledTransport } from '../transport';
 import { type ConnectionOwner, Http1Connection, Http1Exchange } from './http1-connection';
+import { Upgrading } from './upgrade';
 
 /**
  * The connections to one origin over HTTP/1.1. The one that was free last is used first, so that those a burst has opened
@@ -42,6 +50,10 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     else if (this.open < this.most) this.connect(exchange);
     else this.queue(exchange);
     return exchange;
+  }
+
+  upgrade(request: UpgradeRequest, sink: UpgradeSink): Forwarding {
+    return new Upgrading(this.connector, request, sink);
   }
 
   onFree(connection: Http1Connection): void {
