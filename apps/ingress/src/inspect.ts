@@ -6,10 +6,8 @@ import type { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
 import { consultSpan } from './trace';
 
-/** Inspections under way, by exchange: opened with the head, fed with the body. */
-const inspections = new WeakMap<Exchange, OpenInspection>();
-
-interface OpenInspection {
+/** An inspection under way: opened with the head, fed with the body. */
+export interface OpenInspection {
   readonly inspection: Inspection;
   /** Whoever waits for the answer on the body. */
   onBody: (answer: InspectionAnswer) => void;
@@ -33,7 +31,7 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: () =>
     },
     step.onFailure,
   );
-  inspections.set(exchange, Object.assign(open, { inspection }));
+  exchange.inspection = Object.assign(open, { inspection });
   exchange.onClose(() => inspection.close(exchange.outcome ?? 'client_aborted'));
 }
 
@@ -49,7 +47,7 @@ export function inspectBody(
   next: (body: IncomingBody) => void,
 ): void {
   const { incoming, overhead, request } = exchange;
-  const open = inspections.get(exchange);
+  const open = exchange.inspection;
   const codings = open ? codingsOf(request!.field.get('content-encoding'), exchange.bounds.decompressedLayers) : [];
   if (isRefusal(codings)) return parts.refuse(exchange, codings);
 

@@ -413,10 +413,20 @@ class Mailbox<T> {
   }
 }
 
+/** Where a subject goes: the stream that keeps it, and whoever listens. */
+interface Way {
+  readonly stream: StreamName | undefined;
+  readonly mailboxes: readonly Mailbox<BusMessage>[];
+}
+
+const MAX_WAYS = 10_000;
+
 class EmbeddedBus implements Bus, Undertaker {
   private readonly streams = new Map<StreamName, Stream>();
   private readonly buckets = new Map<string, EmbeddedKv>();
   private readonly listeners = new Map<Mailbox<BusMessage>, string>();
+  /** Subjects are few and each is used without end: where one goes is found once, until somebody comes or goes. */
+  private readonly ways = new Map<string, Way>();
   private readonly consumers = new Set<Subscription>();
   private closed = false;
 
@@ -426,15 +436,24 @@ class EmbeddedBus implements Bus, Undertaker {
   ) {}
 
   async publish(subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<void> {
-    requireSubject(subject);
+    const { stream, mailboxes } = this.wayOf(subject);
     requireFits(subject, data, options);
     this.requireOpen();
-    const name = streamOf(subject);
-    if (name) this.stream(name).keep(subject, data, options);
+    if (stream) this.stream(stream).keep(subject, data, options);
     const message = { subject, data, headers: options.headers ?? {}, deliveries: 1 };
-    for (const [mailbox, pattern] of this.listeners) {
-      if (subjectMatches(pattern, subject)) mailbox.push({ ...message, data: Uint8Array.from(data) });
-    }
+    for (const mailbox of mailboxes) mailbox.push({ ...message, data: Uint8Array.from(data) });
+  }
+
+  /** @throws TypeError when it is no subject. */
+  private wayOf(subject: string): Way {
+    const known = this.ways.get(subject);
+    if (known) return known;
+    requireSubject(subject);
+    const listening = [...this.listeners].filter(([, pattern]) => subjectMatches(pattern, subject));
+    const way: Way = { stream: streamOf(subject), mailboxes: listening.map(([mailbox]) => mailbox) };
+    if (this.ways.size >= MAX_WAYS) this.ways.clear();
+    this.ways.set(subject, way);
+    return way;
   }
 
   async consume(
@@ -463,9 +482,11 @@ class EmbeddedBus implements Bus, Undertaker {
     this.requireOpen();
     const mailbox = new Mailbox<BusMessage>((message) => this.guard(`listening to ${subject}`, () => handler(message)));
     this.listeners.set(mailbox, subject);
+    this.ways.clear();
     return {
       stop: async () => {
         this.listeners.delete(mailbox);
+        this.ways.clear();
         mailbox.close();
       },
     };
@@ -490,6 +511,7 @@ class EmbeddedBus implements Bus, Undertaker {
     this.consumers.clear();
     for (const mailbox of this.listeners.keys()) mailbox.close();
     this.listeners.clear();
+    this.ways.clear();
     for (const kv of this.buckets.values()) kv.close();
     for (const stream of this.streams.values()) for (const durable of stream.durables.values()) durable.close();
   }

@@ -63,7 +63,7 @@ type BusError =
 /** Serves a bus to the thread at the other end of the port, until it is closed or the port is. */
 export function lendBus(bus: Bus, port: MessagePort): Closable {
   const lender = new Lender(bus, port);
-  port.on('message', (message: FromBorrower) => lender.take(message));
+  port.on('message', (messages: readonly FromBorrower[]) => messages.forEach((message) => lender.take(message)));
   port.on('close', () => void lender.close());
   return lender;
 }
@@ -74,10 +74,14 @@ class Lender implements Closable {
   private readonly undecided = new Map<number, (verdict: Verdict) => void>();
   private deliveries = 0;
 
+  private readonly outbox: PortOutbox<FromLender>;
+
   constructor(
     private readonly bus: Bus,
     private readonly port: MessagePort,
-  ) {}
+  ) {
+    this.outbox = new PortOutbox(port);
+  }
 
   take(message: FromBorrower): void {
     if ('verdict' in message) return this.decide(message.delivery, message.verdict);
@@ -94,6 +98,7 @@ class Lender implements Closable {
     // Nobody is left to say what became of them: they come again.
     for (const delivery of [...this.undecided.keys()]) this.decide(delivery, retry(0));
     await Promise.allSettled(flows.map(async (flow) => (await flow).stop()));
+    this.outbox.flush();
     this.port.close();
   }
 
@@ -173,7 +178,7 @@ class Lender implements Closable {
   }
 
   private post(message: FromLender): void {
-    this.port.postMessage(message, transferredOf(message));
+    this.outbox.push(message, bytesOf(message));
   }
 }
 
@@ -194,12 +199,14 @@ class BorrowedBus implements Bus {
   private asks = 0;
   private nextFlow = 0;
   private closed = false;
+  private readonly outbox: PortOutbox<FromBorrower>;
 
   constructor(
     private readonly port: MessagePort,
     private readonly logger: BusLogger,
   ) {
-    port.on('message', (message: FromLender) => this.take(message));
+    this.outbox = new PortOutbox(port);
+    port.on('message', (messages: readonly FromLender[]) => messages.forEach((message) => this.take(message)));
     port.on('close', () => this.end());
   }
 
@@ -261,6 +268,7 @@ class BorrowedBus implements Bus {
   async drain(): Promise<void> {
     await Promise.allSettled([...this.flows.keys()].map((flow) => this.stop(flow)));
     this.end();
+    this.outbox.flush();
     this.port.close();
   }
 
@@ -274,7 +282,7 @@ class BorrowedBus implements Bus {
       this.threw(error);
       return retry(1000);
     });
-    if (!this.closed) this.port.postMessage({ verdict, delivery } satisfies FromBorrower);
+    if (!this.closed) this.outbox.push({ verdict, delivery });
   }
 
   private async begin(asked: (flow: number) => Ask, take: (flowing: Flowing) => void): Promise<Subscription> {
@@ -320,8 +328,7 @@ class BorrowedBus implements Bus {
     return new Promise((resolve, reject) => {
       const ask = ++this.asks;
       this.waiting.set(ask, { resolve, reject });
-      const message: FromBorrower = { ask, asked };
-      this.port.postMessage(message, transferredOf(message));
+      this.outbox.push({ ask, asked }, asked.what === 'publish' ? asked.data : undefined);
     });
   }
 
@@ -342,17 +349,34 @@ function copied(message: BusMessage): BusMessage {
   return { ...message, data: copyOf(message.data) };
 }
 
-/** The bytes of a message that cross without another copy. */
-function transferredOf(message: FromBorrower | FromLender): ArrayBuffer[] {
-  if ('asked' in message) return message.asked.what === 'publish' ? buffers(message.asked.data) : [];
-  if (!('flow' in message)) return [];
-  if ('message' in message.flowing) return buffers(message.flowing.message.data);
-  return 'entry' in message.flowing ? buffers(message.flowing.entry.value) : [];
+/** The bytes that flow with a message. */
+function bytesOf(message: FromLender): Uint8Array | undefined {
+  if (!('flow' in message)) return undefined;
+  if ('message' in message.flowing) return message.flowing.message.data;
+  return 'entry' in message.flowing ? message.flowing.entry.value : undefined;
 }
 
-/** An empty array may share the one empty buffer, which must not be given away. */
-function buffers(data: Uint8Array): ArrayBuffer[] {
-  return data.byteLength > 0 ? [data.buffer as ArrayBuffer] : [];
+/** Sends all messages of one turn as one: a crossing costs more than most of what crosses. */
+class PortOutbox<Message> {
+  private messages: Message[] = [];
+  private given: ArrayBuffer[] = [];
+
+  constructor(private readonly port: MessagePort) {}
+
+  /** @param bytes of the message, which cross without another copy and are gone here. */
+  push(message: Message, bytes?: Uint8Array): void {
+    if (this.messages.push(message) === 1) setImmediate(() => this.flush());
+    // An empty array may share the one empty buffer, which must not be given away.
+    if (bytes && bytes.byteLength > 0) this.given.push(bytes.buffer as ArrayBuffer);
+  }
+
+  flush(): void {
+    const { messages, given } = this;
+    if (messages.length === 0) return;
+    this.messages = [];
+    this.given = [];
+    this.port.postMessage(messages, given);
+  }
 }
 
 function toBusError(error: unknown): BusError {
