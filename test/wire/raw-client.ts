@@ -63,8 +63,9 @@ export async function talk(port: number, pieces: string | readonly string[], tal
   for (;;) {
     const left = patience - (performance.now() - started);
     if (closed || left <= 0) break;
-    const whole = answersIn(text).whole;
-    if ((await silence(Math.min(left, whole ? quiet : left))) && whole) break;
+    const { answers, whole } = answersIn(text);
+    const kept = whole && answers.at(-1)!.fields.get('connection') !== 'close';
+    if ((await silence(Math.min(left, kept ? quiet : left))) && kept) break;
   }
   const took = performance.now() - started;
   socket.destroy();

@@ -4,6 +4,7 @@ import { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
 import { ChunkOverhead } from './listeners/chunk-overhead';
 import type { Connection, Incoming, Outgoing } from './listeners/connection';
+import { isSpent } from './listeners/spent';
 import { matchDestination, type Destination } from './match';
 import { admit } from './admit';
 import { beginTrace } from './trace';
@@ -16,6 +17,7 @@ export class Gateway {
   constructor(private readonly parts: GatewayParts) {}
 
   readonly handle = (incoming: Incoming, response: Outgoing, connection: Connection): void => {
+    if (isSpent(incoming.socket)) return;
     const exchange = this.begin(incoming, response, connection);
     try {
       this.serve(exchange);

@@ -4,7 +4,7 @@ import type { Exchange } from './exchange';
 import { editHead } from './hooks/answer-pipe';
 import { finalEvent } from './render/final-event';
 import { renderRefusal } from './render/refusal';
-import { unread } from './unread';
+import { connectionFields } from './unread';
 
 export interface RefusalContext {
   readonly publicUrl: string;
@@ -33,7 +33,7 @@ export function refuseExchange(exchange: Exchange, refusal: Refusal, context: Re
   const rendered = Object.entries(fields).filter(([name]) => !names.has(name));
   const written = throughAnswerHooks(exchange, status, rendered.flat());
   exchange.close();
-  answer.head(status, [...written, ...ours, ...(close || unread(exchange) ? ['connection', 'close'] : [])]);
+  answer.head(status, [...written, ...ours, ...connectionFields(exchange, close)]);
   if (exchange.incoming.method !== 'HEAD') answer.data(body);
   answer.end();
 }

@@ -45,7 +45,8 @@ export interface CanonicalRequest extends RequestHead {
 const malformed = (reason: string): Refusal => refuse('REQUEST_MALFORMED', { reason });
 const tooLarge = (reason: string): Refusal => refuse('HEADERS_TOO_LARGE', { reason });
 
-const METHOD = /^[A-Z][A-Z-]{0,31}$/;
+/** As routes can name them. */
+const METHOD = /^[A-Z]{1,32}$/;
 /** What is no plain printable text: such values are looked at once more. */
 const UNUSUAL = /[^\t\x20-\x7e]/;
 const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;

@@ -10,7 +10,7 @@ import {
 import type { RawFields } from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
-import { unread } from '../unread';
+import { connectionFields } from '../unread';
 
 /** Where the bytes of an answer go next. */
 interface Sink {
@@ -255,10 +255,7 @@ export function sendReply(exchange: Exchange, parts: GatewayParts, { status, fie
   exchange.outcome ??= 'ok';
   const pipe = new AnswerPipe(exchange, parts, 'reply', at);
   const bodiless = status === 204 || status === 304;
-  const framing = [
-    ...(bodiless ? [] : ['content-length', String(body.length)]),
-    ...(unread(exchange) ? ['connection', 'close'] : []),
-  ];
+  const framing = [...(bodiless ? [] : ['content-length', String(body.length)]), ...connectionFields(exchange)];
   pipe.head(status, [...fields, ...framing]);
   if (!bodiless && body.length > 0 && exchange.incoming.method !== 'HEAD') {
     pipe.data(Buffer.from(body.buffer, body.byteOffset, body.byteLength));

@@ -5,11 +5,11 @@ import type { Runtime } from '@sallyport/platform';
 import { limits } from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
+import { markSpent } from './spent';
 
 /** Answers what has no response object: bytes that Node's parser took for no request, and tunnels nobody digs here. */
 export class SocketAnswers {
-  /** Sockets whose bytes nobody believes any more; the parser complains again with each further piece. */
-  private readonly spent = new WeakSet<Socket>();
+  private readonly complained = new WeakSet<Socket>();
 
   constructor(
     private readonly runtime: Runtime,
@@ -20,8 +20,10 @@ export class SocketAnswers {
 
   readonly broken = (error: NodeJS.ErrnoException, socket: Socket): void => {
     if (error.code === 'ECONNRESET') return void socket.destroy();
-    if (this.spent.has(socket)) return;
-    this.spent.add(socket);
+    // The parser complains again with each further piece.
+    if (this.complained.has(socket)) return;
+    this.complained.add(socket);
+    markSpent(socket);
     this.answerLast(socket, refusalOf(error), error.code);
   };
 

@@ -1,6 +1,6 @@
 import type { Exchange } from '../exchange';
 import type { Page } from '../match';
-import { unread } from '../unread';
+import { connectionFields } from '../unread';
 
 /** Serves a page of the gateway itself as plain text. */
 export function showPage(exchange: Exchange, { page }: Page, showConfigVersion: boolean): void {
@@ -16,7 +16,7 @@ export function showPage(exchange: Exchange, { page }: Page, showConfigVersion: 
     'x-content-type-options',
     'nosniff',
     ...exchange.commonFields(showConfigVersion),
-    ...(unread(exchange) ? ['connection', 'close'] : []),
+    ...connectionFields(exchange),
   ]);
   if (exchange.request!.method !== 'HEAD') exchange.answer.data(body);
   exchange.answer.end();
