@@ -116,6 +116,7 @@ export class WebSocketTunnel {
   gone(side: Side): void {
     if (this.over) return;
     if (this.client.closeSeen || this.upstream.closeSeen) return this.finish('ok');
+    this[side].socket.end();
     if (side === 'client') {
       this.upstream.tell({ code: closeCodes.goingAway, reason: '' });
       return this.end('client_aborted', undefined);
