@@ -36,7 +36,8 @@ async function verdictOn({ bytes }: Mutation, index: number): Promise<string | u
   if (served > 0 && whole.length === 0) return 'an answer without a request';
   const hidden = seen.filter(({ line, complete }) => line.includes('hidden') && complete).length;
   // What is hidden behind a message that is framed as it should be is the next request; nobody waits for its answer here.
-  if (served < whole.length || served > whole.length + hidden) return `${served} answers to ${whole.length + hidden} requests`;
+  if (served < whole.length || served > whole.length + hidden)
+    return `${served} answers to ${whole.length + hidden} requests`;
   if (whole.length === 1 && !BODIES.includes(whole[0]!.body)) return `a body ${JSON.stringify(whole[0]!.body)}`;
   const refused = answers.some(({ status }) => status >= 400);
   if (refused && !closed) return 'refused, and the connection stayed open';
