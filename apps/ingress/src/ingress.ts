@@ -78,7 +78,7 @@ export async function startIngress(
     });
     const upstreams = opened.push(new Upstreams(new UpstreamPools(), runtime));
     const policies = new PolicyCompiler(
-      policyServices(runtime, {
+      policyServices(runtime, engines ? undefined : pepperBytes(config.pepper), {
         charge: (tenant, charges, done) => consults.limiter.spend(tenant, charges, done),
         load: { busy: () => false, sheds: () => false },
         peers: () => config.workers,

@@ -41,7 +41,12 @@ export const buckets = {
   apiKeys: 'sallyport_api_key',
   /** Hash of the admin token, under `current`. Written by auth. */
   adminToken: 'sallyport_admin_token',
+  /** What policies keep for all gateways, sealed with a key that is not on the bus. Written by the ingresses. */
+  policyStore: 'sallyport_policy_store',
 } as const;
+
+/** Buckets whose entries go by themselves, and after how many milliseconds; per-key times are unknown to servers before 2.11. */
+export const bucketAges: Readonly<Record<string, number>> = { [buckets.policyStore]: 25 * 3_600_000 };
 
 /** Durable consumers. */
 export const durables = { auditIngest: 'audit-ingest', aiLedger: 'ai-router-ledger' } as const;

@@ -33,4 +33,4 @@ export {
 } from './policy';
 export { servicesWithoutMemory } from './policy-services';
 export { policies, policyConfigSchemas } from './policies/registry';
-export { MemoryStore, type SharedStore } from './shared-store';
+export { MemoryStore, type Replaced, type SharedStore } from './shared-store';

@@ -14,6 +14,7 @@ export const servicesWithoutMemory: PolicyServices = {
     get: (_key, done) => done('unavailable'),
     set: (_key, _value, _ttlMs, done) => done?.(false),
     claim: (_key, _value, _ttlMs, done) => done('unavailable'),
+    replace: (_key, _before, _value, _ttlMs, done) => done('unavailable'),
     delete: () => undefined,
   },
   peers: () => 1,

@@ -1,4 +1,11 @@
 import { MemoryStore } from './shared-store';
+import { describeSharedStore } from './shared-store.suite';
+
+describeSharedStore('the store of one process, as a store', async () => {
+  let now = 0;
+  const store = new MemoryStore({ now: () => now, monotonic: () => now }, 1_000_000);
+  return { store, peer: store, advance: (ms) => void (now += ms), close: async () => undefined };
+});
 
 describe('the store of one process', () => {
   let now: number;
@@ -46,5 +53,17 @@ describe('the store of one process', () => {
     kept.set('a', Buffer.alloc(2000), 1000, (fits) => stored.push(fits));
     kept.claim('b', Buffer.alloc(2000), 1000, (before) => stored.push(before === 'unavailable'));
     expect([stored, read(kept, 'a')]).toEqual([[false, true], undefined]);
+  });
+
+  it('never lets what was claimed make room for something else before its time is over', () => {
+    const kept = store(1000);
+    kept.claim('claimed', Buffer.alloc(500), 1000, () => undefined);
+    for (let at = 0; at < 10; at++) kept.set(`k${at}`, Buffer.alloc(200), 1000);
+    expect(read(kept, 'claimed')).toBeDefined();
+    const before: unknown[] = [];
+    kept.claim('other', Buffer.alloc(500), 1000, (found) => before.push(found));
+    now = 1000;
+    kept.claim('other', Buffer.alloc(500), 1000, (found) => before.push(found));
+    expect(before).toEqual(['unavailable', undefined]);
   });
 });

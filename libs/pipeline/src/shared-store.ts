@@ -11,12 +11,18 @@ export interface SharedStore {
   set(key: string, value: Buffer, ttlMs: number, done?: (stored: boolean) => void): void;
   /** Stores where nothing is, and says what was there: of many who try at once, one finds `undefined`. */
   claim(key: string, value: Buffer, ttlMs: number, done: (before: Buffer | undefined | 'unavailable') => void): void;
+  /** Stores where the value is still the one that was seen: what somebody else wrote meanwhile stays. */
+  replace(key: string, before: Buffer, value: Buffer, ttlMs: number, done: (outcome: Replaced) => void): void;
   delete(key: string): void;
 }
+
+export type Replaced = 'replaced' | 'changed' | 'unavailable';
 
 interface Kept {
   readonly value: Buffer;
   readonly until: number;
+  /** Promised to whoever claimed it: such an entry never makes room for another one. */
+  readonly claimed: boolean;
 }
 
 /** What an entry weighs beside its key and value. */
@@ -37,24 +43,19 @@ export class MemoryStore implements SharedStore {
   }
 
   set(key: string, value: Buffer, ttlMs: number, done?: (stored: boolean) => void): void {
-    this.delete(key);
-    const weight = weightOf(key, value);
-    const fits = weight <= this.maxBytes;
-    if (fits) {
-      this.entries.set(key, { value, until: this.clock.now() + ttlMs });
-      this.bytes += weight;
-      for (const oldest of this.entries.keys()) {
-        if (this.bytes <= this.maxBytes) break;
-        this.delete(oldest);
-      }
-    }
-    done?.(fits);
+    const stored = this.write(key, value, ttlMs, false);
+    done?.(stored);
   }
 
   claim(key: string, value: Buffer, ttlMs: number, done: (before: Buffer | undefined | 'unavailable') => void): void {
     const before = this.read(key);
     if (before) return done(before);
-    this.set(key, value, ttlMs, (stored) => done(stored ? undefined : 'unavailable'));
+    done(this.write(key, value, ttlMs, true) ? undefined : 'unavailable');
+  }
+
+  replace(key: string, before: Buffer, value: Buffer, ttlMs: number, done: (outcome: Replaced) => void): void {
+    if (!this.read(key)?.equals(before)) return done('changed');
+    done(this.write(key, value, ttlMs, this.entries.get(key)!.claimed) ? 'replaced' : 'unavailable');
   }
 
   delete(key: string): void {
@@ -62,6 +63,34 @@ export class MemoryStore implements SharedStore {
     if (!kept) return;
     this.entries.delete(key);
     this.bytes -= weightOf(key, kept.value);
+  }
+
+  /** @returns false when there is no room; then what was there stays. */
+  private write(key: string, value: Buffer, ttlMs: number, claimed: boolean): boolean {
+    const before = this.entries.get(key);
+    const more = weightOf(key, value) - (before ? weightOf(key, before.value) : 0);
+    if (!this.makeRoom(more, key)) return false;
+    this.delete(key);
+    this.entries.set(key, { value, until: this.clock.now() + ttlMs, claimed });
+    this.bytes += weightOf(key, value);
+    return true;
+  }
+
+  /** @returns false, and then nothing has gone, when only claimed entries are left. */
+  private makeRoom(bytes: number, except: string): boolean {
+    let missing = this.bytes + bytes - this.maxBytes;
+    if (missing <= 0) return true;
+    const now = this.clock.now();
+    const going: string[] = [];
+    for (const [key, { value, until, claimed }] of this.entries) {
+      if (key === except || (claimed && until > now)) continue;
+      going.push(key);
+      missing -= weightOf(key, value);
+      if (missing <= 0) break;
+    }
+    if (missing > 0) return false;
+    for (const key of going) this.delete(key);
+    return true;
   }
 
   private read(key: string): Buffer | undefined {

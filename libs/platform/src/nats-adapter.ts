@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { streams, type StreamName } from '@sallyport/contracts';
+import { bucketAges, streams, type StreamName } from '@sallyport/contracts';
 import {
   AckPolicy,
   connect,
@@ -299,7 +299,13 @@ class NatsBus implements Bus {
 
   /** Opens the bucket in the client's terms, making it when it is missing. */
   view(bucket: string): Promise<KV> {
-    return this.jetstream.views.kv(bucket, { history: 1, storage: StorageType.File, replicas: this.replicas });
+    const ttl = bucketAges[bucket];
+    return this.jetstream.views.kv(bucket, {
+      history: 1,
+      storage: StorageType.File,
+      replicas: this.replicas,
+      ...(ttl !== undefined && { ttl }),
+    });
   }
 
   health(): { readonly connected: boolean; readonly detail: string } {

@@ -4,6 +4,7 @@ import { bodyLimit } from './body-limit/body-limit';
 import { concurrencyLimit } from './concurrency-limit/concurrency-limit';
 import { cors } from './cors/cors';
 import { headerRewrite } from './header-rewrite/header-rewrite';
+import { idempotencyKey } from './idempotency-key/idempotency-key';
 import { ipAllowDeny } from './ip-allow-deny/ip-allow-deny';
 import { loadShedding } from './load-shedding/load-shedding';
 import { mock } from './mock/mock';
@@ -20,6 +21,7 @@ export const policies: readonly Policy[] = [
   concurrencyLimit,
   cors,
   headerRewrite,
+  idempotencyKey,
   ipAllowDeny,
   loadShedding,
   mock,

@@ -1,0 +1,328 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { refuse, type Refusal } from '@sallyport/contracts';
+import { durationUpTo } from '../../config-values';
+import type { AnswerDraft } from '../../draft';
+import {
+  definePolicy,
+  pass,
+  reply,
+  type BodyTransform,
+  type PolicyInput,
+  type PolicyServices,
+  type Verdict,
+} from '../../policy';
+import { Execution } from './execution';
+import { readKey } from './key';
+import { readRecord, writeRecord, type LedgerRecord } from './ledger-record';
+
+const KIB = 1024;
+/** How long somebody who may only have stood still is waited for before another one takes its place. */
+const GRACE_MS = 3_000;
+const AGAIN_MS = 1_000;
+
+/** Refusals with which nothing has been sent on: the same key may be tried again. */
+const NOT_SENT: ReadonlySet<string> = new Set([
+  'UPSTREAM_UNREACHABLE',
+  'UPSTREAM_BUSY',
+  'UPSTREAM_UNHEALTHY',
+  'INGRESS_OVERLOADED',
+]);
+
+/** What one request is about, from the hook that reads its body to the one that asks the store. */
+interface Attempted {
+  readonly key: string;
+  fingerprint: string;
+  execution: Execution | undefined;
+  /** Of the upstream's answer; 0: none has come. */
+  status: number;
+  /** As they were here: a replay passes the policies before this one again. */
+  fields: readonly string[];
+}
+
+export const idempotencyKey = definePolicy({
+  id: 'idempotency-key',
+  summary: 'Lets a request with an Idempotency-Key through once; who sends it again gets the first answer.',
+  config: z.strictObject({
+    methods: z
+      .array(z.string().regex(/^[A-Z]{1,32}$/))
+      .min(1)
+      .max(16)
+      .default(['POST', 'PATCH']),
+    /** Refuse requests of these methods that have no key. */
+    required: z.boolean().default(false),
+    /** How long an answer is kept. */
+    keepFor: durationUpTo('24h').prefault('24h'),
+    /** After how long somebody who no longer says that a request is under way is taken for gone. */
+    lease: durationUpTo('10m').prefault('60s'),
+    /** What becomes of a key whose first request was sent on and never answered. */
+    whenUnknown: z.enum(['refuse', 'execute']).default('refuse'),
+    /** `status`: keep that there was an answer, and not the answer. */
+    keep: z.enum(['answer', 'status']).default('answer'),
+    /** A larger answer is passed on and not kept. */
+    maxAnswerBytes: z
+      .int()
+      .min(0)
+      .max(512 * KIB)
+      .default(64 * KIB),
+    /** Bodies are read whole, to be told from each other. */
+    maxBodyBytes: z
+      .int()
+      .min(1)
+      .max(16 * KIB * KIB)
+      .default(KIB * KIB),
+    /** With these the upstream says that it did nothing: the key may be used again. */
+    notDone: z.array(z.int().min(400).max(599)).max(32).default([429, 503]),
+  }),
+  example: { required: true },
+  compile: (config, _route, services) => {
+    const owner = {};
+    const methods = new Set(config.methods);
+    const times = { leaseMs: Math.max(1_000, config.lease), keepMs: Math.max(1_000, config.keepFor) };
+    const attemptedBy = ({ exchange }: PolicyInput) => exchange.kept(owner) as Attempted | undefined;
+    return {
+      admit: ({ request, exchange }) => {
+        if (!methods.has(request.method)) return pass;
+        const text = request.field.get('idempotency-key');
+        if (text === undefined) return config.required ? invalidKey('it is missing') : pass;
+        const key = readKey(text);
+        if (key === undefined) return invalidKey('it is not one string of 8 to 255 visible characters');
+        exchange.keep(owner, { key, fingerprint: '', execution: undefined, status: 0, fields: [] } satisfies Attempted);
+        return pass;
+      },
+      requestBody: {
+        mode: 'whole',
+        maxBytes: config.maxBodyBytes,
+        wants: (input) => attemptedBy(input) !== undefined,
+        run: (input, body, _draft, done) => {
+          attemptedBy(input)!.fingerprint = fingerprintOf(input, body);
+          done(pass);
+        },
+      },
+      intercept: (input, done) => {
+        const attempted = attemptedBy(input);
+        const { principal, route } = input.exchange;
+        // Without a name for the caller a key would be everybody's, and with it the answer.
+        if (!attempted || !principal) return done(pass);
+        const cell = JSON.stringify(['idempotency', route.tenant, route.service, principal.consumer, attempted.key]);
+        claim({ input, attempted, cell, services, times, whenUnknown: config.whenUnknown }, done);
+      },
+      answerHead: (input, draft) => {
+        const attempted = attemptedBy(input);
+        if (!attempted?.execution || draft.origin === 'refusal') return pass;
+        attempted.status = draft.status;
+        attempted.fields = draft.fields.raw;
+        if (config.notDone.includes(draft.status)) attempted.execution.release();
+        return pass;
+      },
+      answerBody: {
+        mode: 'stream',
+        open: (input, draft, out): BodyTransform | undefined => {
+          const attempted = attemptedBy(input);
+          if (!attempted?.execution || attempted.execution.isConcluded) return undefined;
+          const kept = config.keep === 'answer' && isKept(draft) ? new KeptAnswer(config.maxAnswerBytes) : undefined;
+          return {
+            data: (chunk) => {
+              kept?.add(chunk);
+              return out.data(chunk);
+            },
+            // The last byte waits until the answer is down: whoever has it whole, and asks again, gets it again.
+            end: () =>
+              attempted.execution!.conclude(
+                outcomeOf(attempted, kept?.whole),
+                input.exchange.guarded(() => out.end()),
+              ),
+            resume: () => out.room(),
+          };
+        },
+      },
+      settle: (input, { refusal, aborted }) => {
+        const attempted = attemptedBy(input);
+        const { execution } = attempted ?? {};
+        if (!attempted || !execution || execution.isConcluded) return;
+        if (refusal && NOT_SENT.has(refusal.code)) return execution.release();
+        // An answer without a body passes no body hook: it is complete with its head.
+        const whole = !aborted && !refusal && config.keep === 'answer';
+        execution.conclude(outcomeOf(attempted, whole ? Buffer.alloc(0) : undefined));
+      },
+    };
+  },
+});
+
+function invalidKey(reason: string): Refusal {
+  return refuse('IDEMPOTENCY_KEY_INVALID', { reason });
+}
+
+/** Keyed by nothing: the store seals what it keeps. */
+function fingerprintOf({ request }: PolicyInput, body: Buffer): string {
+  const hash = createHash('sha256');
+  hash.update(
+    JSON.stringify([
+      request.method,
+      request.path,
+      request.hasQuery,
+      request.query,
+      request.field.get('content-type') ?? null,
+    ]),
+  );
+  return hash.update('\n').update(body).digest('base64url');
+}
+
+interface Claim {
+  readonly input: PolicyInput;
+  readonly attempted: Attempted;
+  readonly cell: string;
+  readonly services: PolicyServices;
+  readonly times: { readonly leaseMs: number; readonly keepMs: number };
+  readonly whenUnknown: 'refuse' | 'execute';
+}
+
+function claim(of: Claim, done: (verdict: Verdict) => void): void {
+  const { services, attempted, input, cell, times } = of;
+  const record = runningRecord(of);
+  const value = writeRecord(record);
+  services.store.claim(
+    cell,
+    value,
+    times.keepMs,
+    input.exchange.guarded((before) => {
+      if (before === 'unavailable') return done(refuse('IDEMPOTENCY_UNAVAILABLE'));
+      if (before === undefined) return begin(of, record, value, done);
+      const known = readRecord(before);
+      if (!known) return done(refuse('IDEMPOTENCY_UNAVAILABLE', {}, { reason: 'the record cannot be read' }));
+      if (known.fingerprint !== attempted.fingerprint) return done(refuse('IDEMPOTENCY_MISMATCH'));
+      settleWith(of, known, before, done);
+    }),
+  );
+}
+
+function runningRecord({ attempted, input, services, times }: Claim): Extract<LedgerRecord, { state: 'running' }> {
+  return {
+    state: 'running',
+    fingerprint: attempted.fingerprint,
+    owner: input.exchange.requestId,
+    leaseUntil: services.clock.now() + times.leaseMs,
+  };
+}
+
+function begin(
+  { attempted, services, cell, times }: Claim,
+  record: Extract<LedgerRecord, { state: 'running' }>,
+  value: Buffer,
+  done: (verdict: Verdict) => void,
+): void {
+  attempted.execution = new Execution(services, cell, record, value, times);
+  done(pass);
+}
+
+/** The same request was sent before: says what became of it. */
+function settleWith(of: Claim, known: LedgerRecord, before: Buffer, done: (verdict: Verdict) => void): void {
+  switch (known.state) {
+    case 'answered':
+      return done(reply(known.status, [...known.fields, 'idempotency-replayed', 'true'], known.body));
+    case 'not-kept':
+      return done(refuse('IDEMPOTENCY_NOT_REPLAYABLE', { status: known.status }));
+    case 'unknown':
+      return of.whenUnknown === 'refuse' ? done(refuse('IDEMPOTENCY_OUTCOME_UNKNOWN')) : takeOver(of, before, done);
+    case 'running':
+      return running(of, known, before, done);
+  }
+}
+
+function running(
+  of: Claim,
+  known: Extract<LedgerRecord, { state: 'running' }>,
+  before: Buffer,
+  done: (verdict: Verdict) => void,
+): void {
+  const { services, input, cell, times } = of;
+  const now = services.clock.now();
+  if (known.leaseUntil > now) return done(inProgress(AGAIN_MS));
+  // Whoever was at it may have stood still only, and say so yet: that would change the record.
+  if (known.suspectUntil === undefined) {
+    const suspected = writeRecord({ ...known, suspectUntil: now + GRACE_MS });
+    return services.store.replace(
+      cell,
+      before,
+      suspected,
+      times.keepMs,
+      input.exchange.guarded(() => done(inProgress(GRACE_MS))),
+    );
+  }
+  if (known.suspectUntil > now) return done(inProgress(known.suspectUntil - now));
+  if (of.whenUnknown === 'execute') return takeOver(of, before, done);
+  done(refuse('IDEMPOTENCY_OUTCOME_UNKNOWN'));
+}
+
+function inProgress(retryAfterMs: number): Refusal {
+  return refuse('IDEMPOTENCY_IN_PROGRESS', {}, { retryAfterMs });
+}
+
+function takeOver(of: Claim, before: Buffer, done: (verdict: Verdict) => void): void {
+  const { services, input, cell, times } = of;
+  const record = runningRecord(of);
+  const value = writeRecord(record);
+  services.store.replace(
+    cell,
+    before,
+    value,
+    times.keepMs,
+    input.exchange.guarded((outcome) => {
+      if (outcome === 'replaced') return begin(of, record, value, done);
+      done(outcome === 'changed' ? inProgress(AGAIN_MS) : refuse('IDEMPOTENCY_UNAVAILABLE'));
+    }),
+  );
+}
+
+/** The body of an answer, as far as it may be kept. */
+class KeptAnswer {
+  private chunks: Buffer[] | undefined = [];
+  private bytes = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  add(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    if (this.bytes > this.maxBytes) this.chunks = undefined;
+    this.chunks?.push(chunk);
+  }
+
+  get whole(): Buffer | undefined {
+    return this.chunks && Buffer.concat(this.chunks);
+  }
+}
+
+/** A stream is lived through once. */
+function isKept({ fields }: AnswerDraft): boolean {
+  return !/^(text\/event-stream|multipart\/)/i.test(fields.get('content-type') ?? '');
+}
+
+/** @param body undefined where it is not kept */
+function outcomeOf({ execution, status, fields }: Attempted, body: Buffer | undefined): LedgerRecord {
+  const { fingerprint } = execution!;
+  if (status === 0) return { state: 'unknown', fingerprint };
+  if (!body) return { state: 'not-kept', fingerprint, status };
+  return { state: 'answered', fingerprint, status, fields: replayedFields(fields), body };
+}
+
+/** Of one connection, of one moment, or a secret for whoever came first. */
+const NOT_REPLAYED: ReadonlySet<string> = new Set([
+  'age',
+  'authentication-info',
+  'connection',
+  'content-length',
+  'keep-alive',
+  'set-cookie',
+  'set-cookie2',
+  'trailer',
+  'transfer-encoding',
+  'www-authenticate',
+]);
+
+function replayedFields(fields: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at < fields.length; at += 2) {
+    if (!NOT_REPLAYED.has(fields[at]!)) kept.push(fields[at]!, fields[at + 1]!);
+  }
+  return kept;
+}
