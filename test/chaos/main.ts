@@ -1,0 +1,82 @@
+// `npm run chaos [-- T02 T10 --quick --json --list]`: runs the tests that are named, or all, and prints one table.
+import { build } from '../e2e/product';
+import { catalogue } from './catalogue';
+import type { ChaosTest } from './chaos-test';
+import { optionsFrom, passed, Run, type Result } from './run';
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+async function main(args: readonly string[]): Promise<number> {
+  const tests = chosen(args);
+  if (args.includes('--list')) {
+    for (const { number, title, quick } of tests) console.log(`${number}  ${title}${quick ? ' (quick)' : ''}`);
+    return 0;
+  }
+  const options = optionsFrom(process.env, (text) => say(`    ${text}`));
+  say(`seed ${options.seed}, ${options.requestsPerSecond} requests a second, ${options.seconds} s each`);
+  await build();
+  const run = new Run(options);
+  const results: Result[] = [];
+  let endedWell = true;
+  try {
+    for (const test of tests) {
+      say(`${test.number} ${test.title} …`);
+      results.push(await run.run(test));
+    }
+  } finally {
+    await run.close().catch((error: Error) => {
+      endedWell = false;
+      say(error.message);
+    });
+  }
+  console.log(args.includes('--json') ? JSON.stringify(asJson(results, options.seed), undefined, 2) : table(results));
+  return endedWell && results.every((result) => passed(result) !== false) ? 0 : 1;
+}
+
+function chosen(args: readonly string[]): ChaosTest[] {
+  const names = args.filter((arg) => !arg.startsWith('--')).map((arg) => arg.toUpperCase());
+  const unknown = names.filter((name) => !catalogue.some(({ number }) => number === name));
+  if (unknown.length > 0) throw new RangeError(`there is no test ${unknown.join(', ')}`);
+  return catalogue.filter(
+    ({ number, quick }) => (names.length === 0 || names.includes(number)) && (quick || !args.includes('--quick')),
+  );
+}
+
+function table(results: readonly Result[]): string {
+  const lines = results.flatMap((result) => {
+    const { test, verdict } = result;
+    const name = `${test.number} ${test.title}`;
+    if ('skipped' in verdict) return [[name, `skipped: ${verdict.skipped}`, 'skip']];
+    return verdict.checks.map((check, index) => [
+      index === 0 ? name : '',
+      `${check.name}: ${check.figure}`,
+      check.passed ? 'pass' : 'FAIL',
+    ]);
+  });
+  const rows = [['test', 'figure', 'pass'], ...lines];
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map(([name, figure, pass]) => `${name!.padEnd(widths[0]!)} | ${figure!.padEnd(widths[1]!)} | ${pass}`)
+    .join('\n');
+}
+
+function asJson(results: readonly Result[], seed: number): unknown {
+  return {
+    seed,
+    tests: results.map((result) => ({
+      number: result.test.number,
+      title: result.test.title,
+      pass: passed(result) ?? null,
+      seconds: Math.round(result.seconds * 10) / 10,
+      ...result.verdict,
+    })),
+  };
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: Error) => {
+    say(error.stack ?? error.message);
+    process.exit(1);
+  },
+);

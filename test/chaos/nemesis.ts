@@ -1,0 +1,60 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { pause } from '../e2e/waiting';
+import type { Environment } from '../e2e/product';
+import type { Node } from './stage';
+
+/** Stands still, connections open: slower than any budget. Everybody goes on when the body is done. */
+export async function standingStill(nodes: readonly Node[], body: () => Promise<void>): Promise<void> {
+  for (const { program } of nodes) program.send('SIGSTOP');
+  try {
+    await body();
+  } finally {
+    for (const { program } of nodes) program.send('SIGCONT');
+  }
+}
+
+/** A file system of its own of so many bytes; undefined where one cannot be mounted. */
+export interface SmallDisk {
+  readonly folder: string;
+  fill(): void;
+  unmount(): void;
+}
+
+/** @param folder is made; it must not be in use. */
+export function mountSmallDisk(folder: string, bytes: number): SmallDisk | undefined {
+  mkdirSync(folder, { recursive: true });
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]).status !== 0) return undefined;
+  return {
+    folder,
+    fill: () => {
+      try {
+        writeFileSync(join(folder, 'filler'), Buffer.alloc(bytes));
+      } catch {
+        // It is full now, which was asked for.
+      }
+    },
+    unmount: () => void spawnSync('umount', ['-l', folder]),
+  };
+}
+
+const FAKETIME = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib', '/usr/local/lib']
+  .map((folder) => join(folder, 'faketime', 'libfaketimeMT.so.1'))
+  .find((path) => existsSync(path));
+
+/** Variables of a process whose wall clock is wrong by this, such as `+10m`; undefined where libfaketime is absent. */
+export function wrongClock(offset: string): Environment | undefined {
+  return FAKETIME === undefined
+    ? undefined
+    : { LD_PRELOAD: FAKETIME, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+}
+
+/** Waits, in steps, for as long as the condition has not come true. @returns whether it has. */
+export async function patiently(milliseconds: number, condition: () => boolean): Promise<boolean> {
+  for (const end = performance.now() + milliseconds; performance.now() < end;) {
+    if (condition()) return true;
+    await pause(20);
+  }
+  return condition();
+}

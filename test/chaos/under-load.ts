@@ -1,0 +1,143 @@
+import { pause, until } from '../e2e/waiting';
+import type { ChaosContext } from './chaos-test';
+import { authorisation, none, shareAtLeast, trail, type Check } from './checkers';
+import { deniedKinds, isServed, outcomes, ratio, type Ledger, type Row, type Shot } from './ledger';
+import { Load, type OriginCounts } from './load';
+import type { World } from './world';
+
+const TIMEOUT_MS = 15_000;
+
+/** A span of time in which something was wrong, epoch milliseconds. */
+export interface Phase {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Loaded {
+  readonly world: World;
+  readonly ledger: Ledger;
+  readonly phases: readonly Phase[];
+  /** What the machine could take. */
+  readonly requestsPerSecond: number;
+  readonly before: OriginCounts;
+  readonly after: OriginCounts;
+}
+
+export interface LoadOptions {
+  readonly shots?: readonly Shot[];
+  readonly requestsPerSecond?: number;
+  readonly doors?: readonly string[];
+}
+
+/** What a test does while the load runs. */
+export type Nemesis = (tools: {
+  readonly world: World;
+  readonly load: Load;
+  /** Does something and notes when. */
+  phase(name: string, body: () => Promise<void>): Promise<void>;
+}) => Promise<void>;
+
+/** How much of what the machine takes now a test asks for: the rest is for what it does to the product meanwhile. */
+const SHARE_OF_CAPACITY = 0.3;
+const CALIBRATION_MS = 1_500;
+
+/**
+ * What can be asked of the product here and now without overload: the figure that is wished for, or less where the machine
+ * is too small or has other things to do.
+ */
+export async function bearable(context: ChaosContext, wished: number, shots?: readonly Shot[]): Promise<number> {
+  const world = await context.world();
+  const load = new Load({
+    doors: world.stage.doors,
+    shots: shots ?? world.mix().filter(({ stream }) => !stream),
+    requestsPerSecond: 0,
+    atATime: 16,
+    seed: context.seed,
+    timeoutMs: TIMEOUT_MS,
+  });
+  try {
+    await until('the first answers', () => load.ledger.rows.length > 32);
+    const begun = load.ledger.rows.length;
+    await pause(CALIBRATION_MS);
+    const capacity = ((load.ledger.rows.length - begun) / CALIBRATION_MS) * 1000;
+    await load.stop();
+    const bearable = Math.max(10, Math.min(wished, Math.floor(capacity * SHARE_OF_CAPACITY)));
+    if (bearable < wished)
+      context.say(`${Math.round(capacity)}/s is all this machine takes now: ${bearable}/s instead of ${wished}/s`);
+    return bearable;
+  } finally {
+    load.kill();
+  }
+}
+
+/** Runs the load of the context for as long as the nemesis is at work. */
+export async function underLoad(context: ChaosContext, nemesis: Nemesis, options: LoadOptions = {}): Promise<Loaded> {
+  const world = await context.world();
+  const shots = options.shots ?? world.mix();
+  const wished = options.requestsPerSecond ?? context.requestsPerSecond;
+  const requestsPerSecond = await bearable(
+    context,
+    wished,
+    shots.filter(({ stream }) => !stream),
+  );
+  const before = await world.origin.counts();
+  const phases: Phase[] = [];
+  const load = new Load({
+    doors: options.doors ?? world.stage.doors,
+    shots,
+    requestsPerSecond,
+    seed: context.seed,
+    timeoutMs: TIMEOUT_MS,
+  });
+  const phase = async (name: string, body: () => Promise<void>): Promise<void> => {
+    const from = Date.now();
+    await body();
+    phases.push({ name, from, to: Date.now() });
+  };
+  try {
+    await nemesis({ world, load, phase });
+    const ledger = await load.stop();
+    return { world, ledger, phases, requestsPerSecond, before, after: await world.origin.counts() };
+  } finally {
+    load.kill();
+  }
+}
+
+/** Closed by contract when inspection is away, which on a busy machine it may be for the length of a budget. */
+const CLOSED_WITHOUT_WAF = new Set(['guarded', 'regulated', 'chat']);
+
+const isAllowed = ({ kind }: Row): boolean => !deniedKinds.includes(kind);
+const isShed = ({ code }: Row): boolean => code === 'INGRESS_OVERLOADED';
+
+/** Good callers on routes that the contract keeps open whatever is away. */
+export function unaffected(rows: readonly Row[]): Row[] {
+  return rows.filter((row) => isAllowed(row) && !CLOSED_WITHOUT_WAF.has(row.route) && !isShed(row));
+}
+
+/** Good callers are served where the contract says so, and everybody else is told the truth: 503, with a reason. */
+export function availability(name: string, rows: readonly Row[], share = 0.995): Check[] {
+  const wanted = unaffected(rows);
+  const unserved = wanted.filter((row) => !isServed(row));
+  const closed = rows.filter((row) => isAllowed(row) && CLOSED_WITHOUT_WAF.has(row.route));
+  const untrue = closed.filter((row) => !isServed(row) && !(row.status === 503 && row.code !== undefined));
+  return [
+    because(shareAtLeast(`${name}: served of ${wanted.length}`, ratio(wanted, isServed), share), unserved),
+    ...(untrue.length === 0 ? [] : [because(none(`${name}: neither served nor an honest 503`, untrue.length), untrue)]),
+  ];
+}
+
+/** A check that failed says by which rows. */
+function because(check: Check, rows: readonly Row[]): Check {
+  return check.passed ? check : { ...check, figure: `${check.figure}: ${outcomes(rows)}; one: ${rows[0]?.detail}` };
+}
+
+/** What every run of mixed load must show. */
+export async function oracles({ world, ledger, before, after }: Loaded): Promise<Check[]> {
+  return [...authorisation(ledger, before, after), ...(await trail(ledger, world.stage.databaseUrl))];
+}
+
+/** For people: how often good callers met anything but an answer. */
+export function complaints(rows: readonly Row[]): string {
+  return outcomes(rows.filter((row) => isAllowed(row) && !isServed(row))) || 'none';
+}
