@@ -3,6 +3,7 @@ import type { UpstreamProtocol, UpstreamTls } from '@sallyport/contracts';
 import type { Lookup } from './address-guard';
 import type { UpstreamClient } from './forward';
 import { Http1Client } from './upstream/http1/http1-client';
+import { Http2Client } from './upstream/http2/http2-client';
 import type { PooledTransport } from './upstream/transport';
 
 /** What tells one pool of connections from another. */
@@ -74,5 +75,5 @@ export class UpstreamPools {
 }
 
 function open(origin: UpstreamOrigin, lookup: Lookup): PooledTransport {
-  return new Http1Client(origin, lookup);
+  return origin.protocol === 'http2' ? new Http2Client(origin, lookup) : new Http1Client(origin, lookup);
 }

@@ -8,3 +8,4 @@ export * from './factories';
 export * from './test-runtime';
 export * from './free-ports';
 export * from './chaos-proxy';
+export * from './test-certificates';

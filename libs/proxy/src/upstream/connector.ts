@@ -56,7 +56,7 @@ export class Connector {
     try {
       socket = this.open();
     } catch (error) {
-      return later(done, error instanceof Error ? error : new Error(String(error)));
+      return later(done, error as Error);
     }
     return this.follow(socket, done);
   }

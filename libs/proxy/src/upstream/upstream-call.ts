@@ -283,6 +283,10 @@ class Attempt implements ForwardSink {
     return true;
   }
 
+  onTrailers(fields: RawFields): void {
+    if (!this.unwanted) this.call.owner.onTrailers?.(fields);
+  }
+
   onEnd(): void {
     this.settle();
     if (!this.unwanted) this.call.complete();

@@ -2,19 +2,10 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { Forwarding, ForwardPhase, ForwardSink, UpstreamRequest } from '../../forward';
 import { upstreamFailure } from '../../upstream-failure';
+import { Alarm } from '../alarm';
+import { ExchangeError, tooSlow, type Wait } from '../exchange-error';
 import { framingOf, requestHead } from './request-head';
 import { ResponseParser } from './response-parser';
-
-/** What ends an exchange from our side; the code tells what it means to the caller. */
-export class ExchangeError extends Error {
-  constructor(
-    readonly code: 'SALLYPORT_FIRST_BYTE' | 'SALLYPORT_IDLE' | 'SALLYPORT_SEND' | 'SALLYPORT_BAD_ANSWER',
-    message: string,
-  ) {
-    super(message);
-    this.name = 'ExchangeError';
-  }
-}
 
 /** One request and its answer, whichever connection carries them. */
 export class Http1Exchange implements Forwarding {
@@ -61,8 +52,6 @@ export interface ConnectionOwner {
   onGone(connection: Http1Connection): void;
 }
 
-const FOREVER = Infinity;
-
 /**
  * One connection, carrying one exchange at a time. What is read of an answer counts a read at a time: an answer whose end
  * is followed by more bytes, or whose framing breaks, in the read that brought its head is never passed on at all.
@@ -73,11 +62,8 @@ export class Http1Connection {
   private requestSent = true;
   private paused = false;
   private gone = false;
-  /** The moment this connection has waited long enough, and for what. */
-  private deadline = FOREVER;
-  private waitsFor: 'first byte' | 'next byte' | 'send' | 'idle' = 'idle';
-  private timer: NodeJS.Timeout | undefined;
-  private ringsAt = FOREVER;
+  private waitsFor: Wait | 'idle' = 'idle';
+  private readonly alarm = new Alarm(() => this.ring());
   private lastError: Error | undefined;
 
   constructor(
@@ -133,7 +119,7 @@ export class Http1Connection {
 
   destroy(): void {
     this.gone = true;
-    clearTimeout(this.timer);
+    this.alarm.stop();
     this.socket.destroy();
   }
 
@@ -151,7 +137,7 @@ export class Http1Connection {
     let written = 0;
     const isOver = () => this.exchange !== exchange || exchange!.over;
     const drained = (): void => {
-      this.deadline = FOREVER;
+      this.alarm.rest();
       body.resume();
     };
     body.on('data', (chunk: Buffer) => {
@@ -214,7 +200,7 @@ export class Http1Connection {
     if (parser.complete) return this.finish(exchange);
     if (this.paused) {
       // The client is slow, not the upstream.
-      this.deadline = FOREVER;
+      this.alarm.rest();
       this.socket.pause();
     } else this.wait('next byte', exchange.request.timeouts.idleMs);
   }
@@ -252,41 +238,21 @@ export class Http1Connection {
   private closed(): void {
     const { exchange } = this;
     this.gone = true;
-    clearTimeout(this.timer);
+    this.alarm.stop();
     this.exchange = undefined;
     this.owner.onGone(this);
     exchange?.fail(this.lastError ?? new ExchangeError('SALLYPORT_BAD_ANSWER', 'the upstream closed the connection'));
   }
 
-  /** One alarm serves all waits: it is set anew only when it would ring too late, and asks when it rings. */
   private wait(what: Http1Connection['waitsFor'], ms: number): void {
     this.waitsFor = what;
-    this.deadline = performance.now() + ms;
-    if (this.deadline < this.ringsAt) this.setAlarm(ms);
-  }
-
-  private setAlarm(ms: number): void {
-    clearTimeout(this.timer);
-    this.ringsAt = performance.now() + ms;
-    this.timer = setTimeout(() => this.ring(), Math.max(1, ms));
-    this.timer.unref();
+    this.alarm.set(ms);
   }
 
   private ring(): void {
-    this.ringsAt = FOREVER;
-    if (this.gone || this.deadline === FOREVER) return;
-    const left = this.deadline - performance.now();
-    if (left > 0) return this.setAlarm(left);
-    switch (this.waitsFor) {
-      case 'idle':
-        return this.destroy();
-      case 'first byte':
-        return this.fail(new ExchangeError('SALLYPORT_FIRST_BYTE', 'no answer came in time'));
-      case 'send':
-        return this.fail(new ExchangeError('SALLYPORT_SEND', 'the request was not read in time'));
-      default:
-        return this.fail(new ExchangeError('SALLYPORT_IDLE', 'the answer stalled'));
-    }
+    if (this.gone) return;
+    if (this.waitsFor === 'idle') this.destroy();
+    else this.fail(tooSlow(this.waitsFor));
   }
 }
 

@@ -25,7 +25,7 @@ describe('the head of a request', () => {
       { body: new Readable(), fields: ['host', 'a', 'content-length', '9'] },
       'content-length: 9\r\n',
     ],
-  ])('frames %s', (_, more, framing) => {
+  ])('frames %s', (_, more: Partial<UpstreamRequest>, framing) => {
     expect(headOf(more)).toBe(`${more.method ?? 'GET'} /a?b=c HTTP/1.1\r\nhost: a\r\n${framing}\r\n`);
   });
 

@@ -1,0 +1,222 @@
+import { constants, type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
+import { Readable } from 'node:stream';
+import type { Forwarding, ForwardPhase, ForwardSink, UpstreamRequest } from '../../forward';
+import { isSendable } from '../../headers-out';
+import { limits } from '../../limits';
+import type { RawFields } from '../../raw-fields';
+import { upstreamFailure } from '../../upstream-failure';
+import { Alarm } from '../alarm';
+import { ExchangeError, tooSlow, type Wait } from '../exchange-error';
+
+/** What an exchange tells the connection it runs on. */
+export interface Ground {
+  ended(): void;
+  /** No answer came in time. */
+  late(): void;
+  /** What went wrong with the connection, if anything did. */
+  why(): Error | undefined;
+}
+
+const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
+const MOST_INFORMATIONAL = 8;
+
+/** One request and its answer as a stream of HTTP/2. */
+export class Http2Exchange implements Forwarding {
+  over = false;
+  /** Set while the exchange waits for a connection. */
+  leaveQueue: (() => void) | undefined;
+  private phase: ForwardPhase = 'connect';
+  private stream: ClientHttp2Stream | undefined;
+  private ground: Ground | undefined;
+  private waitsFor: Wait = 'first byte';
+  private paused = false;
+  private informational = 0;
+  private readonly alarm = new Alarm(() => this.ring());
+
+  constructor(
+    private readonly request: UpstreamRequest,
+    private readonly sink: ForwardSink,
+    private readonly origin: string,
+  ) {}
+
+  start(session: ClientHttp2Session, ground: Ground): void {
+    this.ground = ground;
+    const { body } = this.request;
+    try {
+      const stream = session.request(headOf(this.request, this.origin), { endStream: body === undefined });
+      this.stream = stream;
+      this.follow(stream);
+    } catch (error) {
+      return this.fail(error as Error);
+    }
+    this.phase = 'request';
+    if (body instanceof Readable) return this.send(body, this.stream);
+    if (body !== undefined) this.stream.end(body);
+    this.wait('first byte', this.request.timeouts.firstByteMs);
+  }
+
+  resume(): void {
+    if (this.over || !this.paused) return;
+    this.paused = false;
+    this.wait('next byte', this.request.timeouts.idleMs);
+    this.stream?.resume();
+  }
+
+  abort(): void {
+    if (!this.over) this.end(NGHTTP2_CANCEL);
+  }
+
+  fail(error: Error): void {
+    if (this.over) return;
+    this.end(NGHTTP2_CANCEL);
+    this.sink.onFailure(upstreamFailure(error, this.phase, this.request.timeouts), this.phase);
+  }
+
+  private follow(stream: ClientHttp2Stream): void {
+    let error: Error | undefined;
+    stream.on('response', (...[, , raw]: [unknown, unknown, string[]?]) => this.guarded(() => this.head(raw ?? [])));
+    stream.on('headers', () => {
+      if (++this.informational > MOST_INFORMATIONAL) this.fail(broken('it informs without end'));
+    });
+    stream.on('data', (chunk: Buffer) => this.guarded(() => this.data(chunk)));
+    stream.on('trailers', (...[, , raw]: [unknown, unknown, string[]?]) =>
+      this.guarded(() => this.trailers(raw ?? [])),
+    );
+    stream.on('error', (given: Error) => (error ??= given));
+    stream.on('end', () => this.guarded(() => this.ended(stream)));
+    stream.on('close', () => {
+      if (this.over) return;
+      // RFC 9113 §8.7: a refused stream was not looked at, so it is as if it had never been sent.
+      if (stream.rstCode === NGHTTP2_REFUSED_STREAM && this.phase === 'request') this.phase = 'connect';
+      this.fail(error ?? this.ground?.why() ?? broken('the upstream closed the stream'));
+    });
+  }
+
+  private head(raw: readonly string[]): void {
+    if (this.over || this.phase === 'response') return;
+    const status = Number(raw[raw.indexOf(':status') + 1]);
+    const fields = readFields(raw);
+    if (!fields || !(status >= 200 && status <= 599)) return this.fail(broken('its head is malformed'));
+    this.phase = 'response';
+    this.wait('next byte', this.request.timeouts.idleMs);
+    this.sink.onHead(status, fields);
+  }
+
+  private data(chunk: Buffer): void {
+    if (this.over) return;
+    if (this.sink.onData(chunk)) return this.wait('next byte', this.request.timeouts.idleMs);
+    // The client is slow, not the upstream.
+    this.paused = true;
+    this.alarm.rest();
+    this.stream!.pause();
+  }
+
+  private trailers(raw: readonly string[]): void {
+    if (this.over || !this.sink.onTrailers) return;
+    const fields = readFields(raw);
+    if (!fields) return this.fail(broken('its trailers are malformed'));
+    this.sink.onTrailers(fields);
+  }
+
+  /** A stream that was reset ends too: only one that was not is complete. */
+  private ended(stream: ClientHttp2Stream): void {
+    if (this.over || this.phase !== 'response') return;
+    if (stream.rstCode !== undefined && stream.rstCode !== NGHTTP2_NO_ERROR)
+      return this.fail(broken('the upstream broke the stream off'));
+    // Half a request may still be on its way; nobody wants it any more.
+    this.end(stream.writableFinished ? undefined : NGHTTP2_NO_ERROR);
+    this.sink.onEnd();
+  }
+
+  /** Writes a body as it comes, and no faster than the upstream takes it. */
+  private send(body: Readable, stream: ClientHttp2Stream): void {
+    const { sendMs, firstByteMs } = this.request.timeouts;
+    body.on('data', (chunk: Buffer) => {
+      if (this.over || stream.write(chunk)) return;
+      body.pause();
+      if (sendMs !== undefined && this.phase === 'request') this.wait('send', sendMs);
+      stream.once('drain', () => {
+        if (this.over) return;
+        if (this.waitsFor === 'send') this.alarm.rest();
+        body.resume();
+      });
+    });
+    body.on('end', () => {
+      if (this.over) return;
+      stream.end();
+      if (this.phase === 'request') this.wait('first byte', firstByteMs);
+    });
+    body.on('error', (error: Error) => this.fail(error));
+    body.on('close', () => {
+      if (!stream.writableEnded) this.fail(new Error('the body of the request broke off'));
+    });
+  }
+
+  private guarded(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private wait(what: Wait, ms: number): void {
+    this.waitsFor = what;
+    this.alarm.set(ms);
+  }
+
+  private ring(): void {
+    if (this.waitsFor === 'first byte') this.ground?.late();
+    this.fail(tooSlow(this.waitsFor));
+  }
+
+  /** @param code to reset the stream with, where it is not over by itself */
+  private end(code: number | undefined): void {
+    this.over = true;
+    this.leaveQueue?.();
+    this.alarm.stop();
+    const { body } = this.request;
+    if (body instanceof Readable) body.destroy();
+    if (code !== undefined) this.stream?.close(code);
+    this.ground?.ended();
+    this.ground = undefined;
+  }
+}
+
+function broken(reason: string): ExchangeError {
+  return new ExchangeError('SALLYPORT_BAD_ANSWER', reason);
+}
+
+/** RFC 9113 §8.3.1: Host becomes :authority; what concerns a connection has no place here, and node:http2 refuses it. */
+function headOf({ method, path, fields, body }: UpstreamRequest, origin: string): OutgoingHttpHeaders {
+  const head: OutgoingHttpHeaders = Object.create(null) as OutgoingHttpHeaders;
+  head[':method'] = method;
+  head[':path'] = path;
+  head[':scheme'] = origin.startsWith('https:') ? 'https' : 'http';
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at] === 'host' ? ':authority' : fields[at]!;
+    const value = fields[at + 1]!;
+    if (name !== ':authority' && !isSendable(name, value)) throw new Error(`field ${name} cannot be sent`);
+    const before = head[name];
+    if (before === undefined) head[name] = value;
+    else head[name] = Array.isArray(before) ? [...before, value] : [String(before), value];
+  }
+  if (body instanceof Uint8Array && head['content-length'] === undefined) head['content-length'] = String(body.length);
+  return head;
+}
+
+/** @returns undefined when the fields could not be passed on as they are, or are more than an answer may have. */
+function readFields(raw: readonly string[]): RawFields | undefined {
+  const fields: string[] = [];
+  let bytes = 0;
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at]!;
+    const value = raw[at + 1]!;
+    bytes += name.length + value.length + 4;
+    if (bytes > limits.upstream.headBytes) return undefined;
+    if (name === ':status') continue;
+    if (!isSendable(name, value) || name === 'connection' || name === 'transfer-encoding') return undefined;
+    fields.push(name, value);
+  }
+  return fields;
+}
