@@ -1,4 +1,4 @@
-// Measures what a request costs beside its peers: `npm run bench [-- --seconds 5 --windows 5 --json]`
+// Measures what a request costs beside its peers: `npm run bench:load -- --scenario proxy [--seconds 5 --windows 5 --json --keep]`
 import { build } from './build.mjs';
 import { install } from './install.mjs';
 import { whenMain } from './process.mjs';
@@ -6,6 +6,6 @@ import { whenMain } from './process.mjs';
 whenMain(import.meta, async (args) => {
   await install();
   await build();
-  const { benchProxy } = await import('../bench/load/proxy.mjs');
-  await benchProxy(args);
+  const { benchLoad } = await import('../bench/load/run.mjs');
+  await benchLoad(args);
 });

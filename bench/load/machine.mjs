@@ -48,3 +48,16 @@ export function median(values) {
   const middle = sorted.length / 2;
   return sorted.length % 2 === 1 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
+
+/** Bytes of these processes that are in memory. */
+export function residentBytes(pids) {
+  return pids.reduce((sum, pid) => {
+    const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    return sum + Number(line?.[1] ?? 0) * 1024;
+  }, 0);
+}
+
+/** Files and sockets these processes have open. */
+export function openDescriptors(pids) {
+  return pids.reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0);
+}

@@ -1,0 +1,45 @@
+// `proxy`: one authenticated, rate-limited, audited request, traced at 1 %, through each mode, beside nginx doing none of it.
+import { median } from '../machine.mjs';
+import { fireAt, measure, ratiosTo } from '../measure.mjs';
+import { directly, nginxLacks, startNginx } from '../peers.mjs';
+import { clusterLacks, ordersService, startAllInOne, startCluster } from '../sallyport.mjs';
+
+export const title = 'One request for 22 bytes of JSON: key, two limits, audit record, 1 % of traces; inspection off';
+
+export async function systems(upstream) {
+  const document = { services: [ordersService(upstream.port)] };
+  return [
+    { lacks: nginxLacks(), start: () => startNginx(upstream.port) },
+    { start: () => startAllInOne(document) },
+    { lacks: clusterLacks(), start: () => startCluster(document) },
+  ];
+}
+
+export async function run(systems, load, upstream) {
+  const requestsFor = ({ fields }) => [{ path: '/orders', fields }];
+  const rows = await measure(systems, load, requestsFor);
+  const base = rows.find(({ system }) => system.startsWith('nginx'));
+  const added = await measureAdded(systems, rows, load, upstream, requestsFor);
+  return { rows: rows.map((row) => ({ ...row, ...added.get(row.system) })), ratios: ratiosTo(base, rows) };
+}
+
+/** What a system adds to the upstream's own time, at a quarter of what it can take. */
+async function measureAdded(systems, rows, load, upstream, requestsFor) {
+  const alone = directly(upstream);
+  const added = new Map();
+  for (const system of systems) {
+    const rate = Math.max(20, Math.round(rows.find((row) => row.system === system.name).rps / 4));
+    const paced = { seconds: load.seconds, connections: load.connections, rate };
+    const pairs = [];
+    for (let window = 0; window < load.windows; window++) {
+      pairs.push([await fireAt(alone, paced, requestsFor(alone)), await fireAt(system, paced, requestsFor(system))]);
+    }
+    const difference = (member) => Math.round(median(pairs.map(([bare, full]) => full[member] - bare[member])));
+    added.set(system.name, {
+      quarter_rps: rate,
+      added_p50_us: difference('p50_us'),
+      added_p99_us: difference('p99_us'),
+    });
+  }
+  return added;
+}

@@ -1,0 +1,66 @@
+// `soak`: requests, streams that come and go, new connections and new configurations for half an hour: memory and descriptors stay.
+import { openDescriptors, median } from '../machine.mjs';
+import { runLoad } from '../programs.mjs';
+import { ordersService, startAllInOne } from '../sallyport.mjs';
+import { say } from '../../../tools/process.mjs';
+
+export const title = 'Half an hour at 200 requests a second with streams, reloads and evictions';
+
+const RATE = 200;
+const ROUND_SECONDS = 10;
+const SETTLED_SECONDS = 300;
+const MIB = 1024 * 1024;
+
+export async function systems(upstream) {
+  return [{ start: () => startAllInOne({ services: [ordersService(upstream.port)] }) }];
+}
+
+export async function run([system], { minutes }, upstream) {
+  const samples = [];
+  const totals = { answers: 0, failed: 0, streams: 0, reloads: 0 };
+  for (let round = 0; round * ROUND_SECONDS < minutes * 60; round++) {
+    await soakFor(system, upstream, round, totals);
+    const sample = {
+      at: (round + 1) * ROUND_SECONDS,
+      resident: system.resident(),
+      descriptors: openDescriptors(system.pids()),
+    };
+    samples.push(sample);
+    say(`${sample.at} s: ${(sample.resident / MIB).toFixed(1)} MiB, ${sample.descriptors} descriptors`);
+  }
+  const settled = samples.filter(({ at }) => at > Math.min(SETTLED_SECONDS, minutes * 20));
+  const third = Math.max(1, Math.floor(settled.length / 3));
+  const growth = (member) =>
+    median(settled.slice(-third).map((one) => one[member])) - median(settled.slice(0, third).map((one) => one[member]));
+  const row = {
+    system: system.name,
+    rps: RATE,
+    ...totals,
+    minutes,
+    resident_mib: Math.round((samples.at(-1).resident / MIB) * 10) / 10,
+    grown_mib: Math.round((growth('resident') / MIB) * 10) / 10,
+    grown_descriptors: growth('descriptors'),
+  };
+  return { rows: [row], ratios: {} };
+}
+
+/** Every round opens its connections and streams anew, and publishes a configuration with another cache to evict. */
+async function soakFor(system, upstream, round, totals) {
+  const { host, port, fields } = system;
+  const requests = Array.from({ length: 40 }, (_, at) => ({ path: `/orders/${round}-${at}`, fields }));
+  const load = { host, port, requests, connections: 20, seconds: ROUND_SECONDS - 1, rate: RATE };
+  const streams = { host, port, path: '/orders/ticks', fields, streams: 20, seconds: ROUND_SECONDS - 4 };
+  const reload = system.admin.post('/api/v1/changesets', {
+    sallyport: 1,
+    services: [ordersService(upstream.port, { description: `round ${round}` })],
+  });
+  const [answered, watched] = await Promise.all([
+    runLoad('generator.mjs', load),
+    runLoad('stream-clients.mjs', streams),
+    reload,
+  ]);
+  totals.answers += answered.answers;
+  totals.failed += answered.failed;
+  totals.streams += watched.opened;
+  totals.reloads++;
+}
