@@ -20,7 +20,7 @@ import { fetchDocument, UpstreamPools } from '@sallyport/proxy';
 import { createPseudonym } from '@sallyport/trail';
 import { endsWithinMs, type IngressConfig } from './config';
 import { joinEngines, openRemoteConsults, type Engines, type OpenConsults } from './consults';
-import { summaryOf, type IngressFacts, type IngressStatus } from './admin/status';
+import { summaryOf, upstreamsOf, type IngressFacts, type IngressStatus } from './admin/status';
 import { drainExchanges } from './drain';
 import type { Exchange } from './exchange';
 import { Gateway } from './gateway';
@@ -132,8 +132,13 @@ export async function startIngress(
       revision: reader.revision() ?? null,
       exchanges: gateway.open.size,
       sockets: listener.sockets,
+      upstreams: upstreams.status(),
     });
-    const status = async () => summaryOf(config.nodeName, link ? await link.everybody() : [facts()]);
+    const everybody = async () => (link ? await link.everybody() : [facts()]);
+    const status: IngressStatus = {
+      read: async () => summaryOf(config.nodeName, await everybody()),
+      upstreams: async () => upstreamsOf(await everybody()),
+    };
     await openAdmin(config, runtime, status, opened);
     if (link) {
       const ready = () => readiness(isConfigured(), life?.reason !== undefined);
@@ -167,13 +172,13 @@ async function openHealth(
 async function openAdmin(
   { listen }: IngressConfig,
   runtime: Runtime,
-  read: IngressStatus['read'],
+  status: IngressStatus,
   opened: Opened,
 ): Promise<void> {
   const address = listen.admin;
   if (!address) return;
   const adminToken = opened.push(await watchAdminToken(runtime.bus));
-  const module = IngressModule.with({ read });
+  const module = IngressModule.with(status);
   opened.push(await createAdminApp({ module, area: 'ingress', address, runtime, adminToken, title: 'Ingress' }));
 }
 

@@ -10,4 +10,10 @@ export class StatusController {
   read(): ReturnType<IngressStatus['read']> {
     return this.status.read();
   }
+
+  /** The targets of every upstream: which of them are called, which are left out, and until when. */
+  @Get('upstreams')
+  upstreams(): ReturnType<IngressStatus['upstreams']> {
+    return this.status.upstreams();
+  }
 }
