@@ -47,7 +47,9 @@ export function inspectBody(
   next: (body: IncomingBody) => void,
 ): void {
   const { incoming, overhead, request } = exchange;
-  const open = exchange.inspection;
+  // Nobody here reads the messages of gRPC, and a stream of them cannot be held; its head was inspected.
+  const open = exchange.dialect === 'grpc' ? undefined : exchange.inspection;
+  if (open !== exchange.inspection) exchange.skipped.push({ control: 'waf', reason: 'grpc-body' });
   const codings = open ? codingsOf(request!.field.get('content-encoding'), exchange.bounds.decompressedLayers) : [];
   if (isRefusal(codings)) return parts.refuse(exchange, codings);
 

@@ -3,6 +3,7 @@ import { AnswerDraft } from '@sallyport/pipeline';
 import type { Exchange } from './exchange';
 import { editHead } from './hooks/answer-pipe';
 import { finalEvent } from './render/final-event';
+import { grpcStatusFields } from './render/grpc-refusal';
 import { renderRefusal } from './render/refusal';
 import { connectionFields } from './unread';
 
@@ -34,7 +35,7 @@ export function refuseExchange(exchange: Exchange, refusal: Refusal, context: Re
   const written = throughAnswerHooks(exchange, status, rendered.flat());
   exchange.close();
   answer.head(status, [...written, ...ours, ...connectionFields(exchange, close)]);
-  if (exchange.incoming.method !== 'HEAD') answer.data(body);
+  if (exchange.incoming.method !== 'HEAD' && body.length > 0) answer.data(body);
   answer.end();
 }
 
@@ -51,7 +52,12 @@ function throughAnswerHooks(exchange: Exchange, status: number, fields: readonly
 }
 
 /** An answer that is under way can only be cut; to a stream of events it can be told why. */
-function endStarted({ answer, dialect, requestId }: Exchange, refusal: Refusal, { publicUrl }: RefusalContext): void {
+function endStarted(exchange: Exchange, refusal: Refusal, { publicUrl }: RefusalContext): void {
+  const { answer, dialect, requestId, response } = exchange;
+  if (dialect === 'grpc' && response.trailers && !response.destroyed) {
+    response.trailers(grpcStatusFields(refusal));
+    return answer.end();
+  }
   if (!answer.takesEvents) return answer.destroy();
   answer.data(finalEvent(refusal, dialect, { requestId, publicUrl }));
   answer.end();

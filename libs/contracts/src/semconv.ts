@@ -22,6 +22,7 @@ export const semconv = {
   rpcSystem: 'rpc.system',
   rpcService: 'rpc.service',
   rpcMethod: 'rpc.method',
+  rpcGrpcStatus: 'rpc.grpc.status_code',
 
   messagingSystem: 'messaging.system',
   messagingDestination: 'messaging.destination.name',

@@ -102,6 +102,8 @@ export interface RequestFacts extends Making {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly outcome: Outcome;
+  /** Of a call of gRPC, what its upstream said of it. */
+  readonly grpcStatus?: number | undefined;
   readonly clientAddress: string;
   readonly refusal?: Refusal;
   readonly route?: RouteFacts;

@@ -118,6 +118,7 @@ function requestDetail(facts: RequestFacts): Members {
     decided_by: decidedBy && decidersOf(decidedBy),
     fallback_from: facts.model && (fallbackFrom ?? null),
     first_request_id: firstRequestId,
+    grpc_status: facts.grpcStatus,
     kind: 'request.completed',
     last_request_id: lastRequestId,
     limit: limit && { policy: limit.policy, remaining: limit.remaining },

@@ -27,9 +27,19 @@ export function sendUpstream(exchange: Exchange, parts: GatewayParts): void {
 }
 
 function forward(exchange: Exchange, parts: GatewayParts, body: PreparedBody | undefined): void {
+  sendThrough(exchange, parts, (group) => new ProxiedCall(exchange, parts, group, body));
+}
+
+/** Makes a call of an exchange to the upstream of its route. */
+export function sendThrough(
+  exchange: Exchange,
+  parts: GatewayParts,
+  callTo: (group: UpstreamGroup) => ProxiedCall | Refusal,
+): void {
   const group = chooseUpstream(exchange, parts);
   if (!group) return parts.refuse(exchange, refuse('UPSTREAM_UNREACHABLE', {}, { reason: 'no such upstream' }));
-  const call = new ProxiedCall(exchange, parts, group, body);
+  const call = callTo(group);
+  if (isRefusal(call)) return parts.refuse(exchange, call);
   const { hashOn } = group;
   const forwarding = group.call(call, hashOn === undefined ? '' : balanceKey(exchange, hashOn));
   call.pipe.feedFrom(forwarding);
@@ -38,7 +48,7 @@ function forward(exchange: Exchange, parts: GatewayParts, body: PreparedBody | u
 }
 
 /** One request on its way up, and its answer on the way down. */
-class ProxiedCall implements CallOwner {
+export class ProxiedCall implements CallOwner {
   readonly pipe: AnswerPipe;
   private readonly bytes: UpstreamBody;
   private readonly announced: number | undefined;
@@ -46,8 +56,8 @@ class ProxiedCall implements CallOwner {
   private status = 0;
 
   constructor(
-    private readonly exchange: Exchange,
-    private readonly parts: GatewayParts,
+    protected readonly exchange: Exchange,
+    protected readonly parts: GatewayParts,
     private readonly group: UpstreamGroup,
     body: PreparedBody | undefined,
   ) {
@@ -67,7 +77,7 @@ class ProxiedCall implements CallOwner {
   }
 
   /** Those of the upstream, where no policy of the route says otherwise. */
-  private get timeouts(): UpstreamRequest['timeouts'] {
+  protected get timeouts(): UpstreamRequest['timeouts'] {
     const own = this.exchange.compiled!.timeouts;
     return own ? { ...this.group.settings.timeouts, ...own } : this.group.settings.timeouts;
   }
@@ -136,7 +146,7 @@ class ProxiedCall implements CallOwner {
     exchange.answer.destroy();
   }
 
-  private fieldsFor(target: Target, context: Exchange['trace']): RawFields {
+  protected fieldsFor(target: Target, context: Exchange['trace']): RawFields {
     const { exchange } = this;
     const request = exchange.draft?.head ?? exchange.request!;
     const { trustTrace } = exchange.route;
