@@ -1,4 +1,4 @@
-import { fieldValue, type RawFields } from '@sallyport/proxy';
+import { defaultBounds, EventMeter, fieldValue, type Bounds, type RawFields } from '@sallyport/proxy';
 import type { Outgoing } from './listeners/connection';
 
 /**
@@ -10,17 +10,25 @@ export class Answer {
   /** 0 until a head was given. */
   status = 0;
   bytes = 0;
+  /** What the route lets an answer cost. */
+  bounds: Bounds = defaultBounds;
   private fields: RawFields = [];
+  /** Of a stream of events: how long its events are. */
+  private events: EventMeter | undefined;
   private ended = false;
   /** The connection speaks another protocol now. */
   private switched = false;
   private announced: number | undefined;
   private held: Buffer | undefined;
 
-  /** @param record called once, when the last byte is due; it calls `go` when that byte may leave. */
+  /**
+   * @param record called once, when the last byte is due; it calls `go` when that byte may leave.
+   * @param tooLong called once, when an event of a stream is longer than it may be; that part of it was not passed on.
+   */
   constructor(
     private readonly response: Outgoing,
     private readonly record: (go: () => void) => void,
+    private readonly tooLong: () => void,
   ) {}
 
   /** Whether the caller has nothing yet, so that another answer can take the place of this one. */
@@ -32,8 +40,23 @@ export class Answer {
   get takesEvents(): boolean {
     const { response, announced, fields } = this;
     if (!response.headersSent || response.destroyed || this.ended || announced !== undefined) return false;
-    const type = fieldValue(fields, 'content-type') ?? '';
-    return /^text\/event-stream *(;|$)/i.test(type) && fieldValue(fields, 'content-encoding') === undefined;
+    return isEventStream(fields);
+  }
+
+  /** Whether bytes wait for the caller to read. */
+  get isPending(): boolean {
+    return (this.response.writableLength ?? 0) > 0;
+  }
+
+  get isSwitched(): boolean {
+    return this.switched;
+  }
+
+  /** Puts a comment into a stream of events, which nobody reads and which keeps it open; not into the middle of a line. */
+  comment(): void {
+    const place = this.events?.place;
+    if (place === 'event') this.response.write(COMMENT);
+    else if (place === 'line') this.response.write(COMMENT_LINE);
   }
 
   /** Somebody else speaks on the connection from here on (RFC 9110 §15.2.2). */
@@ -48,18 +71,29 @@ export class Answer {
     this.fields = fields;
     const length = fieldValue(fields, 'content-length');
     this.announced = length === undefined ? undefined : Number(length);
+    if (length === undefined && isEventStream(fields)) this.events = new EventMeter(this.bounds.eventBytes);
     this.response.sendDate = fieldValue(fields, 'date') === undefined;
     this.response.writeHead(status, fields as string[]);
   }
 
   /** @returns false when the caller's buffer is full; `onDrain` tells when it is not. */
   data(chunk: Buffer): boolean {
+    if (this.events?.push(chunk)) {
+      this.events = undefined;
+      this.tooLong();
+      return true;
+    }
     this.bytes += chunk.length;
     if (this.held) this.response.write(this.held);
     this.held = undefined;
-    if (this.announced === undefined || this.bytes < this.announced) return this.response.write(chunk);
+    if (this.announced === undefined || this.bytes < this.announced) return this.write(chunk);
     this.held = chunk;
     return true;
+  }
+
+  private write(chunk: Buffer): boolean {
+    const { response } = this;
+    return response.write(chunk) || (response.writableLength ?? Infinity) < this.bounds.streamBufferBytes;
   }
 
   onDrain(listener: () => void): void {
@@ -79,4 +113,14 @@ export class Answer {
     this.ended = true;
     this.record(() => this.response.destroy());
   }
+}
+
+/** A comment, and the end of an event that has no data: nothing happens at the reader. */
+const COMMENT = Buffer.from(':\n\n');
+const COMMENT_LINE = Buffer.from(':\n');
+
+function isEventStream(fields: RawFields): boolean {
+  const type = fieldValue(fields, 'content-type');
+  if (type === undefined || !/^text\/event-stream *(;|$)/i.test(type)) return false;
+  return fieldValue(fields, 'content-encoding') === undefined;
 }

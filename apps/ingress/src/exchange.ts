@@ -1,4 +1,4 @@
-import { headers, type Principal, type Refusal } from '@sallyport/contracts';
+import { headers, refuse, type Principal, type Refusal } from '@sallyport/contracts';
 import { principalLimitsOf, type Configuration } from './runtime/configuration';
 import { rateLimitField, rateLimitPolicyField, type Standing } from '@sallyport/limits';
 import type { CompiledRoute, PolicyExchange, PolicyInput, RequestDraft } from '@sallyport/pipeline';
@@ -21,6 +21,7 @@ import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import type { GatewayParts } from './gateway-parts';
 import type { OpenInspection } from './inspect';
 import type { Dialect } from './render/refusal';
+import type { Watched } from './watch';
 
 /** An attempt at a target that another one took the place of. */
 export interface FailedAttempt {
@@ -39,6 +40,8 @@ export class Exchange implements PolicyExchange {
   bounds: Bounds = defaultBounds;
   /** The body, from the moment it is read. */
   reading: IncomingBody | undefined;
+  /** Kept by whoever looks for slow exchanges. */
+  watched: Watched | undefined;
   /** Of a chunked body: what it brings along beside its bytes. */
   overhead: ChunkOverhead | undefined;
   request: CanonicalRequest | undefined;
@@ -60,6 +63,8 @@ export class Exchange implements PolicyExchange {
   refusal: Refusal | undefined;
   outcome: Outcome | undefined;
   upstreamHost: string | undefined;
+  /** Of a call of gRPC, what its upstream said of it. */
+  grpcStatus: number | undefined;
   /** Attempts whose answers the caller did not get, in order. */
   failedAttempts: FailedAttempt[] | undefined;
   /** The canary of the route answered. */
@@ -90,7 +95,16 @@ export class Exchange implements PolicyExchange {
     readonly connection: Connection,
     private readonly ends: Pick<GatewayParts, 'record' | 'refuse' | 'failed'>,
   ) {
-    this.answer = new Answer(response, (go) => ends.record(this, go));
+    this.answer = new Answer(
+      response,
+      (go) => ends.record(this, go),
+      () => this.breakStream(),
+    );
+  }
+
+  private breakStream(): void {
+    this.outcome = 'upstream_error';
+    this.ends.refuse(this, refuse('UPSTREAM_EVENT_TOO_LARGE', { maxBytes: this.bounds.eventBytes }));
   }
 
   get route(): CompiledRoute['route'] {

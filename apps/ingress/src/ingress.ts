@@ -20,7 +20,7 @@ import { fetchDocument, UpstreamPools } from '@sallyport/proxy';
 import { createPseudonym } from '@sallyport/trail';
 import { endsWithinMs, type IngressConfig } from './config';
 import { joinEngines, openRemoteConsults, type Engines, type OpenConsults } from './consults';
-import { summaryOf, upstreamsOf, type IngressFacts, type IngressStatus } from './admin/status';
+import { summaryOf, type IngressFacts, type IngressStatus } from './admin/status';
 import { drainExchanges } from './drain';
 import type { Exchange } from './exchange';
 import { Gateway } from './gateway';
@@ -40,6 +40,7 @@ import { CurrentConfiguration } from './runtime/current-configuration';
 import { snapshotSource } from './runtime/snapshot-source';
 import { Upstreams } from './send/upstreams';
 import { openUsageLedger } from './usage-ledger';
+import { ExchangeWatch } from './watch';
 import type { WorkerLink } from './workers/worker-link';
 
 export interface RunningIngress extends Running {
@@ -126,19 +127,16 @@ export async function startIngress(
             tunnel,
           }),
     );
+    const checksMs = config.listeners?.map(({ limits }) => limits.checkMs) ?? [plainConnection.limits.checkMs];
+    opened.push(new ExchangeWatch(gateway.open, parts, Math.min(...checksMs)));
     const facts = (): IngressFacts => ({
       node: config.nodeName,
       pid: process.pid,
       revision: reader.revision() ?? null,
       exchanges: gateway.open.size,
       sockets: listener.sockets,
-      upstreams: upstreams.status(),
     });
-    const everybody = async () => (link ? await link.everybody() : [facts()]);
-    const status: IngressStatus = {
-      read: async () => summaryOf(config.nodeName, await everybody()),
-      upstreams: async () => upstreamsOf(await everybody()),
-    };
+    const status = async () => summaryOf(config.nodeName, link ? await link.everybody() : [facts()]);
     await openAdmin(config, runtime, status, opened);
     if (link) {
       const ready = () => readiness(isConfigured(), life?.reason !== undefined);
@@ -172,13 +170,13 @@ async function openHealth(
 async function openAdmin(
   { listen }: IngressConfig,
   runtime: Runtime,
-  status: IngressStatus,
+  read: IngressStatus['read'],
   opened: Opened,
 ): Promise<void> {
   const address = listen.admin;
   if (!address) return;
   const adminToken = opened.push(await watchAdminToken(runtime.bus));
-  const module = IngressModule.with(status);
+  const module = IngressModule.with({ read });
   opened.push(await createAdminApp({ module, area: 'ingress', address, runtime, adminToken, title: 'Ingress' }));
 }
 

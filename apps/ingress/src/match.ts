@@ -66,7 +66,7 @@ function matchRoute(exchange: Exchange, configuration: Configuration): Destinati
   const { route } = match.route;
   exchange.compiled = match.route;
   exchange.matched = match.matched;
-  if (route.limits) exchange.bounds = boundsOf(route.limits);
+  if (route.limits) exchange.answer.bounds = exchange.bounds = boundsOf(route.limits);
   if (route.limits?.bodyBytes !== undefined) exchange.body = new BodyCap(exchange.bounds.bodyBytes);
   else if (match.route.limitsBody) exchange.body = new BodyCap(limits.body.ceilingBytes);
   return proxiedApi;

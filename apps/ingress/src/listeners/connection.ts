@@ -32,6 +32,8 @@ export interface Incoming extends Readable {
 export interface Outgoing {
   readonly headersSent: boolean;
   readonly destroyed: boolean;
+  /** Bytes that were written and wait for the caller to read. */
+  readonly writableLength?: number;
   sendDate: boolean;
   /** @param fields names and values in turn */
   writeHead(status: number, fields: string[]): unknown;

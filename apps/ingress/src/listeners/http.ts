@@ -106,12 +106,16 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   };
 }
 
+/** No route may take longer. */
+const LONGEST_REQUEST_MS = 3_600_000;
+
 function messageOptions(limits: ListenerLimits): ServerOptions {
   return {
     insecureHTTPParser: false,
     maxHeaderSize: limits.head.blockBytes + limits.head.targetBytes,
     headersTimeout: limits.headersMs,
-    requestTimeout: limits.requestMs,
+    // How long a body may take depends on its route: whoever watches the exchanges knows.
+    requestTimeout: LONGEST_REQUEST_MS,
     connectionsCheckingInterval: limits.checkMs,
     keepAliveTimeout: limits.keepAliveMs,
     requireHostHeader: false,

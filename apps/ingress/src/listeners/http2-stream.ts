@@ -62,6 +62,10 @@ export class Http2Answer implements Outgoing {
     return this.stream.destroyed;
   }
 
+  get writableLength(): number {
+    return this.stream.writableLength;
+  }
+
   writeHead(status: number, fields: string[]): void {
     const head: Fields = { ':status': status };
     for (let at = 0; at < fields.length; at += 2) {
