@@ -95,6 +95,7 @@ function compileRoute(route: EffectiveRoute, configuration: Configuration): Snap
     trustTrace: route.trustTrace,
     ...(route.websocket && { websocket: true }),
     ...(route.limits && { limits: route.limits }),
+    ...(route.priority && { priority: route.priority }),
   };
 }
 

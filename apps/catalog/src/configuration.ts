@@ -68,6 +68,7 @@ export interface EffectiveRoute extends Required<
   readonly auth: VersionSpec['auth'];
   readonly policies: VersionSpec['policies'];
   readonly limits: RouteLimits | undefined;
+  readonly priority: DeclaredRoute['priority'];
   /** JSON Pointer of the route in its version; empty when the version is its only route. */
   readonly pointer: string;
 }
@@ -95,6 +96,7 @@ export function routesOf(entry: VersionEntry): EffectiveRoute[] {
     auth: route.auth ?? spec.auth,
     policies: route.policies ?? spec.policies,
     limits: route.limits && spec.limits ? { ...spec.limits, ...route.limits } : (route.limits ?? spec.limits),
+    priority: route.priority ?? spec.priority,
     pointer: spec.routes.length > 0 ? `/routes/${index}` : '',
   }));
 }

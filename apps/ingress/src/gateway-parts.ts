@@ -8,6 +8,7 @@ import type {
 } from './consult/with-fallback';
 import type { Exchange } from './exchange';
 import type { Page } from './match';
+import type { Overload } from './overload/overload';
 import type { Configuration } from './runtime/configuration';
 import type { Upstreams } from './send/upstreams';
 import type { Models } from './send/models';
@@ -28,6 +29,7 @@ export interface GatewayParts {
   readonly logger: Logger;
   readonly consults: Consults;
   readonly upstreams: Upstreams;
+  readonly overload: Pick<Overload, 'pressed' | 'limit' | 'judge'>;
   readonly models: Models;
   readonly publicUrl: string;
   readonly showConfigVersion: boolean;

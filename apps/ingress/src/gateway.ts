@@ -50,6 +50,11 @@ export class Gateway {
       exchange.overhead = new ChunkOverhead(incoming);
 
     const destination = this.destination(exchange);
+    const { overload } = this.parts;
+    if (overload.pressed || this.open.size > overload.limit) {
+      const turnedAway = exchange.compiled && overload.judge(exchange, this.open.size);
+      if (turnedAway) return this.parts.refuse(exchange, turnedAway);
+    }
     beginTrace(exchange, this.parts.tracer);
     if (isRefusal(destination)) return this.parts.refuse(exchange, destination);
     if ('page' in destination) return this.parts.showPage(exchange, destination);

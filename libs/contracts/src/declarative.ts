@@ -11,6 +11,7 @@ import {
   routeCanary,
   routeClass,
   routeMirror,
+  routePriority,
   secretReference,
   upstreamBalance,
   upstreamLimits,
@@ -180,6 +181,7 @@ const declaredRoute = z.strictObject({
   policies: policyList.optional(),
   /** Member by member over those of the version. */
   limits: routeLimits.optional(),
+  priority: routePriority.optional(),
 });
 export type DeclaredRoute = z.infer<typeof declaredRoute>;
 
@@ -201,6 +203,8 @@ const versionMembers = {
   policies: policyList.default([]),
   /** What one request and its answer may cost; what is left out has the default of the data plane. */
   limits: routeLimits.optional(),
+  /** `low` is turned away first when the gateway is busy, `high` last; left out: normal. */
+  priority: routePriority.optional(),
   /** Left out: one route, `all`, for everything below the path. */
   routes: distinct(declaredRoute, 2000, (route) => route.name).default([]),
 };

@@ -223,6 +223,10 @@ export const lifecycleDates = z.strictObject({
   successor: z.string().max(2048).nullable(),
 });
 
+/** `low` is turned away first, `high` last. */
+export const routePriority = z.enum(['low', 'normal', 'high']);
+export type RoutePriority = z.infer<typeof routePriority>;
+
 export const snapshotRoute = z.strictObject({
   /** `<service>/<version>/<route>` */
   id: z.string(),
@@ -254,6 +258,8 @@ export const snapshotRoute = z.strictObject({
   websocket: z.boolean().optional(),
   /** What differs from the limits of the data plane; left out: nothing. */
   limits: routeLimits.optional(),
+  /** Who is turned away first when the gateway is busy; left out: normal. */
+  priority: routePriority.optional(),
 });
 export type SnapshotRoute = z.infer<typeof snapshotRoute>;
 

@@ -1,4 +1,10 @@
-import { canonicalJson, type PolicyInstance, type Principal, type SnapshotRoute } from '@sallyport/contracts';
+import {
+  canonicalJson,
+  type PolicyInstance,
+  type Principal,
+  type RoutePriority,
+  type SnapshotRoute,
+} from '@sallyport/contracts';
 import type { Charge } from '@sallyport/limits';
 import type { UpstreamTimeouts } from '@sallyport/proxy';
 import { inspectionOf } from './policies/waf/waf';
@@ -34,6 +40,8 @@ export interface CompiledRoute {
   readonly settle: Steps<'settle'>;
   /** A policy says what a body may weigh; otherwise the listener's default does. */
   readonly limitsBody: boolean;
+  /** Who is turned away first when the gateway is busy. */
+  readonly priority: RoutePriority;
   /** Undefined: those of the upstream hold. */
   readonly timeouts: Partial<UpstreamTimeouts> | undefined;
   /** Milliseconds since the epoch, or undefined when nothing is planned. */
@@ -202,6 +210,7 @@ function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make)
     answerBody: steps('answerBody').toReversed(),
     settle: steps('settle'),
     limitsBody: all.some(({ hooks }) => hooks.limitsBody === true),
+    priority: all.findLast(({ hooks }) => hooks.priority)?.hooks.priority ?? route.priority ?? 'normal',
     timeouts: timeoutsOf(all.map(({ hooks }) => hooks)),
     deprecatedAt: deprecatedAt === null ? undefined : Date.parse(deprecatedAt),
     sunsetAt: sunsetAt === null ? undefined : Date.parse(sunsetAt),
@@ -240,7 +249,7 @@ export function policyHooks(policy: Policy): string[] {
   const match = { host: null, pathPrefix: '/', methods: [] };
   const hooks = policy.compile(policy.config.parse(policy.example), { ...route, match }, servicesWithoutMemory);
   hooks.retire?.();
-  return Object.keys(hooks).filter((name) => !['limitsBody', 'retire', 'timeouts'].includes(name));
+  return Object.keys(hooks).filter((name) => !['limitsBody', 'priority', 'retire', 'timeouts'].includes(name));
 }
 
 /** Everything one request is counted against: the route's limits, then those the credential and the consumer carry. */

@@ -38,6 +38,8 @@ export async function openListeners(
       return opened.reduce((sum, { sockets }) => sum + sockets, 0);
     },
     renew: () => opened.forEach((listener) => listener.renew()),
+    capacity: opened.reduce((sum, { capacity }) => sum + capacity, 0),
+    relieve: (lean, closed) => opened.forEach((listener) => listener.relieve(lean, closed)),
     announceEnd: () => opened.forEach((listener) => listener.announceEnd()),
     stopAccepting: () => opened.forEach((listener) => listener.stopAccepting()),
     close: async () => void (await Promise.all(opened.map((listener) => listener.close()))),
