@@ -6,6 +6,7 @@ import { problemIndex, problemPage } from './render/problem-page';
 import type { Configuration } from './runtime/configuration';
 import { modelRoutes } from './runtime/model-routes';
 import { sendChat } from './send/chat-completions';
+import { expectStreams, isGrpc, sendGrpc } from './send/grpc';
 import { sendModelList } from './send/models';
 import { sendUpstream } from './send/proxied-api';
 import { sendWebSocket } from './send/websocket';
@@ -25,12 +26,20 @@ export type Destination = Sender | Page;
 const chat: Sender = { send: sendChat };
 const modelList: Sender = { send: sendModelList };
 const proxiedApi: Sender = { send: sendUpstream };
+const grpcApi: Sender = { send: sendGrpc };
 const webSocket: Sender = { send: sendWebSocket };
 
 /** Finds what answers a request: the gateway's own pages, a model endpoint, or the route of a published API. */
 export function matchDestination(exchange: Exchange, configuration: Configuration): Destination | Refusal {
+  const request = exchange.request!;
+  if (exchange.connection.http2 && isGrpc(request)) exchange.dialect = 'grpc';
   const destination = matchRequest(exchange, configuration);
-  if (exchange.request!.upgrade === undefined || isRefusal(destination)) return destination;
+  if (isRefusal(destination)) return destination;
+  if (exchange.dialect === 'grpc' && destination === proxiedApi) {
+    expectStreams(exchange);
+    return grpcApi;
+  }
+  if (request.upgrade === undefined) return destination;
   return destination === proxiedApi && exchange.route.websocket ? webSocket : NO_WEBSOCKET;
 }
 

@@ -109,6 +109,7 @@ export class Recorder {
       bytesIn: exchange.body.bytes,
       bytesOut: answer.bytes,
       outcome: exchange.outcome ?? 'client_aborted',
+      grpcStatus: exchange.grpcStatus,
       refusal: exchange.refusal,
       route: compiled && routeFacts(exchange),
       configVersion: exchange.configuration?.revision,

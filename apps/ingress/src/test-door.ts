@@ -99,7 +99,7 @@ export async function openTestDoor(
         ...(body['unmapped'] as { sallyport: Record<string, unknown> }).sallyport,
         status: body['status_code'],
         bytes_in: (body['http_request'] as { length: number }).length,
-        bytes_out: (body['http_response'] as { length: number }).length,
+        bytes_out: (body['http_response'] as { length: number } | undefined)?.length ?? 0,
       })),
     async close() {
       await ingress.close();
