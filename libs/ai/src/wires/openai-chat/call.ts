@@ -17,7 +17,8 @@ export function openOpenAiChat(pools: UpstreamPools): OpenCall {
       {
         method: 'POST',
         path: pathname + search,
-        fields: fieldsOf(order),
+        // RFC 9112 §3.2: who is asked belongs into every request; a provider of many hosts cannot do without it.
+        fields: ['host', client.authority, ...fieldsOf(order)],
         body: order.body,
         timeouts: { connectMs, firstByteMs: headMs, idleMs },
       },
