@@ -20,9 +20,17 @@ const madeByUs: ReadonlySet<string> = new Set([
   'x-correlation-id',
 ]);
 
+/** Names that were judged before: those of configurations and of policies, which are few. */
+const judged = new Map<string, boolean>();
+const MAX_JUDGED = 1000;
+
 /** Whether a policy may set or remove the field of a request or an answer, by its name in lower case. */
 export function isEditable(name: string): boolean {
-  return FIELD_NAME.test(name) && !madeByUs.has(name) && !hopByHop.has(name) && !isImpersonating(name);
+  const known = judged.get(name);
+  if (known !== undefined) return known;
+  const editable = FIELD_NAME.test(name) && !madeByUs.has(name) && !hopByHop.has(name) && !isImpersonating(name);
+  if (judged.size < MAX_JUDGED) judged.set(name, editable);
+  return editable;
 }
 
 /** Bytes that may not stand in a field value (RFC 9110 §5.5); those of UTF-8 neither, since readers disagree on them. */

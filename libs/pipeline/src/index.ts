@@ -21,7 +21,6 @@ export {
   type BodyTransform,
   type Done,
   type InspectStep,
-  type Load,
   type Policy,
   type PolicyExchange,
   type PolicyHooks,

@@ -18,6 +18,5 @@ export const servicesWithoutMemory: PolicyServices = {
     delete: () => undefined,
   },
   peers: () => 1,
-  load: { busy: () => false, sheds: () => false },
   charge: (_tenant, _charges, done) => done({ allowed: true, standings: [] }),
 };

@@ -1,5 +1,13 @@
 import type { z } from 'zod';
-import type { Clock, Principal, RandomBytes, Refusal, RequestHead, SnapshotRoute } from '@sallyport/contracts';
+import type {
+  Clock,
+  Principal,
+  RandomBytes,
+  Refusal,
+  RequestHead,
+  RoutePriority,
+  SnapshotRoute,
+} from '@sallyport/contracts';
 import type { Timers } from '@sallyport/ai';
 import type { Charge, Spending } from '@sallyport/limits';
 import type { RawFields, UpstreamTimeouts } from '@sallyport/proxy';
@@ -157,30 +165,26 @@ export interface PolicyHooks {
   readonly shape?: (input: PolicyInput, draft: RequestDraft) => Pass | Refusal;
   readonly requestBody?: WholeRequestBody | StreamedRequestBody;
   /** The request is let in, counted, inspected and shaped: the last chance to answer in the upstream's place. */
-  readonly intercept?: (input: PolicyInput, done: Done) => void;
-  /** Edits the head of every answer of the route, refusals included: see `draft.origin`. */
-  readonly answerHead?: (input: PolicyInput, draft: AnswerDraft) => Pass | Refusal;
+  readonly intercept?: (input: PolicyInput, done: Done, draft: RequestDraft) => void;
+  /** The upstream gave no answer. A reply takes its place, and passes the answer hooks of the policies before this one. */
+  readonly upstreamFailed?: (input: PolicyInput, refusal: Refusal) => Pass | Reply;
+  /**
+   * Edits the head of every answer of the route, refusals included: see `draft.origin`. A reply takes the place of an
+   * answer, and passes the hooks of the policies before this one; a refusal stays one.
+   */
+  readonly answerHead?: (input: PolicyInput, draft: AnswerDraft) => Verdict;
   /** Answers of the upstream and replies of later policies; never refusals, HEAD, 204 or 304. */
   readonly answerBody?: WholeAnswerBody | StreamedAnswerBody;
   /** Once a request, on whatever way it ended, just before it is put on record. Gives back what a hook took. */
   readonly settle?: (input: PolicyInput, settled: Settled) => void;
   /** The route limits bodies itself, so the listener's default steps back (ADR 0007). */
   readonly limitsBody?: boolean;
+  /** Who is turned away first when this process is busy; before any hook is called. */
+  readonly priority?: RoutePriority;
   /** Takes the place of the upstream's own for this route. */
   readonly timeouts?: Partial<UpstreamTimeouts>;
   /** No further request will start on this instance; those under way still settle. */
   readonly retire?: () => void;
-}
-
-/** How busy this process is; asked by policies that shed. */
-export interface Load {
-  /** False in quiet times: then nothing is to be turned away, and nothing needs to be drawn. */
-  busy(): boolean;
-  /**
-   * Whether a request of this priority is to be turned away now.
-   * @param chance a number from 0 to 1, drawn for this request: sheds in proportion.
-   */
-  sheds(priority: 'low' | 'normal' | 'high', chance: number): boolean;
 }
 
 /** What a policy may work with beside its configuration. */
@@ -192,7 +196,6 @@ export interface PolicyServices {
   readonly store: SharedStore;
   /** Processes that serve the same traffic, at least 1: what each keeps of a limit that is not counted centrally. */
   peers(): number;
-  readonly load: Load;
   /** Counts against limits after the fact: what a request turned out to weigh. */
   charge(tenant: string, charges: readonly Charge[], done: (spending: Spending) => void): void;
 }

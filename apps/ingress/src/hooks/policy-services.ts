@@ -14,7 +14,7 @@ const STORE_BYTES = 64 * 1024 * 1024;
 export function policyServices(
   runtime: Pick<Runtime, 'bus' | 'clock' | 'random'>,
   sharedSecret: Uint8Array | undefined,
-  more: Pick<PolicyServices, 'charge' | 'load' | 'peers'>,
+  more: Pick<PolicyServices, 'charge' | 'peers'>,
 ): PolicyServices {
   const { clock, random } = runtime;
   return { clock, random, timers: systemTimers, store: storeOf(runtime, sharedSecret), ...more };

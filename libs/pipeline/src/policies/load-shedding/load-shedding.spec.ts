@@ -1,47 +1,34 @@
-import { isRefusal } from '@sallyport/contracts';
-import { policyInput } from '@sallyport/testkit';
-import type { Load } from '../../policy';
-import { servicesWithoutMemory } from '../../policy-services';
+import { someRoute } from '@sallyport/testkit';
+import { compileRoute } from '../../compile';
 import { loadShedding } from './load-shedding';
 
-function verdictFor(priority: 'low' | 'normal' | 'high', load: Load, byte = 0): unknown {
-  const input = policyInput();
-  const random = (count: number): Uint8Array => new Uint8Array(count).fill(byte);
-  const hooks = loadShedding.compile({ priority }, input.exchange.route, { ...servicesWithoutMemory, load, random });
-  return hooks.admit!(input);
-}
-
 describe('shedding load', () => {
-  it('draws nothing in quiet times', () => {
-    const load: Load = { busy: () => false, sheds: () => fail() };
-    expect(verdictFor('low', load)).toBeUndefined();
-  });
+  const carrying = (...priorities: string[]): ReturnType<typeof compileRoute> =>
+    compileRoute(
+      someRoute({ policies: priorities.map((priority) => ({ policy: 'load-shedding', config: { priority } })) }),
+    );
 
-  it('asks for its priority, and with a chance that differs from request to request', () => {
-    const asked: [string, number][] = [];
-    const load: Load = { busy: () => true, sheds: (priority, chance) => asked.push([priority, chance]) === 0 };
-    verdictFor('normal', load, 0);
-    verdictFor('normal', load, 128);
-    expect(asked.map(([priority, chance]) => [priority, Math.round(chance * 100)])).toEqual([
-      ['normal', 0],
-      ['normal', 50],
+  it('gives a route its priority, the last policy counting', () => {
+    expect([carrying().priority, carrying('low').priority, carrying('low', 'high').priority]).toEqual([
+      'normal',
+      'low',
+      'high',
     ]);
   });
 
-  it('turns away at once, and tells callers to come back at different moments around a second', () => {
-    const load: Load = { busy: () => true, sheds: () => true };
-    const waits = [0, 128, 255].map((byte) => {
-      const refusal = verdictFor('low', load, byte);
-      return isRefusal(refusal) ? [refusal.code, refusal.retryAfterMs] : undefined;
-    });
-    expect(waits).toEqual([
-      ['INGRESS_OVERLOADED', 700],
-      ['INGRESS_OVERLOADED', 1001],
-      ['INGRESS_OVERLOADED', 1300],
-    ]);
+  it('wins over what the route says itself', () => {
+    const route = someRoute({ priority: 'high' });
+    expect(compileRoute(route).priority).toBe('high');
+    const policies = [{ policy: 'load-shedding', config: { priority: 'low' } }];
+    expect(compileRoute({ ...route, policies }).priority).toBe('low');
+  });
+
+  it('adds no hook: who is turned away is turned away before any of them', () => {
+    const compiled = carrying('low');
+    expect([compiled.admit, compiled.authorised, compiled.settle]).toEqual([[], [], []]);
+  });
+
+  it('knows three priorities', () => {
+    expect(loadShedding.config.safeParse({ priority: 'urgent' }).success).toBe(false);
   });
 });
-
-function fail(): never {
-  throw new Error('not to be asked');
-}

@@ -87,14 +87,15 @@ export const rateLimit = definePolicy({
   compile: ({ limits, limit, window: period, ...rest }, route, services) => {
     const compiled = (limits ?? [{ ...rest, limit: limit!, window: period! }]).map((one) => compileLimit(one, route));
     const [only] = compiled;
-    if (compiled.length === 1 && !only!.bytes) return { charges: (input) => chargesOf(only!, input, 1) };
+    if (compiled.length === 1 && !only!.bytes) return { charges: (input) => chargesFor(only!, input, 1) };
     const weighing = compiled.some(({ bytes }) => bytes);
     /** What this policy remembers of a request: what it was counted against. */
     const counted = {};
     return {
       charges: (input) => {
         const announced = Math.max(1, input.request.contentLength ?? 0);
-        const charges = compiled.flatMap((one) => chargesOf(one, input, one.bytes ? announced : 1));
+        const charges: Charge[] = [];
+        for (const one of compiled) charges.push(...chargesFor(one, input, one.bytes ? announced : 1));
         if (weighing) input.exchange.keep(counted, charges);
         return charges;
       },
@@ -130,8 +131,10 @@ function owe(
   });
 }
 
-function chargesOf(limit: CompiledLimit, input: PolicyInput, cost: number): Charge[] {
-  return limit.keys(input).map((key) => limit.charge(key, cost));
+function chargesFor(limit: CompiledLimit, input: PolicyInput, cost: number): Charge[] {
+  const charges: Charge[] = [];
+  for (const key of limit.keys(input)) charges.push(limit.charge(key, cost));
+  return charges;
 }
 
 function compileLimit(one: OneLimit, route: PolicyRoute): CompiledLimit {
@@ -139,17 +142,16 @@ function compileLimit(one: OneLimit, route: PolicyRoute): CompiledLimit {
   const policy = nameOf(one);
   const by = Array.isArray(one.by) ? one.by : [one.by];
   const prefix = `${route.service}/${route.version}:${policy}:${by.map(labelOf).join('+')}:`;
-  const fixed = {
-    policy,
-    limit,
-    windowSeconds: parseDuration(period) / 1000,
-    burst: Math.min(burst ?? limit, limit),
-    ...(unit === 'bytes' && { unit: 'content-bytes' as const }),
-  };
+  const windowSeconds = parseDuration(period) / 1000;
+  const atOnce = Math.min(burst ?? limit, limit);
   const [first] = by;
   return {
     bytes: unit === 'bytes',
-    charge: (key, cost) => ({ ...fixed, key, cost }),
+    // Written out: a spread costs ten times as much, and this is made for every request.
+    charge:
+      unit === 'bytes'
+        ? (key, cost) => ({ policy, key, limit, windowSeconds, burst: atOnce, cost, unit: 'content-bytes' })
+        : (key, cost) => ({ policy, key, limit, windowSeconds, burst: atOnce, cost }),
     keys:
       by.length === 1 && typeof first === 'string'
         ? (input) => [prefix + countedBy(first, input)]
