@@ -1,11 +1,6 @@
-import { refuse, type Snapshot } from "@sallyport/contracts";
-import {
-  builtInModels,
-  compileModels,
-  openWires,
-  systemTimers,
-} from "@sallyport/ai";
-import { LocalVerifier, pepperBytes, readPepper } from "@sallyport/identity";
+import { refuse, type Snapshot } from '@sallyport/contracts';
+import { builtInModels, compileModels, openWires, systemTimers } from '@sallyport/ai';
+import { LocalVerifier, pepperBytes, readPepper } from '@sallyport/identity';
 import {
   createAdminApp,
   describeAddress,
@@ -19,43 +14,36 @@ import {
   startHealth,
   watchAdminToken,
   watchKeyDirectory,
-} from "@sallyport/platform";
-import { PolicyCompiler } from "@sallyport/pipeline";
-import { fetchDocument, UpstreamPools } from "@sallyport/proxy";
-import { createPseudonym } from "@sallyport/trail";
-import { endsWithinMs, type IngressConfig } from "./config";
-import {
-  joinEngines,
-  openRemoteConsults,
-  type Engines,
-  type OpenConsults,
-} from "./consults";
-import {
-  summaryOf,
-  type IngressFacts,
-  type IngressStatus,
-} from "./admin/status";
-import { drainExchanges } from "./drain";
-import type { Exchange } from "./exchange";
-import { Gateway } from "./gateway";
-import type { GatewayParts } from "./gateway-parts";
-import { policyServices } from "./hooks/policy-services";
-import { settlePolicies } from "./hooks/settle";
-import { IngressModule } from "./ingress.module";
-import { plainConnection } from "./listeners/connection";
-import { listenHttp } from "./listeners/http";
-import { addressOf } from "./listeners/listeners-file";
-import { openListeners } from "./listeners/open-listeners";
-import { SocketAnswers } from "./listeners/socket-answers";
-import { Recorder } from "./record";
-import { refuseExchange } from "./refuse";
-import { showPage } from "./render/page";
-import { CurrentConfiguration } from "./runtime/current-configuration";
-import { snapshotSource } from "./runtime/snapshot-source";
-import { Upstreams } from "./send/upstreams";
-import { openUsageLedger } from "./usage-ledger";
-import { ExchangeWatch } from "./watch";
-import type { WorkerLink } from "./workers/worker-link";
+} from '@sallyport/platform';
+import { PolicyCompiler } from '@sallyport/pipeline';
+import { fetchDocument, UpstreamPools } from '@sallyport/proxy';
+import { createPseudonym } from '@sallyport/trail';
+import { endsWithinMs, type IngressConfig } from './config';
+import { joinEngines, openRemoteConsults, type Engines, type OpenConsults } from './consults';
+import { summaryOf, upstreamsOf, type IngressFacts, type IngressStatus } from './admin/status';
+import { drainExchanges } from './drain';
+import type { Exchange } from './exchange';
+import { Gateway } from './gateway';
+import type { GatewayParts } from './gateway-parts';
+import { policyServices } from './hooks/policy-services';
+import { settlePolicies } from './hooks/settle';
+import { IngressModule } from './ingress.module';
+import { plainConnection } from './listeners/connection';
+import { listenHttp, type HttpListener } from './listeners/http';
+import { addressOf } from './listeners/listeners-file';
+import { openListeners } from './listeners/open-listeners';
+import { SocketAnswers } from './listeners/socket-answers';
+import { Overload } from './overload/overload';
+import { ProcessSignals } from './overload/process-signals';
+import { Recorder } from './record';
+import { refuseExchange } from './refuse';
+import { showPage } from './render/page';
+import { CurrentConfiguration } from './runtime/current-configuration';
+import { snapshotSource } from './runtime/snapshot-source';
+import { Upstreams } from './send/upstreams';
+import { openUsageLedger } from './usage-ledger';
+import { ExchangeWatch } from './watch';
+import type { WorkerLink } from './workers/worker-link';
 
 export interface RunningIngress extends Running {
   /** Where the data door listens: `http://host:port` or `unix:/path`. */
@@ -89,93 +77,57 @@ export async function startIngress(
       clock,
       peppers: [readPepper(1, config.pepper)],
       fetchJwks: fetchDocument,
-      fetchFailed: (url, error) =>
-        logger.warn({ url, err: error }, "a key set could not be fetched"),
+      fetchFailed: (url, error) => logger.warn({ url, err: error }, 'a key set could not be fetched'),
     });
     const upstreams = opened.push(new Upstreams(new UpstreamPools(), runtime));
     const policies = new PolicyCompiler(
-      policyServices(
-        runtime,
-        engines ? undefined : pepperBytes(config.pepper),
-        {
-          charge: (tenant, charges, done) =>
-            consults.limiter.spend(tenant, charges, done),
-          load: { busy: () => false, sheds: () => false },
-          peers: () => config.workers,
-        },
-      ),
+      policyServices(runtime, engines ? undefined : pepperBytes(config.pepper), {
+        charge: (tenant, charges, done) => consults.limiter.spend(tenant, charges, done),
+        load: { busy: () => false, sheds: () => false },
+        peers: () => config.workers,
+      }),
     );
-    const current = new CurrentConfiguration(
-      policies,
-      ({ snapshot, upstreams: apis }) => {
-        const table = compileModels(snapshot);
-        verifier.setTrust(snapshot.trust);
-        consults.useModels(table);
-        upstreams.use(apis, table.origins);
-      },
-    );
+    const current = new CurrentConfiguration(policies, ({ snapshot, upstreams: apis }) => {
+      const table = compileModels(snapshot);
+      verifier.setTrust(snapshot.trust);
+      consults.useModels(table);
+      upstreams.use(apis, table.origins);
+    });
     // Among the first to open and the last to end: it says why there is no traffic yet, and no more.
     const isConfigured = () => current.current !== undefined;
     await openHealth(config, runtime, isConfigured, opened);
 
-    const classOf = (tenant: string, model: string) =>
-      current.classOf(tenant, model);
+    const classOf = (tenant: string, model: string) => current.classOf(tenant, model);
     const consults: OpenConsults = opened.push(
-      engines
-        ? joinEngines(engines)
-        : openRemoteConsults(config, runtime, verifier, classOf),
+      engines ? joinEngines(engines) : openRemoteConsults(config, runtime, verifier, classOf),
     );
     consults.useModels(builtInModels());
     const ledger = opened.push(await openUsageLedger(runtime));
-    const parts = gatewayParts(
-      config,
+    const overload: Overload = openOverload(
       runtime,
-      current,
-      consults,
-      upstreams,
-      ledger,
+      () => gateway.open,
+      () => listener,
+      opened,
     );
+    const parts = gatewayParts(config, runtime, current, consults, upstreams, overload, ledger);
     const gateway = new Gateway(parts);
-    metrics
-      .gauge("sallyport_ingress_inflight", "Exchanges under way")
-      .observe(() => gateway.open.size);
+    let listener: HttpListener | undefined = undefined;
+    metrics.gauge('sallyport_ingress_inflight', 'Exchanges under way').observe(() => gateway.open.size);
 
     if (!engines) {
       const { dataDir } = config;
-      opened.push(
-        await watchKeyDirectory({
-          bus,
-          dataDir,
-          clock,
-          logger,
-          apply: verifier.keys,
-        }),
-      );
+      opened.push(await watchKeyDirectory({ bus, dataDir, clock, logger, apply: verifier.keys }));
     }
-    const source = opened.push(
-      snapshotSource(engines ? undefined : config.catalogUrl),
-    );
-    const apply = (snapshot: Snapshot) =>
-      inSlices(current.apply(snapshot), { clock });
+    const source = opened.push(snapshotSource(engines ? undefined : config.catalogUrl));
+    const apply = (snapshot: Snapshot) => inSlices(current.apply(snapshot), { clock });
     const reader = opened.push(
-      await openSnapshotReader({
-        bus,
-        dataDir: config.dataDir,
-        pull: source.pull,
-        runtime,
-        apply,
-      }),
+      await openSnapshotReader({ bus, dataDir: config.dataDir, pull: source.pull, runtime, apply }),
     );
 
     const { broken, tunnel } = new SocketAnswers(runtime, parts, gateway.open);
-    const listener = opened.push(
+    const door = opened.push(
       config.listeners
-        ? await openListeners(config.listeners, {
-            handle: gateway.handle,
-            runtime,
-            broken,
-            tunnel,
-          })
+        ? await openListeners(config.listeners, { handle: gateway.handle, runtime, broken, tunnel })
         : await listenHttp({
             address: config.listen.http,
             handle: gateway.handle,
@@ -184,45 +136,59 @@ export async function startIngress(
             tunnel,
           }),
     );
-    const checksMs = config.listeners?.map(({ limits }) => limits.checkMs) ?? [
-      plainConnection.limits.checkMs,
-    ];
+    listener = door;
+    const checksMs = config.listeners?.map(({ limits }) => limits.checkMs) ?? [plainConnection.limits.checkMs];
     opened.push(new ExchangeWatch(gateway.open, parts, Math.min(...checksMs)));
     const facts = (): IngressFacts => ({
       node: config.nodeName,
       pid: process.pid,
       revision: reader.revision() ?? null,
       exchanges: gateway.open.size,
-      sockets: listener.sockets,
+      sockets: door.sockets,
+      upstreams: upstreams.status(),
     });
-    const status = async () =>
-      summaryOf(config.nodeName, link ? await link.everybody() : [facts()]);
+    const everybody = async () => (link ? await link.everybody() : [facts()]);
+    const status: IngressStatus = {
+      read: async () => summaryOf(config.nodeName, await everybody()),
+      upstreams: async () => upstreamsOf(await everybody()),
+    };
     await openAdmin(config, runtime, status, opened);
     if (link) {
       const ready = () => readiness(isConfigured(), life?.reason !== undefined);
       opened.push(link.speak({ metrics, ready, facts }));
       link.listening();
     }
-    const cutShort = (exchange: Exchange) =>
-      parts.refuse(exchange, refuse("INGRESS_OVERLOADED"));
+    const cutShort = (exchange: Exchange) => parts.refuse(exchange, refuse('INGRESS_OVERLOADED'));
     opened.push({
-      close: () =>
-        drainExchanges({
-          open: gateway.open,
-          listeners: [listener],
-          config,
-          reason: life?.reason,
-          cutShort,
-        }),
+      close: () => drainExchanges({ open: gateway.open, listeners: [door], config, reason: life?.reason, cutShort }),
     });
     return {
       endsWithinMs: endsWithinMs(config),
-      address: config.listeners
-        ? addressOf(config.listeners[0]!)
-        : describeAddress(config.listen.http),
+      address: config.listeners ? addressOf(config.listeners[0]!) : describeAddress(config.listen.http),
       revision: () => reader.revision(),
     };
   });
+}
+
+/** Watches how busy this process is. @param listener undefined until it is open. */
+function openOverload(
+  { random, metrics, logger }: Runtime,
+  open: () => ReadonlySet<Exchange>,
+  listener: () => HttpListener | undefined,
+  opened: Opened,
+): Overload {
+  const sockets = () => (listener()?.sockets ?? 0) / (listener()?.capacity ?? 1);
+  const signals = opened.push(new ProcessSignals(sockets));
+  return opened.push(
+    new Overload({
+      read: signals.read,
+      underWay: open,
+      random,
+      metrics,
+      logger,
+      onPressure: ({ lean, closed }) => listener()?.relieve(lean, closed),
+    }),
+  );
 }
 
 async function openHealth(
@@ -233,46 +199,24 @@ async function openHealth(
 ): Promise<void> {
   if (!listen.health) return;
   const ready = () => readiness(isConfigured(), opened.ending);
-  opened.push(
-    await startHealth({
-      address: listen.health,
-      metrics,
-      ready,
-      started: isConfigured,
-    }),
-  );
+  opened.push(await startHealth({ address: listen.health, metrics, ready, started: isConfigured }));
 }
 
 async function openAdmin(
   { listen }: IngressConfig,
   runtime: Runtime,
-  read: IngressStatus["read"],
+  status: IngressStatus,
   opened: Opened,
 ): Promise<void> {
   const address = listen.admin;
   if (!address) return;
   const adminToken = opened.push(await watchAdminToken(runtime.bus));
-  const module = IngressModule.with({ read });
-  opened.push(
-    await createAdminApp({
-      module,
-      area: "ingress",
-      address,
-      runtime,
-      adminToken,
-      title: "Ingress",
-    }),
-  );
+  const module = IngressModule.with(status);
+  opened.push(await createAdminApp({ module, area: 'ingress', address, runtime, adminToken, title: 'Ingress' }));
 }
 
-function readiness(
-  configured: boolean,
-  draining: boolean,
-): { ready: boolean; reasons: string[] } {
-  const reasons = [
-    ...(configured ? [] : ["no configuration yet"]),
-    ...(draining ? ["draining"] : []),
-  ];
+function readiness(configured: boolean, draining: boolean): { ready: boolean; reasons: string[] } {
+  const reasons = [...(configured ? [] : ['no configuration yet']), ...(draining ? ['draining'] : [])];
   return { ready: reasons.length === 0, reasons };
 }
 
@@ -282,48 +226,29 @@ function gatewayParts(
   current: CurrentConfiguration,
   consults: OpenConsults,
   upstreams: Upstreams,
-  ledger: { append: GatewayParts["models"]["ledger"] },
+  overload: Overload,
+  ledger: { append: GatewayParts['models']['ledger'] },
 ): GatewayParts {
   const { showConfigVersion } = config;
   const { publicUrl } = config;
   const pseudonym = createPseudonym(pepperBytes(config.pepper));
-  const recorder = new Recorder({
-    trail,
-    pseudonym,
-    clock,
-    random,
-    metrics,
-    logger,
-  });
-  const refuseWith: GatewayParts["refuse"] = (
-    exchange,
-    refusal,
-    connection,
-  ) => {
+  const recorder = new Recorder({ trail, pseudonym, clock, random, metrics, logger });
+  const refuseWith: GatewayParts['refuse'] = (exchange, refusal, connection) => {
     try {
-      refuseExchange(
-        exchange,
-        refusal,
-        { publicUrl, showConfigVersion },
-        connection === "close",
-      );
+      refuseExchange(exchange, refusal, { publicUrl, showConfigVersion }, connection === 'close');
     } catch (error) {
       failed(exchange, error);
     }
   };
-  const failed: GatewayParts["failed"] = (exchange, error) => {
+  const failed: GatewayParts['failed'] = (exchange, error) => {
     logger.error(
-      {
-        err: error,
-        request_id: exchange.requestId,
-        trace_id: exchange.trace?.traceId,
-      },
-      "a request failed by our own fault",
+      { err: error, request_id: exchange.requestId, trace_id: exchange.trace?.traceId },
+      'a request failed by our own fault',
     );
-    if (!exchange.over) exchange.outcome = "internal_error";
-    refuseWith(exchange, refuse("INTERNAL"), "close");
+    if (!exchange.over) exchange.outcome = 'internal_error';
+    refuseWith(exchange, refuse('INTERNAL'), 'close');
   };
-  const record: GatewayParts["record"] = (exchange, go) => {
+  const record: GatewayParts['record'] = (exchange, go) => {
     settlePolicies(exchange, logger);
     recorder.record(exchange, go);
   };
@@ -334,13 +259,9 @@ function gatewayParts(
     logger,
     consults,
     upstreams,
+    overload,
     models: {
-      wires: openWires({
-        pools: upstreams.pools,
-        clock,
-        timers: systemTimers,
-        random,
-      }),
+      wires: openWires({ pools: upstreams.pools, clock, timers: systemTimers, random }),
       timers: systemTimers,
       ledger: (settlement) => ledger.append(settlement),
     },

@@ -1,21 +1,12 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from "node:http";
-import {
-  createServer as createTlsServer,
-  type Server as TlsServer,
-} from "node:https";
-import type { Socket } from "node:net";
-import { ListenError, type Address, type Closable } from "@sallyport/platform";
-import type { ListenerLimits } from "@sallyport/proxy";
-import type { Connection, Handle } from "./connection";
-import type { Http2Sessions } from "./http2-session";
-import type { TlsDoor } from "./tls-door";
-import { upgrading } from "./upgrade";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { ListenError, type Address, type Closable } from '@sallyport/platform';
+import type { ListenerLimits } from '@sallyport/proxy';
+import type { Connection, Handle } from './connection';
+import type { Http2Sessions } from './http2-session';
+import type { TlsDoor } from './tls-door';
+import { upgrading } from './upgrade';
 
 export interface HttpListener extends Closable {
   /** Goes on accepting, and tells every client with its next answer that this connection is its last. */
@@ -56,17 +47,11 @@ export interface HttpListenerOptions {
  *
  * @throws ListenError
  */
-export async function listenHttp(
-  options: HttpListenerOptions,
-): Promise<HttpListener> {
+export async function listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
   const { connection, tls, http2 } = options;
   const messages = messageOptions(connection.limits);
   const server = tls
-    ? createTlsServer({
-        ...messages,
-        ...tls.options,
-        ALPNProtocols: http2 ? ["h2", "http/1.1"] : ["http/1.1"],
-      })
+    ? createTlsServer({ ...messages, ...tls.options, ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'] })
     : createServer(messages);
   server.maxHeadersCount = 0;
   server.maxRequestsPerSocket = connection.limits.requestsPerSocket;
@@ -75,41 +60,32 @@ export async function listenHttp(
   let draining = false;
   let lean = false;
 
-  server.on("connection", (socket: Socket) => {
+  server.on('connection', (socket: Socket) => {
     sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+    socket.on('close', () => sockets.delete(socket));
   });
   const take = tls
     ? (incoming: IncomingMessage, response: ServerResponse) =>
         options.handle(incoming, response, tls.connectionOf(incoming.socket))
-    : (incoming: IncomingMessage, response: ServerResponse) =>
-        options.handle(incoming, response, connection);
-  server.on("request", (incoming, response) => {
-    if (draining || lean) response.setHeader("connection", "close");
+    : (incoming: IncomingMessage, response: ServerResponse) => options.handle(incoming, response, connection);
+  server.on('request', (incoming, response) => {
+    if (draining || lean) response.setHeader('connection', 'close');
     take(incoming, response);
   });
   // Whether the body is wanted is known after the head was judged; Node would ask for it at once.
-  server.on("checkContinue", take);
-  server.on("checkExpectation", take);
-  server.on("upgrade", (incoming, socket, early) => {
+  server.on('checkContinue', take);
+  server.on('checkExpectation', take);
+  server.on('upgrade', (incoming, socket, early) => {
     options.handle(
       ...upgrading(incoming, socket as Socket, early),
       tls ? tls.connectionOf(socket as Socket) : connection,
     );
   });
-  server.on("connect", (incoming, socket) =>
-    options.tunnel(incoming, socket as Socket),
-  );
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
-    options.broken(error, socket as Socket),
-  );
+  server.on('connect', (incoming, socket) => options.tunnel(incoming, socket as Socket));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => options.broken(error, socket as Socket));
   if (tls) tls.guard(server as TlsServer, http2);
   else if (http2)
-    recognisePreface(
-      server,
-      (socket) => http2.accept(socket, { ...connection, http2: true }),
-      connection,
-    );
+    recognisePreface(server, (socket) => http2.accept(socket, { ...connection, http2: true }), connection);
 
   await bind(server, options.address);
   return {
@@ -140,8 +116,7 @@ export async function listenHttp(
       server.closeAllConnections();
       // Handshakes that never ended, and connections that belong to nobody yet.
       for (const socket of sockets) socket.destroy();
-      if (sockets.size > 0)
-        await new Promise<void>((resolve) => server.once("close", resolve));
+      if (sockets.size > 0) await new Promise<void>((resolve) => server.once('close', resolve));
     },
   };
 }
@@ -164,19 +139,13 @@ function messageOptions(limits: ListenerLimits): ServerOptions {
 }
 
 /** RFC 9113 §3.4: no request of HTTP/1 begins like this one. */
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
 /** Looks at the first bytes of a plain connection: clients that know that HTTP/2 is served say so with them (§3.3). */
-function recognisePreface(
-  server: Server,
-  accept: (socket: Socket) => void,
-  { limits }: Connection,
-): void {
-  const [serveHttp1] = server.listeners("connection") as ((
-    socket: Socket,
-  ) => void)[];
-  server.removeListener("connection", serveHttp1!);
-  server.on("connection", (socket: Socket) => {
+function recognisePreface(server: Server, accept: (socket: Socket) => void, { limits }: Connection): void {
+  const [serveHttp1] = server.listeners('connection') as ((socket: Socket) => void)[];
+  server.removeListener('connection', serveHttp1!);
+  server.on('connection', (socket: Socket) => {
     const silent = setTimeout(() => socket.destroy(), limits.headersMs);
     let first = Buffer.alloc(0);
     const look = (): void => {
@@ -184,28 +153,26 @@ function recognisePreface(
       if (chunk === null) return;
       first = Buffer.concat([first, chunk]);
       const compared = Math.min(first.length, PREFACE.length);
-      const begins = first
-        .subarray(0, compared)
-        .equals(PREFACE.subarray(0, compared));
+      const begins = first.subarray(0, compared).equals(PREFACE.subarray(0, compared));
       // A part of the preface could still become a method nobody knows; three bytes tell it from all that exist.
       if (begins && compared < 3) return;
       clearTimeout(silent);
-      socket.removeListener("readable", look);
-      socket.removeListener("error", ignore);
+      socket.removeListener('readable', look);
+      socket.removeListener('error', ignore);
       socket.unshift(first);
       if (begins) accept(socket);
       else serveHttp1!.call(server, socket);
     };
     const ignore = (): void => undefined;
-    socket.on("readable", look);
-    socket.on("error", ignore);
-    socket.on("close", () => clearTimeout(silent));
+    socket.on('readable', look);
+    socket.on('error', ignore);
+    socket.on('close', () => clearTimeout(silent));
   });
 }
 
 function bind(server: Server | TlsServer, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) =>
+    server.once('error', (error: NodeJS.ErrnoException) =>
       reject(new ListenError(address, error.code ?? error.message)),
     );
     server.listen(address, () => resolve());
