@@ -51,7 +51,7 @@ export function openRemoteConsults(
   classOf: (tenant: string, model: string) => RouteClass | undefined,
 ): OpenConsults {
   const { auth, rateLimit, waf, aiRouter } = config.consult;
-  const windowOf = fallbackWindows(runtime.metrics, runtime.clock);
+  const windows = fallbackWindows(runtime);
   const verifier = new RemoteVerifier({ target: auth, runtime });
   const live = new LiveCount(join(config.dataDir, 'live-ingresses'), (error) =>
     runtime.logger.warn({ err: error }, 'the number of ingresses cannot be kept on disk'),
@@ -66,14 +66,17 @@ export function openRemoteConsults(
     models: (tenant, principal) => standIn.models(tenant, principal),
   });
   const share = new ShareLimiter(new MemorySource(runtime.clock), () => live.count);
+  const windowOf = (service: string, client: { state(): 'up' | 'down' }) =>
+    windows.of(service, () => client.state() === 'up');
   return {
-    verifier: verifierWithFallback(verifier, local, windowOf('auth')),
-    limiter: limiterWithFallback(limiter, share, windowOf('rate-limit')),
-    inspector: inspectorWithFallback(inspector, windowOf('waf')),
-    router: modelRouterWithFallback(router, standIn, classOf, windowOf('ai-router')),
+    verifier: verifierWithFallback(verifier, local, windowOf('auth', verifier)),
+    limiter: limiterWithFallback(limiter, share, windowOf('rate-limit', limiter)),
+    inspector: inspectorWithFallback(inspector, windowOf('waf', inspector)),
+    router: modelRouterWithFallback(router, standIn, classOf, windowOf('ai-router', router)),
     useModels: (table) => standIn.use(table),
     close: async () => {
       await Promise.all([verifier.close(), limiter.close(), inspector.close(), router.close()]);
+      windows.close();
       await live.close();
     },
   };

@@ -6,7 +6,7 @@ import { credentials, Metadata, status, type ServiceError } from '@grpc/grpc-js'
 import { buckets, limitsV1, systemClock } from '@sallyport/contracts';
 import type { Charge, Spending } from '@sallyport/limits';
 import { createEmbeddedBus, createLogger, createMetrics, Unreachable, type Runtime } from '@sallyport/platform';
-import { redisBinary, startTestRedis, type TestRedis } from '@sallyport/testkit';
+import { MemoryTrail, redisBinary, startTestRedis, type TestRedis } from '@sallyport/testkit';
 import { Agent, request } from 'undici';
 import { readRateLimitConfig, startRateLimit, type RateLimitConfig, type RunningRateLimit } from '.';
 
@@ -38,6 +38,7 @@ beforeEach(async () => {
     config: base,
     clock: systemClock,
     random: randomBytes,
+    trail: new MemoryTrail(),
   } as unknown as Runtime;
   const at = (name: string) => ({ path: join(folder, `${name}.sock`) });
   config = { ...base, listen: { grpc: at('grpc'), admin: at('admin'), health: at('health') } };
@@ -154,6 +155,10 @@ when(`the rate-limit service with Redis${binary ? '' : ' (no redis-server or val
       service = undefined;
       await again.close();
     }
+    const records = (runtime.trail as MemoryTrail).bodies('control.reported');
+    expect(records.at(-1)).toMatchObject({
+      unmapped: { sallyport: { what: 'fallback', detail: { service: 'redis', mode: 'share' } } },
+    });
   });
 
   it('divides the limit by the replicas that shared Redis when it died', async () => {

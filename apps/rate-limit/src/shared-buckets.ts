@@ -1,6 +1,13 @@
 import { uuidv7 } from '@sallyport/contracts';
-import { LocalLimiter, MemorySource, ShareLimiter, type Limiter } from '@sallyport/limits';
-import { connectValkey, Unreachable, type Closable, type Runtime } from '@sallyport/platform';
+import { LocalLimiter, MemorySource, ShareLimiter, type Limiter, type StandIn } from '@sallyport/limits';
+import {
+  connectValkey,
+  FallbackWindow,
+  tellFallback,
+  Unreachable,
+  type Closable,
+  type Runtime,
+} from '@sallyport/platform';
 import { ReplicaCount } from './store/replica-count';
 import { ValkeySource } from './store/valkey-source';
 
@@ -31,7 +38,7 @@ export function memoryBuckets({ clock }: Pick<Runtime, 'clock'>): Buckets {
 
 /**
  * Several replicas count together in Redis or Valkey. While that does not answer in time, each takes its share of every
- * limit from memory, says so in its log and in `sallyport_limits_shared_source_up`, and never more than the share.
+ * limit from memory, never more, and that time is in its log, its metrics and the audit trail.
  * @throws Unreachable when Redis cannot be reached at start: a set URL means the real thing.
  */
 export async function sharedBuckets(url: string, runtime: Runtime, startMs: number): Promise<Buckets> {
@@ -39,15 +46,27 @@ export async function sharedBuckets(url: string, runtime: Runtime, startMs: numb
   const redis = connectValkey({ url, logger });
   const replicas = new ReplicaCount(redis, uuidv7(clock.now(), random));
   const memory = new MemorySource(clock);
-  const shared = new ValkeySource(redis, clock, (up, reason) => {
+  const onChange = (up: boolean, reason: string): void => {
     if (up) logger.info({ reason }, 'limits are shared');
-    else
-      logger.warn(
-        { reason, replicas: replicas.count },
-        'limits are not shared: this replica takes its share from memory',
-      );
+    else logger.debug({ reason }, 'Redis or Valkey does not answer in time');
+  };
+  const shared = new ValkeySource(redis, { clock, onChange });
+  const window = new FallbackWindow('redis', {
+    clock,
+    seconds: metrics.counter(
+      'sallyport_limits_fallback_seconds_total',
+      'Time in which limits were not counted in Redis or Valkey.',
+      ['service', 'mode'],
+    ),
+    isUp: () => shared.up,
+    ...tellFallback(runtime, {
+      began: 'limits are not shared: this replica takes its share from memory',
+      ended: 'limits are counted in one place again',
+    }),
   });
   const close = async (): Promise<void> => {
+    window.close();
+    shared.close();
     await replicas.close();
     redis.disconnect();
   };
@@ -62,7 +81,7 @@ export async function sharedBuckets(url: string, runtime: Runtime, startMs: numb
     .observe(() => (shared.up ? 1 : 0));
   const ownShare = new ShareLimiter(memory, () => replicas.count);
   return {
-    limiter: new LocalLimiter(shared, () => 1, ownShare),
+    limiter: new LocalLimiter(shared, () => 1, watched(ownShare, window)),
     source: 'valkey',
     get up() {
       return shared.up;
@@ -74,6 +93,20 @@ export async function sharedBuckets(url: string, runtime: Runtime, startMs: numb
       return memory.size;
     },
     close,
+  };
+}
+
+/** A share whose use is watched. */
+function watched(share: ShareLimiter, window: FallbackWindow): StandIn {
+  return {
+    spend(tenant, charges, done) {
+      window.stoodIn('share');
+      share.spend(tenant, charges, done);
+    },
+    follow(tenant, charges, spending) {
+      window.answered();
+      share.follow(tenant, charges, spending);
+    },
   };
 }
 

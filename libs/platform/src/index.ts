@@ -10,6 +10,7 @@ export * from './database/embedded-postgres';
 export { EmbeddedPostgresUnavailable } from './database/postgres-binaries';
 export * from './deadline-wheel';
 export * from './embedded-bus';
+export * from './fallback-window';
 export * from './health';
 export * from './key-directory-watch';
 export { Unreachable } from './keep-trying';

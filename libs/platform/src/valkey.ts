@@ -5,7 +5,10 @@ export interface ValkeyOptions {
   /** `redis://` or `rediss://`, also written `valkey://` or `valkeys://`. */
   readonly url: string;
   readonly logger: Logger;
-  /** After this long a command has failed, whatever becomes of it. Default 5 ms. */
+  /**
+   * After this long a command has failed, whatever becomes of it. Default 1 s: whoever cannot wait so long keeps a
+   * deadline of its own, since a timer here does not know whether the answer lies unread in the socket.
+   */
   readonly commandTimeoutMs?: number;
 }
 
@@ -15,7 +18,7 @@ const LONGEST_PAUSE_MS = 1_000;
  * Opens the connection to Redis or Valkey, and opens it again for ever. It is a cache of decisions: a command while there
  * is no connection fails at once instead of waiting in a queue, and none is repeated on the next connection.
  */
-export function connectValkey({ url, logger, commandTimeoutMs = 5 }: ValkeyOptions): Redis {
+export function connectValkey({ url, logger, commandTimeoutMs = 1_000 }: ValkeyOptions): Redis {
   // Loaded by the one application that counts there.
   const ioredis = require('ioredis') as typeof import('ioredis');
   const redis = new ioredis.Redis(url.replace(/^valkey/, 'redis'), {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +59,35 @@ class Replica {
 
 const passed = limitsV1.SpendReply.create({ allowed: true });
 const replyOf = (answers: limitsV1.Answer[]): limitsV1.DecideBatchReply => ({ answers, liveNodes: 1, shared: false });
+
+/** A replica in a process of its own. */
+async function startPeer(path: string) {
+  const script = `
+    const { Server, ServerCredentials } = require('@grpc/grpc-js');
+    const asIs = (bytes) => bytes;
+    const method = { path: ${JSON.stringify(limitsV1.LimitServiceService.decide.path)}, requestStream: true, responseStream: true,
+      requestSerialize: asIs, requestDeserialize: asIs, responseSerialize: asIs, responseDeserialize: asIs };
+    const server = new Server();
+    // Field 1 of each ask, which is field 2 of a batch, is its id; every ask of this test is small.
+    server.addService({ decide: method }, { decide: (call) => call.on('data', (batch) => {
+      const id = batch[batch.indexOf(0x08) + 1];
+      call.write(Buffer.from([0x0a, 6, 0x08, id, 0x12, 2, 0x08, 1]));
+    }).on('error', () => {}) });
+    server.bindAsync('unix:' + ${JSON.stringify(path)}, ServerCredentials.createInsecure(), () => process.send('up'));
+    process.on('disconnect', () => process.exit(0));
+  `;
+  const child = spawn(process.execPath, ['-e', script], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    cwd: process.cwd(),
+  });
+  await new Promise((resolve) => child.once('message', resolve));
+  const end = (): Promise<void> =>
+    new Promise((resolve) => {
+      child.once('exit', () => resolve());
+      child.disconnect();
+    });
+  return { path, end };
+}
 
 class Question extends Consult {
   readonly outcome: Promise<Answer | Silence>;
@@ -294,6 +324,58 @@ describe('DecideClient', () => {
     );
     await ask().outcome;
     expect(await metrics.exposition()).toMatch(/sallyport_consult_seconds_count\{[^}]*service="rate-limit"[^}]*\} 1/);
+  });
+
+  it('asks nobody who has missed three answers, probes, and asks again when a probe is answered', async () => {
+    const replica = replicas[0]!;
+    const answering = replica.reply;
+    connect();
+    await until(() => client.state() === 'up');
+    replica.reply = () => {};
+    expect(await Promise.all([ask(5), ask(5), ask(5)].map(({ outcome }) => outcome))).toEqual(['slow', 'slow', 'slow']);
+    expect(client.state()).toBe('down');
+    const asked = performance.now();
+    expect(await ask(2_000).outcome).toBe('down');
+    expect(performance.now() - asked).toBeLessThan(100);
+    const probes = () => replica.batches.flatMap(({ asks }) => asks).filter(({ spend }) => spend?.tenant === 'probe');
+    await until(() => probes().length >= 2);
+    expect(client.state()).toBe('down');
+    replica.reply = answering;
+    await until(() => client.state() === 'up');
+    expect(await ask().outcome).toMatchObject({ reply: { allowed: true } });
+  });
+
+  it('goes on with a replica that answers when another is slow', async () => {
+    const second = new Replica(join(folder, 'b.sock'));
+    await second.start();
+    replicas.push(second);
+    connect({ greets: true });
+    await until(() => replicas.every(({ batches }) => batches.length === 1));
+    replicas[0]!.reply = () => {};
+    const outcomes = await Promise.all(Array.from({ length: 6 }, () => ask(40).outcome));
+    expect(outcomes.filter((outcome) => outcome === 'slow')).toHaveLength(3);
+    for (let index = 0; index < 10; index++)
+      expect(await ask(1_000).outcome).toMatchObject({ reply: { allowed: true } });
+  });
+
+  it('takes an answer in that lay unread while this process was busy, and calls nobody slow for it', async () => {
+    const peer = await startPeer(replicas[0]!.path + '-2');
+    replicas[0] = { ...replicas[0]!, path: peer.path, kill: () => {} } as unknown as Replica;
+    connect();
+    try {
+      await until(() => client.state() === 'up');
+      for (let round = 0; round < 4; round++) {
+        const question = ask(20);
+        // It leaves at the end of this turn; then nothing of this process runs, and the peer answers.
+        await new Promise((resolve) => setImmediate(resolve));
+        const busy = performance.now() + 150;
+        while (performance.now() < busy);
+        expect(await question.outcome).toMatchObject({ reply: { allowed: true } });
+      }
+    } finally {
+      await client.close();
+      await peer.end();
+    }
   });
 
   it('answers down to everybody when it is closed', async () => {

@@ -165,6 +165,6 @@ export class DecideClient implements Closable {
     this.wasUp = up;
     const { service, target, runtime } = this.options;
     if (up) runtime.logger.info({ service, target }, `${service} answers`);
-    else runtime.logger.warn({ service, target }, `${service} is down: the availability contract applies`);
+    else runtime.logger.warn({ service, target }, `${service} does not answer`);
   }
 }

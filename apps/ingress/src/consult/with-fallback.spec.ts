@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { refuse, type Principal, type RequestHead } from '@sallyport/contracts';
 import type { PlanQuestion } from '@sallyport/ai';
+import { createMetrics, FallbackWindow, type Logger } from '@sallyport/platform';
+import type { AuditEvent, Trail } from '@sallyport/trail';
 import type { InspectionAnswer, InspectionHead } from '@sallyport/waf';
 import type { Silence } from './consult';
 import type { PausableInspection } from './remote-inspector';
-import { FallbackWindow } from './fallback-window';
 import {
+  fallbackWindows,
   inspectorWithFallback,
   limiterWithFallback,
   modelRouterWithFallback,
@@ -12,16 +15,15 @@ import {
   type OnFailure,
 } from './with-fallback';
 
-let time: number;
-let counted: [number, Record<string, string>][];
 let window: FallbackWindow;
 
 beforeEach(() => {
-  time = 0;
-  counted = [];
-  const add = (value = 1, labels = {}) => void counted.push([value, labels]);
-  window = new FallbackWindow('the-service', { now: () => time, monotonic: () => time }, { add });
+  const clock = { now: () => 0, monotonic: () => 0 };
+  const add = (): void => {};
+  const seconds = { add, series: () => ({ add }) };
+  window = new FallbackWindow('the-service', { clock, seconds, isUp: () => true, began: add, ended: add });
 });
+afterEach(() => window.close());
 
 const silences: Silence[] = ['down', 'slow', 'full'];
 
@@ -180,19 +182,48 @@ describe('while ai-router is silent', () => {
   });
 });
 
-describe('a fallback window', () => {
-  it('lasts from the first answer without the service to the next answer of the service', () => {
-    window.answered();
-    window.stoodIn('local');
-    time = 1_500;
-    window.stoodIn('local');
-    time = 2_000;
-    window.answered();
-    time = 9_000;
-    window.answered();
-    expect(counted).toEqual([
-      [1.5, { service: 'the-service', mode: 'local' }],
-      [0.5, { service: 'the-service', mode: 'local' }],
+describe('a stretch of time in which a service was stood in for', () => {
+  it('is a line of the log at either end and one record of the trail', () => {
+    let time = 1_795_000_000_000;
+    const lines: [string, unknown][] = [];
+    const records: AuditEvent[] = [];
+    const log = (level: string) => (fields: object) => void lines.push([level, fields]);
+    const windows = fallbackWindows({
+      app: 'ingress',
+      metrics: createMetrics('ingress'),
+      clock: { now: () => time, monotonic: () => time },
+      logger: { warn: log('warn'), info: log('info') } as unknown as Logger,
+      random: randomBytes,
+      trail: { append: (event: AuditEvent) => void records.push(event) } as unknown as Trail,
+    });
+    const waf = windows.of('waf', () => false);
+    for (let count = 0; count < 5; count++) waf.stoodIn('allow_flagged');
+    time += 2_500;
+    waf.answered();
+    windows.close();
+    expect(lines).toEqual([
+      ['warn', { service: 'waf', mode: 'allow_flagged' }],
+      ['info', { service: 'waf', mode: 'allow_flagged', requests: 5, milliseconds: 2_500 }],
+    ]);
+    expect(records.map(({ kind, tenant, body }) => [kind, tenant, body['unmapped']])).toEqual([
+      [
+        'control.reported',
+        'system',
+        {
+          sallyport: {
+            app: 'ingress',
+            detail: {
+              ended_at: '2026-11-18T11:06:42.500Z',
+              mode: 'allow_flagged',
+              requests: 5,
+              service: 'waf',
+              started_at: '2026-11-18T11:06:40.000Z',
+            },
+            kind: 'control.reported',
+            what: 'fallback',
+          },
+        },
+      ],
     ]);
   });
 });

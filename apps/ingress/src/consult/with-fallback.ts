@@ -1,20 +1,11 @@
-import {
-  isRefusal,
-  refuse,
-  type aiV1,
-  type Clock,
-  type Principal,
-  type Refusal,
-  type RouteClass,
-} from '@sallyport/contracts';
+import { isRefusal, refuse, type aiV1, type Principal, type Refusal, type RouteClass } from '@sallyport/contracts';
 import type { ModelRouter, Planned, PlanQuestion } from '@sallyport/ai';
 import type { Presented, Verifier, VerifierOutcome } from '@sallyport/identity';
 import type { Charge, Limiter, Spending, StandIn } from '@sallyport/limits';
-import type { Metrics } from '@sallyport/platform';
+import { FallbackWindow, tellFallback, type Runtime } from '@sallyport/platform';
 import type { Inspection, InspectionAnswer, InspectionHead, Inspector } from '@sallyport/waf';
 import { isSilence, type Silence } from './consult';
-import { FallbackWindow } from './fallback-window';
-import type { RemoteInspector } from './remote-inspector';
+import type { PausableInspection, RemoteInspector } from './remote-inspector';
 import type { RemoteLimiter } from './remote-limiter';
 import type { RemoteModelRouter } from './remote-model-router';
 import type { RemoteVerifier } from './remote-verifier';
@@ -38,7 +29,7 @@ export interface ConsultedInspector extends Inspector {
     head: InspectionHead,
     answer: (answer: InspectionAnswer, decidedBy?: DecidedBy) => void,
     onFailure?: OnFailure,
-  ): Inspection;
+  ): Inspection & Partial<PausableInspection>;
 }
 export interface ConsultedModelRouter extends ModelRouter {
   plan(question: PlanQuestion, done: (outcome: Planned | Refusal, decidedBy?: DecidedBy) => void): void;
@@ -47,11 +38,35 @@ export interface ConsultedModelRouter extends ModelRouter {
 /** What a route asks for when its request cannot be inspected. */
 export type OnFailure = 'deny' | 'allow_flagged';
 
-/** Makes the windows that count how long each service was stood in for. */
-export function fallbackWindows(metrics: Metrics, clock: Clock): (service: string) => FallbackWindow {
+/** The windows of one process, by service, and what ends those that are open. */
+export interface FallbackWindows {
+  of(service: string, isUp: () => boolean): FallbackWindow;
+  close(): void;
+}
+
+/**
+ * Makes the windows that tell how long each service was stood in for: as a metric, as one line of the log at either end,
+ * and as a record of the audit trail.
+ */
+export function fallbackWindows(
+  runtime: Pick<Runtime, 'app' | 'metrics' | 'clock' | 'logger' | 'random' | 'trail'>,
+): FallbackWindows {
+  const { metrics, clock } = runtime;
   const help = 'Time in which a service was stood in for.';
   const seconds = metrics.counter('sallyport_ingress_fallback_seconds_total', help, ['service', 'mode']);
-  return (service) => new FallbackWindow(service, clock, seconds);
+  const windows: FallbackWindow[] = [];
+  return {
+    of(service, isUp) {
+      const words = {
+        began: `${service} is stood in for: the availability contract applies`,
+        ended: `${service} decides again`,
+      };
+      const window = new FallbackWindow(service, { clock, seconds, isUp, ...tellFallback(runtime, words) });
+      windows.push(window);
+      return window;
+    },
+    close: () => windows.forEach((window) => window.close()),
+  };
 }
 
 /** auth: the same engine decides here, from the keys and trust entries of the last snapshot and within their bounds. */
@@ -105,30 +120,17 @@ export function inspectorWithFallback(
 ): ConsultedInspector {
   return {
     open(head, answer, onFailure = 'deny') {
-      const standIn = new SkippedInspection(onFailure, answer);
-      const inspection = remote.open(head, (outcome) => {
-        if (isSilence(outcome)) return standIn.take(outcome, window);
-        window.answered();
-        standIn.heard(outcome);
-        answer(outcome, 'service');
-      });
-      return {
-        body: (chunk) => inspection.body(chunk),
-        bodyEnd: () => {
-          inspection.bodyEnd();
-          standIn.bodyEnd();
-        },
-        close: (outcome) => {
-          standIn.close();
-          inspection.close(outcome);
-        },
-      };
+      const watched = new WatchedInspection(onFailure, window, answer);
+      watched.remote = remote.open(head, (outcome) => watched.hear(outcome));
+      return watched;
     },
   };
 }
 
-/** Answers in the place of a silent service, at the same points and in the same order as it would have. */
-class SkippedInspection {
+/** Hands on what the service says, and answers in the place of a silent one at the same points and in the same order. */
+class WatchedInspection implements PausableInspection {
+  /** Set as soon as it is open; answers may come before. */
+  remote: PausableInspection | undefined;
   private headAnswered = false;
   private bodyEnded = false;
   private over = false;
@@ -136,31 +138,48 @@ class SkippedInspection {
 
   constructor(
     private readonly onFailure: OnFailure,
+    private readonly window: FallbackWindow,
     private readonly answer: (answer: InspectionAnswer, decidedBy: DecidedBy) => void,
   ) {}
 
-  /** Where the service had got to before it fell silent. */
-  heard({ point }: InspectionAnswer): void {
-    if (point === 'request-head') this.headAnswered = true;
+  hear(outcome: InspectionAnswer | Silence): void {
+    if (isSilence(outcome)) return this.standIn(outcome);
+    this.window.answered();
+    if (outcome.point === 'request-head') this.headAnswered = true;
+    this.answer(outcome, 'service');
   }
 
-  take(why: Silence, window: FallbackWindow): void {
-    this.silent = true;
-    window.stoodIn(this.onFailure);
-    const point = this.headAnswered ? 'request-body' : 'request-head';
-    if (this.onFailure === 'deny') return this.deny(point, why);
-    if (!this.headAnswered) this.flag('request-head');
-    this.flagBody();
+  get clogged(): boolean {
+    return this.remote!.clogged;
+  }
+
+  whenFlowing(go: () => void): void {
+    this.remote!.whenFlowing(go);
+  }
+
+  body(chunk: Uint8Array): boolean {
+    return this.remote!.body(chunk);
   }
 
   /** A request with a body is answered a second time, also when nobody looked at it. */
   bodyEnd(): void {
+    this.remote!.bodyEnd();
     this.bodyEnded = true;
     this.flagBody();
   }
 
-  close(): void {
+  close(outcome: string): void {
     this.over = true;
+    this.remote!.close(outcome);
+  }
+
+  private standIn(why: Silence): void {
+    this.silent = true;
+    this.window.stoodIn(this.onFailure);
+    const point = this.headAnswered ? 'request-body' : 'request-head';
+    if (this.onFailure === 'deny') return this.deny(point, why);
+    if (!this.headAnswered) this.flag('request-head');
+    this.flagBody();
   }
 
   private flagBody(): void {

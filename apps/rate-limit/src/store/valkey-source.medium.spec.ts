@@ -19,6 +19,7 @@ const when = binary ? describe : describe.skip;
 when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valkey-server is installed)'}`, () => {
   let server: TestRedis;
   const opened: Redis[] = [];
+  const sources: ValkeySource[] = [];
 
   const connect = async (commandTimeout = PATIENT_MS): Promise<Redis> => {
     const redis = new Redis(server.url, { enableOfflineQueue: false, commandTimeout, retryStrategy: () => 20 });
@@ -27,25 +28,31 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
     if (redis.status !== 'ready') await new Promise<void>((resolve) => redis.once('ready', () => resolve()));
     return redis;
   };
+  const patient = (redis: Redis, budgetMs = PATIENT_MS, onChange: (up: boolean, reason: string) => void = () => {}) => {
+    const source = new ValkeySource(redis, { clock: systemClock, chance: () => 0, onChange, budgetMs });
+    sources.push(source);
+    return source;
+  };
   const draw = (source: ValkeySource, draws: Draw[], tenant = 'default'): Promise<Drawn | undefined> =>
     new Promise((resolve) => source.draw(tenant, draws, resolve));
 
   beforeAll(async () => {
     server = await startTestRedis(binary!);
   });
-  afterEach(() => opened.splice(0).forEach((redis) => redis.disconnect()));
+  afterEach(() => {
+    sources.splice(0).forEach((source) => source.close());
+    opened.splice(0).forEach((redis) => redis.disconnect());
+  });
   afterAll(() => server.close());
 
   describeLimitSource('Redis or Valkey', async () => {
     const redis = await connect();
     await redis.flushall();
-    return { source: new ValkeySource(redis, systemClock, () => {}), advance: pass, close: async () => {} };
+    return { source: patient(redis), advance: pass, close: async () => {} };
   });
 
   it('admits a limit once, however many replicas and connections draw on it at the same time', async () => {
-    const sources = await Promise.all(
-      [1, 2, 3].map(async () => new ValkeySource(await connect(), systemClock, () => {})),
-    );
+    const sources = await Promise.all([1, 2, 3].map(async () => patient(await connect())));
     const results = await Promise.all(
       Array.from({ length: 100 }, (_, index) =>
         draw(sources[index % 3]!, [{ key: 'shared', rate: tenPerMinute, cost: 1 }]),
@@ -57,7 +64,7 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
   it('leaves no key without an end of its life, and none that outlives its debt by more than a moment', async () => {
     const redis = await connect();
     await redis.flushall();
-    const source = new ValkeySource(redis, systemClock, () => {});
+    const source = patient(redis);
     await draw(source, [{ key: 'a', rate: tenPerMinute, cost: 4 }]);
     await draw(source, [{ key: 'b', rate: tenPerMinute, cost: 1 }]);
     const count = new ReplicaCount(redis, 'replica-1');
@@ -87,17 +94,17 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
 
   it('says that it cannot decide while the server stands still, asks it rarely, and comes back', async () => {
     const changes: boolean[] = [];
-    const source = new ValkeySource(await connect(100), systemClock, (up) => changes.push(up));
+    const source = patient(await connect(), 50, (up) => changes.push(up));
     const one = { key: 'slow', rate: tenPerMinute, cost: 1 };
     expect((await draw(source, [one]))!.taken).toBe(true);
     server.pause();
     try {
-      expect(await draw(source, [one])).toBeUndefined();
+      for (let count = 0; count < 3; count++) expect(await draw(source, [one])).toBeUndefined();
       const started = performance.now();
       expect(await Promise.all(Array.from({ length: 50 }, () => draw(source, [one])))).toEqual(
         Array(50).fill(undefined),
       );
-      expect(performance.now() - started).toBeLessThan(90);
+      expect(performance.now() - started).toBeLessThan(45);
     } finally {
       server.resume();
     }
@@ -111,10 +118,23 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
     expect(source.up).toBe(true);
   });
 
+  it('takes an answer in that lay unread while this process was busy, however late it is', async () => {
+    const source = patient(await connect(), 20);
+    const one = { key: 'busy', rate: tenPerMinute, cost: 1 };
+    await draw(source, [one]);
+    for (let round = 0; round < 3; round++) {
+      const answer = draw(source, [one]);
+      const until = performance.now() + 80;
+      // Nothing of this process runs meanwhile, and Redis answers.
+      while (performance.now() < until);
+      expect((await answer)?.taken).toBe(true);
+    }
+  });
+
   it('says so at once while there is no connection', async () => {
     const changes: [boolean, string][] = [];
     const redis = await connect();
-    const source = new ValkeySource(redis, systemClock, (...change) => changes.push(change));
+    const source = patient(redis, PATIENT_MS, (...change) => changes.push(change));
     redis.disconnect();
     expect(await draw(source, [{ key: 'a', rate: tenPerMinute, cost: 1 }])).toBeUndefined();
     expect(source.up).toBe(false);
