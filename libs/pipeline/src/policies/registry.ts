@@ -11,6 +11,7 @@ import { mock } from './mock/mock';
 import { pathRewrite } from './path-rewrite/path-rewrite';
 import { rateLimit } from './rate-limit/rate-limit';
 import { requestSize } from './request-size/request-size';
+import { requestValidation } from './request-validation/request-validation';
 import { responseCache } from './response-cache/response-cache';
 import { timeout } from './timeout/timeout';
 import { waf } from './waf/waf';
@@ -28,6 +29,7 @@ export const policies: readonly Policy[] = [
   pathRewrite,
   rateLimit,
   requestSize,
+  requestValidation,
   responseCache,
   timeout,
   waf,
