@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Metrics, ObservedCounter } from '@sallyport/platform';
+import type { Counter, Gauge, Labels, Metrics, ObservedCounter } from '@sallyport/platform';
 import type { TargetChange, UpstreamGroup } from '@sallyport/proxy';
 
 /** What became of a copy: sent, or why it was not. */
@@ -14,6 +14,10 @@ export class UpstreamMetrics {
   private readonly serving: Gauge;
   private readonly changes: Counter;
   private readonly mirror: Counter;
+  private readonly followed = new Map<
+    string,
+    { readonly state: UpstreamGroup['states'][number]; readonly labels: Labels }
+  >();
 
   constructor(metrics: Metrics) {
     const labels = ['upstream', 'target'];
@@ -30,16 +34,23 @@ export class UpstreamMetrics {
     this.mirror = metrics.counter('sallyport_upstream_mirrored_total', 'Copies of requests', ['upstream', 'outcome']);
   }
 
-  /** Reads the targets of a group from now on. */
-  follow(group: UpstreamGroup): void {
-    for (const [at, state] of group.states.entries()) {
-      const labels = { upstream: group.id, target: `${at} ${state.target.client.authority}` };
-      this.calls.observe(() => state.calls, labels);
-      this.failures.observe(() => state.failures, labels);
-      this.retries.observe(() => state.retries, labels);
-      this.ejections.observe(() => state.ejections, labels);
-      this.load.observe(() => state.load, labels);
-      this.serving.observe(() => (state.standing(group.parts.clock.monotonic()) === 'serving' ? 1 : 0), labels);
+  /** Reads these targets from now on, and no others; those that are gone serve nobody. */
+  follow(groups: Iterable<UpstreamGroup>): void {
+    const gone = new Map(this.followed);
+    for (const group of groups) {
+      for (const state of group.states) {
+        const labels = { upstream: group.id, target: state.target.client.authority + state.target.basePath };
+        const key = `${labels.upstream} ${labels.target}`;
+        gone.delete(key);
+        if (this.followed.get(key)?.state === state) continue;
+        this.followed.set(key, { state, labels });
+        this.observe(group, state, labels);
+      }
+    }
+    for (const [key, { labels }] of gone) {
+      this.followed.delete(key);
+      this.load.observe(() => 0, labels);
+      this.serving.observe(() => 0, labels);
     }
   }
 
@@ -49,5 +60,15 @@ export class UpstreamMetrics {
 
   mirrored(upstream: string, outcome: Mirrored): void {
     this.mirror.add(1, { upstream, outcome });
+  }
+
+  private observe(group: UpstreamGroup, state: UpstreamGroup['states'][number], labels: Labels): void {
+    const { clock } = group.parts;
+    this.calls.observe(() => state.calls, labels);
+    this.failures.observe(() => state.failures, labels);
+    this.retries.observe(() => state.retries, labels);
+    this.ejections.observe(() => state.ejections, labels);
+    this.load.observe(() => state.load, labels);
+    this.serving.observe(() => (state.standing(clock.monotonic()) === 'serving' ? 1 : 0), labels);
   }
 }

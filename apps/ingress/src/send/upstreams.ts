@@ -76,6 +76,7 @@ export class Upstreams {
     }
     for (const [id, { group }] of this.current) if (next.get(id)?.group !== group) group.stop();
     this.current = next;
+    this.metrics.follow(Array.from(next.values(), ({ group }) => group));
     this.pools.keepOnly(origins);
   }
 
@@ -111,7 +112,6 @@ export class Upstreams {
     previous: UpstreamGroup | undefined,
   ): UpstreamGroup {
     const group = new UpstreamGroup(upstream, targets, this.parts, previous);
-    this.metrics.follow(group);
     group.start();
     return group;
   }
