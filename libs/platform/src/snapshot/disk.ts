@@ -40,6 +40,8 @@ export async function openSnapshotDisk(directory: string): Promise<SnapshotDisk>
       const draft = path(`draft-${process.pid}-${++drafts}`);
       try {
         await writeDurably(draft, encoded);
+        // Another worker over the same folder may have been faster; then there is nothing to put behind the newest.
+        if ((await readOne(CURRENT))[0]?.sha256 === encoded.sha256) return;
         // A second name for the old one first, then the new one in its place: `current` is there at every moment.
         if (current) {
           await link(path(CURRENT), `${draft}-old`);

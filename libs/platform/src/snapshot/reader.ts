@@ -66,6 +66,7 @@ class Reader implements SnapshotReader {
   private refused: string | undefined;
   private newestHead: Uint8Array | undefined;
   private work: Promise<void> = Promise.resolve();
+  private keeping: Promise<void> = Promise.resolve();
   private following: Promise<Subscription | undefined> = Promise.resolve(undefined);
   private current = false;
   private lastSeen: number;
@@ -126,6 +127,7 @@ class Reader implements SnapshotReader {
     for (const timer of this.timers) clearTimeout(timer);
     await (await this.following)?.stop();
     await this.work;
+    await this.keeping;
   }
 
   private isConnected(): boolean {
@@ -225,8 +227,15 @@ class Reader implements SnapshotReader {
     this.meters.version.set(Number(revision.slice('c_'.length)));
     logger.info({ revision, source, milliseconds }, 'a configuration is in use');
     this.report({ revision, milliseconds });
-    if (source !== 'disk') await this.keep(encoded);
+    if (source !== 'disk') this.keepSoon(encoded);
     return true;
+  }
+
+  /** A slow disk must not hold the next configuration up; of those that wait for it, only the newest is worth keeping. */
+  private keepSoon(encoded: EncodedSnapshot): void {
+    this.keeping = this.keeping.then(async () => {
+      if (this.running?.sha256 === encoded.sha256) await this.keep(encoded);
+    });
   }
 
   /** A full disk costs the next start its head start, and this process nothing. */
