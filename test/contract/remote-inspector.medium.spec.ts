@@ -1,3 +1,4 @@
+import { connect, createServer, type Socket } from 'node:net';
 import { wafV1 } from '@sallyport/contracts';
 import type { Inspection, InspectionAnswer, Inspector } from '@sallyport/waf';
 import { describeInspector, headUnderTest } from '../../libs/waf/src/inspector.suite';
@@ -25,6 +26,29 @@ async function reach(engine: Inspector, budget = patient) {
 }
 
 describeInspector('over a Decide stream', reach);
+
+/** Passes bytes on between a client and a server, and can stop reading what the client sends. */
+async function startBetween(path: string) {
+  const target = `${path}-between`;
+  const clients: Socket[] = [];
+  const proxy = createServer((client) => {
+    const server = connect(path);
+    clients.push(client);
+    client.pipe(server).pipe(client);
+    for (const socket of [client, server]) socket.on('error', () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(target, resolve));
+  return {
+    target: `unix:${target}`,
+    stall: () => clients.forEach((client) => client.pause()),
+    flow: () => clients.forEach((client) => client.resume()),
+    close: async (): Promise<void> => {
+      const closed = new Promise((resolve) => proxy.close(resolve));
+      clients.forEach((client) => client.destroy());
+      await closed;
+    },
+  };
+}
 
 describe('an exchange on a Decide stream', () => {
   const withBody = {
@@ -93,5 +117,36 @@ describe('an exchange on a Decide stream', () => {
     inspection.bodyEnd();
     inspection.close('forwarded');
     expect(heard.filter(isSilence)).toEqual(['down']);
+  });
+
+  it('asks the client to wait while the service does not read, and loses nothing of a body larger than the queue', async () => {
+    const notes = new Notes();
+    const server = await serve(DecideModule.over(notes, new OpenStreams()), services);
+    const between = await startBetween(server.target.slice('unix:'.length));
+    const remote = new RemoteInspector({ target: between.target, runtime: consultRuntime(), budget: patient });
+    await connected(remote);
+    const heard: (InspectionAnswer | Silence)[] = [];
+    const inspection = remote.open(withBody, (outcome) => heard.push(outcome));
+    await until(() => heard.length === 1);
+    between.stall();
+    const chunk = Buffer.alloc(64 * 1024, 7);
+    let sent = 0;
+    let waited = 0;
+    for (; sent < 256; sent++) {
+      if (inspection.clogged) {
+        if (++waited === 1) between.flow();
+        await new Promise<void>((resolve) => inspection.whenFlowing(resolve));
+      }
+      expect(inspection.body(chunk)).toBe(true);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(waited).toBeGreaterThan(0);
+    inspection.close('over');
+    await until(() => notes.outcomes.length === 1);
+    expect(notes.chunks.reduce((sum, { length }) => sum + length, 0)).toBe(256 * chunk.length);
+    expect(heard).toEqual([passed]);
+    await remote.close();
+    await between.close();
+    await server.close();
   });
 });

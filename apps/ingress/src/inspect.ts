@@ -1,6 +1,7 @@
 import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
 import { BoundedDecoder, codingsOf, IncomingBody, limits } from '@sallyport/proxy';
 import type { Inspection, InspectionAnswer } from '@sallyport/waf';
+import type { PausableInspection } from './consult/remote-inspector';
 import type { DecidedBy } from './consult/with-fallback';
 import type { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
@@ -8,7 +9,7 @@ import { consultSpan } from './trace';
 
 /** An inspection under way: opened with the head, fed with the body. */
 export interface OpenInspection {
-  readonly inspection: Inspection;
+  readonly inspection: Inspection & Partial<PausableInspection>;
   /** Whoever waits for the answer on the body. */
   onBody: (answer: InspectionAnswer) => void;
 }
@@ -63,7 +64,13 @@ export function inspectBody(
     next(body);
   };
   const show = (chunk: Buffer): void => {
-    if (wanting) wanting = open!.inspection.body(chunk);
+    if (!wanting) return;
+    const { inspection } = open!;
+    wanting = inspection.body(chunk);
+    if (!wanting || !inspection.clogged) return;
+    // The service reads more slowly than the client sends: the client waits, not the bytes.
+    body.holdUp();
+    inspection.whenFlowing!(() => body.carryOn());
   };
   const refuseAndClose = (refusal: Refusal): void => parts.refuse(exchange, refusal, 'close');
   const decoder = unpacked

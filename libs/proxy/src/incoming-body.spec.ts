@@ -44,6 +44,29 @@ describe('IncomingBody', () => {
     expect(body.release()).toEqual(Buffer.from('abcd'));
   });
 
+  it('waits for whoever looks at it, and is not awaited meanwhile', async () => {
+    const { source, seen, body } = reading(100);
+    source.write('a');
+    await turn();
+    body.holdUp();
+    source.write('b');
+    await turn();
+    expect([seen, body.isAwaited]).toEqual([['a'], false]);
+    body.carryOn();
+    source.end();
+    await turn();
+    await turn();
+    expect(seen).toEqual(['a', 'b', 'end']);
+  });
+
+  it('is read on for the answer, whoever it waited for', async () => {
+    const { source, body } = reading(100);
+    body.holdUp();
+    body.discard(10, () => undefined);
+    source.end('rest');
+    await new Promise((resolve) => source.once('end', resolve));
+  });
+
   it('hands on nothing when there was nothing', async () => {
     const { source, body } = reading(100);
     source.end();

@@ -29,6 +29,7 @@ export class IncomingBody {
   private feed: BodyFeed | undefined;
   private discardable = 0;
   private paused = false;
+  private heldUp = false;
   private onExcess: () => void = () => undefined;
 
   /** @param source the message of the client; it is never destroyed here. */
@@ -63,7 +64,7 @@ export class IncomingBody {
 
   /** Whether bytes are wanted that have not come: the sender is late, and not whoever they are for. */
   get isAwaited(): boolean {
-    return !this.complete && !this.paused && (this.state === 'held' || this.state === 'released');
+    return !this.complete && !this.paused && !this.heldUp && (this.state === 'held' || this.state === 'released');
   }
 
   /** Hands the body on, once: in one piece when it is complete, else as a stream of what is held and what will come. */
@@ -73,11 +74,24 @@ export class IncomingBody {
     if (this.complete) return this.held.length === 0 ? undefined : this.bytes();
     this.feed = new BodyFeed(() => {
       this.paused = false;
-      this.source.resume();
+      if (!this.heldUp) this.source.resume();
     });
     for (const chunk of this.held) this.feed.push(chunk);
     this.held.length = 0;
     return this.feed;
+  }
+
+  /** Reads nothing more until `carryOn`: whoever looks at the bytes cannot keep up. */
+  holdUp(): void {
+    if (this.complete || this.state === 'over' || this.state === 'discarded') return;
+    this.heldUp = true;
+    this.source.pause();
+  }
+
+  carryOn(): void {
+    if (!this.heldUp) return;
+    this.heldUp = false;
+    if (!this.paused && this.state !== 'over') this.source.resume();
   }
 
   /**
@@ -89,6 +103,7 @@ export class IncomingBody {
     this.feed?.destroy();
     this.held.length = 0;
     this.state = 'discarded';
+    this.heldUp = false;
     this.discardable = maxBytes;
     this.onExcess = onExcess;
     this.source.resume();

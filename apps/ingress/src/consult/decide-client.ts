@@ -91,14 +91,18 @@ export class DecideClient implements Closable {
     return homeOf(key, this.replicas);
   }
 
-  /** Sends on the consult's own stream; when that is impossible the consult ends unanswered. */
+  /**
+   * Sends on the consult's own stream; when that is impossible the consult ends unanswered.
+   * @param always also when the queue is full: for those who ask `isClogged` after each and then wait.
+   */
   send<One, Two>(
     consult: Consult,
     write: (writer: WireWriter, id: number, one: One, two: Two) => void,
     one: One,
     two: Two,
+    always = false,
   ): void {
-    if (consult.stream!.send(write, consult.id, one, two)) return;
+    if (consult.stream!.send(write, consult.id, one, two, always)) return;
     consult.stream!.end(consult);
     consult.unanswered('full');
   }

@@ -49,6 +49,8 @@ const LONGEST_PAUSE_MS = 2_000;
 const BATCH_BYTES = 512 * 1024;
 /** What may wait for a peer that does not read. */
 const QUEUE_BYTES = 8 * 1024 * 1024;
+/** With so much in the queue, whoever sends a body should wait. */
+const HURRY_BYTES = 1024 * 1024;
 const MAX_REPLY_BYTES = 4 * 1024 * 1024;
 const READ_BYTES = 64 * 1024;
 
@@ -140,6 +142,7 @@ export class DecideStream {
 
   /**
    * Writes a question among the others of this turn.
+   * @param always also when the queue is full: for those who ask `isClogged` after each and then wait.
    * @returns false when the stream is gone or the peer has not read for so long that the queue is full.
    */
   send<One, Two>(
@@ -147,9 +150,10 @@ export class DecideStream {
     id: number,
     one: One,
     two: Two,
+    always = false,
   ): boolean {
     const { writer } = this;
-    if (!this.isUp || this.fullBytes + writer.length > QUEUE_BYTES) return false;
+    if (!this.isUp || (!always && this.queued > QUEUE_BYTES)) return false;
     if (writer.length === 0) this.protocol.begin?.(writer);
     const before = writer.length;
     try {
@@ -167,7 +171,11 @@ export class DecideStream {
 
   /** Whether the peer reads more slowly than is written. */
   get isClogged(): boolean {
-    return this.clogged;
+    return this.clogged || this.queued > HURRY_BYTES;
+  }
+
+  private get queued(): number {
+    return this.fullBytes + this.writer.length;
   }
 
   /** Runs once when the peer reads again, or is gone. */
@@ -294,7 +302,8 @@ export class DecideStream {
     this.writer.truncate(0);
     this.full = [];
     this.fullBytes = 0;
-    this.unclog();
+    this.clogged = false;
+    this.letGo();
     if (isUp) connection?.end();
     else connection?.destroy();
     if (this.retired) this.host.onGone(this);
@@ -332,6 +341,7 @@ export class DecideStream {
       this.fullBytes -= message.length;
       if (!this.connection.send(message)) this.clogged = true;
     }
+    if (!this.clogged && this.unclogged.length > 0) this.letGo();
   };
 
   private startWaiting(): void {
@@ -355,6 +365,9 @@ export class DecideStream {
     if (!this.clogged) return;
     this.clogged = false;
     this.flushSoon();
+  }
+
+  private letGo(): void {
     const { unclogged } = this;
     this.unclogged = [];
     for (const go of unclogged) go();

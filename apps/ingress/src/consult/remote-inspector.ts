@@ -120,14 +120,14 @@ class RemoteInspection extends Consult implements PausableInspection {
     for (let at = 0; at < chunk.length && !this.finished && !this.enough; at += CHUNK_BYTES) {
       const part = chunk.subarray(at, at + CHUNK_BYTES);
       this.sent += part.length;
-      this.inspector.client.send(this, writePart, part, undefined);
+      this.inspector.client.send(this, writePart, part, undefined, true);
     }
     return !this.finished && !this.enough;
   }
 
   bodyEnd(): void {
     if (this.finished) return;
-    this.inspector.client.send(this, writeBodyEnd, undefined, undefined);
+    this.inspector.client.send(this, writeBodyEnd, undefined, undefined, true);
     if (!this.finished) this.stream!.due(this, this.inspector.allowance(this.sent));
   }
 
