@@ -1,0 +1,242 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { HEADROOM, MessageConnection, PREFACE, type ConnectionEars } from './message-connection';
+
+const MAX = 4 * 1024 * 1024;
+
+/** One end, with everything it heard. */
+class End implements ConnectionEars {
+  readonly heard: string[] = [];
+  readonly messages: Buffer[] = [];
+  onMessage: () => void = () => {};
+  ready(): void {
+    this.heard.push('ready');
+  }
+  opened(path: string): void {
+    this.heard.push(`opened ${path}`.trim());
+  }
+  message(bytes: Buffer): void {
+    this.messages.push(Buffer.from(bytes));
+    this.onMessage();
+  }
+  drain(): void {
+    this.heard.push('drain');
+  }
+  ended(): void {
+    this.heard.push('ended');
+  }
+  lost(detail: string): void {
+    this.heard.push(`lost: ${detail}`);
+  }
+}
+
+const roomy = (bytes: Buffer): Buffer => Buffer.concat([Buffer.alloc(HEADROOM), bytes]);
+const frame = (type: number, flags: number, stream: number, payload = Buffer.alloc(0)): Buffer => {
+  const header = Buffer.alloc(9);
+  header.writeUIntBE(payload.length, 0, 3);
+  header[3] = type;
+  header[4] = flags;
+  header.writeUInt32BE(stream, 5);
+  return Buffer.concat([header, payload]);
+};
+const SETTINGS = frame(4, 0, 0);
+const OPENED = frame(1, 4, 1, Buffer.from([0x88]));
+
+async function until(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 10_000; !condition();) {
+    if (Date.now() > end) throw new Error('the condition did not come true within 10 s');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+describe('a connection of one stream', () => {
+  let folder: string;
+  let path: string;
+  let server: Server;
+  let sockets: Socket[];
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'sp-'));
+    path = join(folder, 's');
+    sockets = [];
+  });
+  afterEach(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Both ends of one connection, and the server's socket. */
+  async function pair() {
+    const taken = new Promise<Socket>((resolve) => (server = createServer(resolve).listen(path)));
+    await new Promise((resolve) => server.once('listening', resolve));
+    const near = connect(path);
+    const far = await taken;
+    sockets.push(near, far);
+    return { near, far };
+  }
+
+  function client(socket: Socket) {
+    const end = new End();
+    const connection = new MessageConnection(socket, 'client', end, MAX);
+    socket.on('data', (chunk: Buffer) => connection.received(chunk));
+    connection.begin('/a.Service/Decide', 'test');
+    return { end, connection };
+  }
+
+  async function both() {
+    const { near, far } = await pair();
+    const end = new End();
+    const serving = new MessageConnection(far, 'server', end, MAX);
+    let prefaced = false;
+    far.on('data', (chunk: Buffer) => {
+      serving.received(prefaced ? chunk : chunk.subarray(PREFACE.length));
+      prefaced = true;
+    });
+    serving.welcome();
+    const asking = client(near);
+    await until(() => end.heard.includes('opened /a.Service/Decide') && asking.end.heard.includes('ready'));
+    serving.accept();
+    return { asking, serving: { end, connection: serving }, near, far };
+  }
+
+  /** A client whose peer is this test, which says what it likes. */
+  async function against(...said: Buffer[]) {
+    const { near, far } = await pair();
+    far.resume();
+    const { end, connection } = client(near);
+    for (const bytes of said) far.write(bytes);
+    return { end, connection, far };
+  }
+
+  it('carries messages of any size in both directions, whole and in order', async () => {
+    const { asking, serving } = await both();
+    const sizes = [0, 1, 11, 16_379, 16_380, 70_000, 300_000, 2_500_000, 5, 0];
+    const messages = sizes.map((size, index) => Buffer.alloc(size, index + 1));
+    for (const message of messages) asking.connection.send(roomy(message));
+    for (const message of messages) serving.connection.send(roomy(message));
+    await until(() => serving.end.messages.length === sizes.length && asking.end.messages.length === sizes.length);
+    for (const { end } of [asking, serving])
+      expect(end.messages.every((message, index) => message.equals(messages[index]!))).toBe(true);
+  });
+
+  it('reads what comes byte by byte', async () => {
+    const { end, far } = await against();
+    const bytes = Buffer.concat([
+      SETTINGS,
+      OPENED,
+      frame(0, 0, 1, Buffer.from([0, 0, 0, 0, 2, 7, 8, 0, 0, 0, 0, 1, 9])),
+    ]);
+    for (const byte of bytes) {
+      far.write(Buffer.from([byte]));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => end.messages.length === 2);
+    expect(end.messages.map((message) => [...message])).toEqual([[7, 8], [9]]);
+  });
+
+  it('sends no more than the windows of the peer, and goes on when they grow', async () => {
+    const { near, far } = await pair();
+    let received = 0;
+    far.on('data', (chunk: Buffer) => (received += chunk.length));
+    const { end, connection } = client(near);
+    far.write(SETTINGS);
+    await until(() => end.heard.includes('ready'));
+    const before = received;
+    expect(connection.send(roomy(Buffer.alloc(200_000)))).toBe(false);
+    await until(() => received - before >= 65_535);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    // The payload of the window, the headers of its frames, and the acknowledgement of the settings.
+    expect(received - before).toBeLessThan(65_535 + 100);
+    const more = Buffer.alloc(4);
+    more.writeUInt32BE(200_000);
+    far.write(Buffer.concat([frame(8, 0, 0, more), frame(8, 0, 1, more)]));
+    await until(() => received - before > 200_000 && end.heard.includes('drain'));
+  });
+
+  it('lets the peer send on and on, since it is told what was read', async () => {
+    const { asking, serving } = await both();
+    const message = Buffer.alloc(1_000_000, 3);
+    let sent = 0;
+    serving.end.onMessage = () => {
+      serving.end.messages.length = 0;
+      if (++sent < 20) asking.connection.send(roomy(message));
+    };
+    asking.connection.send(roomy(message));
+    await until(() => sent === 20);
+  });
+
+  it('ends politely: what was sent arrives, then the end', async () => {
+    const { asking, serving } = await both();
+    asking.connection.send(roomy(Buffer.from('last')));
+    asking.connection.end();
+    await until(() => serving.end.heard.includes('ended'));
+    expect(serving.end.messages.map(String)).toEqual(['last']);
+    serving.connection.end();
+    await until(() => asking.end.heard.some((word) => word.startsWith('lost')));
+  });
+
+  it('answers a ping', async () => {
+    const { near, far } = await pair();
+    const seen: Buffer[] = [];
+    far.on('data', (chunk: Buffer) => seen.push(chunk));
+    client(near);
+    far.write(Buffer.concat([SETTINGS, frame(6, 0, 0, Buffer.from('12345678'))]));
+    await until(() => Buffer.concat(seen).includes(frame(6, 1, 0, Buffer.from('12345678'))));
+  });
+
+  it.each<[string, Buffer[]]>([
+    ['begins without SETTINGS', [frame(6, 0, 0, Buffer.alloc(8))]],
+    ['sends a frame larger than agreed', [SETTINGS, Buffer.from([0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1])]],
+    ['sends data before it has taken the stream', [SETTINGS, frame(0, 0, 1, Buffer.alloc(6))]],
+    ['sends data of another stream', [SETTINGS, OPENED, frame(0, 0, 3, Buffer.alloc(6))]],
+    ['pads beyond the frame', [SETTINGS, OPENED, frame(0, 8, 1, Buffer.from([9, 1]))]],
+    ['says that a message is compressed', [SETTINGS, OPENED, frame(0, 0, 1, Buffer.from([1, 0, 0, 0, 0]))]],
+    ['announces a message beyond the limit', [SETTINGS, OPENED, frame(0, 0, 1, Buffer.from([0, 0xff, 0, 0, 0]))]],
+    ['grows a window by nothing', [SETTINGS, frame(8, 0, 1, Buffer.alloc(4))]],
+    ['overflows a window', [SETTINGS, frame(8, 0, 1, Buffer.from([0x7f, 0xff, 0xff, 0xff]))]],
+    ['answers with another status', [SETTINGS, frame(1, 4, 1, Buffer.from([0x8d]))]],
+    ['ends the stream in its headers', [SETTINGS, frame(1, 5, 1, Buffer.from([0x88]))]],
+    ['pushes', [SETTINGS, frame(5, 4, 1, Buffer.alloc(4))]],
+    ['resets the stream', [SETTINGS, OPENED, frame(3, 0, 1, Buffer.alloc(4))]],
+    ['goes away', [SETTINGS, OPENED, frame(7, 0, 0, Buffer.alloc(8))]],
+    ['floods with settings', [SETTINGS, ...Array.from({ length: 1_001 }, () => SETTINGS)]],
+    ['sends SETTINGS of an odd length', [frame(4, 0, 0, Buffer.alloc(5))]],
+  ])('is given up when the peer %s', async (_, said) => {
+    const { end } = await against(...said);
+    await until(() => end.heard.some((word) => word.startsWith('lost')));
+    expect(end.messages).toEqual([]);
+    expect(end.heard.filter((word) => word.startsWith('lost'))).toHaveLength(1);
+  });
+
+  it('ignores frames it does not know', async () => {
+    const { end } = await against(
+      SETTINGS,
+      frame(0x99, 0, 0, Buffer.alloc(3)),
+      OPENED,
+      frame(0, 0, 1, Buffer.from([0, 0, 0, 0, 0])),
+    );
+    await until(() => end.messages.length === 1);
+  });
+
+  it('survives whatever bytes come: it reads them, or is lost once', async () => {
+    const { near } = await pair();
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 8 }), async (chunks) => {
+        const end = new End();
+        const socket = Object.assign(Object.create(near) as Socket, {
+          on: () => socket,
+          write: () => true,
+          destroy: () => socket,
+        });
+        const connection = new MessageConnection(socket, 'server', end, MAX);
+        for (const chunk of [SETTINGS, ...chunks]) connection.received(Buffer.from(chunk));
+        connection.destroy();
+        expect(end.heard.filter((word) => word.startsWith('lost'))).toHaveLength(1);
+      }),
+    );
+  });
+});
