@@ -1,6 +1,6 @@
 import { freePorts } from '@sallyport/testkit';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -33,6 +33,8 @@ export interface ProductOptions {
   readonly environment?: Environment;
   /** For one service of a cluster alone; in all-in-one there is one process that has it all. */
   readonly only?: { readonly [service in Service]?: Environment };
+  /** The listeners of the data door. @param plain where the harness expects one without TLS */
+  listeners?(plain: number): readonly object[];
 }
 
 export interface MintedKey {
@@ -182,6 +184,7 @@ abstract class Running implements Product {
   readonly adminUrl: string;
   adminToken = '';
   readonly folder: string;
+  private readonly listenersFile: string | undefined;
   protected readonly temporary: string;
   protected readonly programs = new Map<string, Program>();
   private readonly ended: Program[] = [];
@@ -192,6 +195,12 @@ abstract class Running implements Product {
   ) {
     const { folder, temporary } = makeFolder();
     this.folder = folder;
+    this.listenersFile = options.listeners && join(folder, 'listeners.yaml');
+    if (this.listenersFile) {
+      const plain = Number(ports['SALLYPORT_INGRESS_HTTP_PORT']);
+      // JSON is YAML.
+      writeFileSync(this.listenersFile, JSON.stringify(options.listeners!(plain)));
+    }
     this.temporary = temporary;
     this.ingressUrl = `http://127.0.0.1:${ports['SALLYPORT_INGRESS_HTTP_PORT']}`;
     this.adminUrl = `http://127.0.0.1:${ports['SALLYPORT_CATALOG_HTTP_PORT']}`;
@@ -209,6 +218,7 @@ abstract class Running implements Product {
       TMPDIR: this.temporary,
       SALLYPORT_DATA_DIR: join(this.folder, 'data'),
       SALLYPORT_INGRESS_SHOW_CONFIG_VERSION: '1',
+      ...(this.listenersFile !== undefined && { SALLYPORT_INGRESS_LISTENERS_FILE: this.listenersFile }),
       ...this.ports,
       ...this.options.environment,
     };

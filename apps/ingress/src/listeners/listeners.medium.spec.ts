@@ -1,13 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect as http2Connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { connect as tcpConnect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { freePort, testRuntime, type TestRuntime } from '@sallyport/testkit';
+import { freePort, TestCertificates, testRuntime, type TestRuntime } from '@sallyport/testkit';
 import { canonicalRequest } from '@sallyport/proxy';
 import { isRefusal } from '@sallyport/contracts';
 import type { Connection, Handle, Incoming, Outgoing } from './connection';
@@ -17,7 +14,7 @@ import { openListeners } from './open-listeners';
 
 jest.setTimeout(30_000);
 
-let folder: string;
+let certificates: TestCertificates;
 let runtime: TestRuntime;
 let listener: HttpListener | undefined;
 let port: number;
@@ -25,15 +22,15 @@ let seen: { incoming: Incoming; connection: Connection }[];
 let respond: (incoming: Incoming, response: Outgoing, connection: Connection) => void;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sp-listeners-'));
-  authority('ca');
-  authority('strangers');
-  certificate('api', 'ca', ['api.example.com', 'localhost']);
-  certificate('wild', 'ca', ['*.example.com']);
-  certificate('client', 'ca', [], '/O=Acme/CN=billing');
-  certificate('stranger', 'strangers', [], '/CN=mallory');
+  certificates = new TestCertificates();
+  certificates.authority('ca');
+  certificates.authority('strangers');
+  certificates.issue('api', 'ca', ['api.example.com', 'localhost']);
+  certificates.issue('wild', 'ca', ['*.example.com']);
+  certificates.issue('client', 'ca', []);
+  certificates.issue('stranger', 'strangers', []);
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => certificates.remove());
 
 beforeEach(() => {
   runtime = testRuntime('ingress');
@@ -154,10 +151,7 @@ describe('a listener with TLS', () => {
       expect((await get1('/')).status).toBe(200);
       expect((await get1('/', shown('client'))).status).toBe(200);
       await expect(get1('/', shown('stranger'))).rejects.toThrow();
-      expect(seen.map(({ connection }) => connection.clientCertificate?.subject)).toEqual([
-        undefined,
-        'CN=billing,O=Acme',
-      ]);
+      expect(seen.map(({ connection }) => connection.clientCertificate?.subject)).toEqual([undefined, 'CN=client']);
     });
 
     it('hands the facts of the certificate to the gateway, with the thumbprint that binds tokens to it', async () => {
@@ -169,7 +163,7 @@ describe('a listener with TLS', () => {
         expect(connection.clientCertificate).toMatchObject({
           fingerprint: createHash('sha256').update(der).digest('hex'),
           thumbprint: createHash('sha256').update(der).digest('base64url'),
-          subject: 'CN=billing,O=Acme',
+          subject: 'CN=client',
         });
       }
       expect(seen.map(({ connection }) => connection.http2)).toEqual([false, true]);
@@ -408,25 +402,7 @@ describe('an HTTP/2 client that abuses the protocol', () => {
 // ---- the bench ----------------------------------------------------------------------------------------------------
 
 function file(name: string): string {
-  return join(folder, name);
-}
-
-function openssl(...args: string[]): void {
-  execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
-}
-
-function authority(name: string): void {
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', `${name}.key`];
-  openssl('req', '-x509', ...key, '-out', `${name}.crt`, '-days', '30', '-subj', `/CN=${name}`);
-}
-
-function certificate(name: string, issuer: string, hosts: readonly string[], subject = `/CN=${name}`): void {
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', `${name}.key`];
-  openssl('req', '-new', ...key, '-out', `${name}.csr`, '-subj', subject);
-  const names = hosts.map((host) => `DNS:${host}`).join(',');
-  writeFileSync(file(`${name}.ext`), names ? `subjectAltName=${names}\n` : 'basicConstraints=CA:FALSE\n');
-  const signing = ['-CA', `${issuer}.crt`, '-CAkey', `${issuer}.key`, '-CAcreateserial', '-days', '30'];
-  openssl('x509', '-req', '-in', `${name}.csr`, ...signing, '-extfile', `${name}.ext`, '-out', `${name}.crt`);
+  return certificates.path(name);
 }
 
 let stamp = 1_000;

@@ -65,7 +65,7 @@ describe('a WebSocket', () => {
     const big = 'ü'.repeat(100_000);
     for (const text of ['hello', '', big]) {
       client.send(text);
-      expect((await message(client)).toString()).toBe(text);
+      expect(((await message(client)) as Buffer).toString()).toBe(text);
     }
     client.send(Buffer.from([1, 2, 3]));
     expect(await message(client)).toEqual(Buffer.from([1, 2, 3]));
