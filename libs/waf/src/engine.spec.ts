@@ -1,7 +1,7 @@
 import { Engine } from './engine';
 import type { InspectionAnswer } from './inspector';
 import { describeInspector, headUnderTest, type RequestUnderTest } from './inspector.suite';
-import { compilePlan, planId, planIds } from './plan';
+import { compilePlan, planId, planIds, planWithin } from './plan';
 import { rules } from './rules/registry';
 
 describeInspector('engine', async (engine) => ({ inspector: engine, close: async () => undefined }));
@@ -76,9 +76,10 @@ describe('rules over the head', () => {
     });
   });
 
-  it('takes no compressed JSON', () => {
+  it('takes no JSON that is packed in a way nobody unpacks', () => {
     expect(hitsOf(json([{ name: 'content-encoding', value: 'identity' }]))).toEqual([]);
-    expect(hitsOf(json([{ name: 'content-encoding', value: 'gzip' }]))).toEqual([7705003]);
+    expect(hitsOf(json([{ name: 'content-encoding', value: 'compress' }]))).toEqual([7705003]);
+    expect(hitsOf(json([{ name: 'content-encoding', value: 'gzip' }]))).toEqual([]);
   });
 
   it('shows nothing of a value but what matched', () => {
@@ -145,6 +146,24 @@ describe('plans and rules', () => {
     expect(planIds).toEqual(['off', 'structural:detect', 'structural:block', 'llm:detect', 'llm:block']);
     expect(planId('llm', 'off')).toBe('off');
     for (const id of planIds) expect(compilePlan(id).id).toBe(id);
+  });
+
+  it('carries the limits of a route in the id of its plan', () => {
+    const id = planWithin('structural:block', { jsonDepth: 3, multipartParts: 2, bodyBytes: 5 });
+    expect(id).toBe('structural:block:depth=3,parts=2');
+    expect(compilePlan(id)).toMatchObject({
+      mode: 'block',
+      limits: { json: { depth: 3, keys: 10_000 }, multipart: { parts: 2 } },
+    });
+    expect(compilePlan(id)).toBe(compilePlan(id));
+    expect(planWithin('llm:detect', { bodyBytes: 5 })).toBe('llm:detect');
+    for (const unknown of [
+      'structural:block:height=3',
+      'structural:block:depth=-1',
+      'off:depth=3',
+      'structural:block:',
+    ])
+      expect(compilePlan(unknown).limits).toEqual(compilePlan('structural:block').limits);
   });
 
   it('numbers each rule once, in our own range, and explains it', () => {

@@ -2,11 +2,12 @@ import type { RequestHead } from '@sallyport/contracts';
 import { splitArguments } from './arguments';
 import { FormCounter } from './bodies/form-counter';
 import { JsonScanner } from './bodies/json-scanner';
+import { boundaryOf, MultipartScanner, type MultipartFault } from './bodies/multipart-scanner';
 import type { Hit, Inspection, InspectionAnswer, InspectionHead, Inspector } from './inspector';
 import { isFormType, isJsonType } from './media-type';
 import { compilePlan, type Plan, type ProfileLimits } from './plan';
 import { hitOf, type Finding, type HeadView, type RuleCard } from './rule';
-import { judgeForm, judgeJson } from './rules/bodies';
+import { judgeForm, judgeJson, judgeMultipart } from './rules/bodies';
 import { headRules } from './rules/registry';
 
 type Answer = (answer: InspectionAnswer) => void;
@@ -67,6 +68,7 @@ function scannerOf(head: RequestHead, limits: ProfileLimits): BodyScan | undefin
   if (!head.hasBody) return undefined;
   if (isJsonType(head.mediaType)) return jsonScan(limits);
   if (isFormType(head.mediaType)) return formScan(limits);
+  if (head.mediaType === 'multipart/form-data') return multipartScan(head, limits);
   return undefined;
 }
 
@@ -82,6 +84,14 @@ function formScan(limits: ProfileLimits): BodyScan {
     push: (chunk) => (counter.push(chunk) ? judgeForm(counter.count, limits) : undefined),
     end: () => undefined,
   };
+}
+
+function multipartScan(head: RequestHead, limits: ProfileLimits): BodyScan {
+  const boundary = boundaryOf(head.field.get('content-type') ?? '');
+  const judge = (fault: MultipartFault | undefined) => fault && judgeMultipart(fault, limits);
+  if (boundary === undefined) return { push: () => judge('syntax'), end: () => judge('syntax') };
+  const scanner = new MultipartScanner(boundary, limits.multipart);
+  return { push: (chunk) => judge(scanner.push(chunk)), end: () => judge(scanner.end()) };
 }
 
 /** One request; answers the body once, and nothing after that. */

@@ -1,5 +1,5 @@
 export { Engine } from './engine';
 export * from './inspector';
-export { planIds } from './plan';
+export { planIds, planWithin } from './plan';
 export { rules } from './rules/registry';
 export type { RuleCard } from './rule';

@@ -159,3 +159,41 @@ describe('JsonScanner', () => {
     );
   });
 });
+
+describe('names of members', () => {
+  const unique = { ...limits, uniqueNames: true };
+
+  it.each(['{"__proto__":1}', '[{"a":{"__proto__":1}}]', '{"\\u005f_proto__":1}', '{"__pr\\u006fto__":1}'])(
+    'may not be those of a prototype: %s',
+    (text) => {
+      expect(scan(text)?.kind).toBe('name');
+      expect(scan(text, limits, 1)?.kind).toBe('name');
+    },
+  );
+
+  it.each(['{"__proto":1}', '{"_":1}', '{"x__proto__":1}', '["__proto__"]', '{"a":"__proto__"}', '{"constructor":1}'])(
+    'may look like them: %s',
+    (text) => expect(scan(text, limits, 1)).toBeUndefined(),
+  );
+
+  it.each([
+    ['{"a":1,"a":2}', 'duplicate'],
+    ['{"a":1,"b":{"a":1},"c":[{"a":1},{"a":1}]}', undefined],
+    ['{"a":1,"\\u0061":2}', 'duplicate'],
+    ['{"é":1,"\\u00e9":2}', 'duplicate'],
+    ['{"":1,"":2}', 'duplicate'],
+    ['{"1":1,"01":2,"1.0":3}', undefined],
+    ['[{"b":1},{"b":1,"b":2}]', 'duplicate'],
+  ])('differ where they must: %s', (text, kind) => {
+    expect(scan(text, unique)?.kind).toBe(kind);
+    expect(scan(text, unique, 1)?.kind).toBe(kind);
+    expect(scan(text, limits)).toBeUndefined();
+  });
+
+  it('rel-T30 cost little however they are chosen', () => {
+    const numbers = Array.from({ length: 9_999 }, (_, at) => `"${at * 16_777_216}":1`).join(',');
+    const started = performance.now();
+    expect(scan(`{${numbers}}`, unique)).toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+});

@@ -8,11 +8,13 @@ export interface JsonLimits {
   readonly keys: number;
   /** Bytes of one string as written, without its quotes; names of members are strings as well. */
   readonly stringBytes: number;
+  /** Whether an object may name a member only once. */
+  readonly uniqueNames?: boolean;
 }
 
 /** Why a document is not acceptable, and the byte at which that was known. */
 export interface JsonFault {
-  readonly kind: 'syntax' | 'depth' | 'keys' | 'string';
+  readonly kind: 'syntax' | 'depth' | 'keys' | 'string' | 'name' | 'duplicate';
   readonly at: number;
 }
 
@@ -25,6 +27,7 @@ const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const MINUS = 0x2d;
+const UNDERSCORE = 0x5f;
 const ZERO = 0x30;
 
 /** Numbers, since they are compared for every byte; those up to `done` stand between tokens, where white space may be. */
@@ -106,7 +109,11 @@ export class JsonScanner {
   /** One entry a container: true for an object. The limit bounds it. */
   private readonly containers: boolean[] = [];
   private readonly utf8 = new Utf8Watch();
+  /** Names of each open object, where they must differ. */
+  private readonly names: (Set<string> | undefined)[] = [];
   private isName = false;
+  /** The name being read as far as it was written, where it is looked at. */
+  private name: string | undefined;
   private keys = 0;
   private stringBytes = 0;
   private hexDigits = 0;
@@ -148,13 +155,38 @@ export class JsonScanner {
       if (byte === QUOTE || byte === BACKSLASH || byte < 0x20) break;
       if ((byte >= 0x80 || !this.utf8.complete) && !this.utf8.accept(byte)) return this.fail('syntax', at);
     }
+    if (this.isName) this.readName(chunk, from, at);
     this.stringBytes += at - from;
     if (this.stringBytes > this.limits.stringBytes) return this.fail('string', at);
     if (at === chunk.length) return at;
     if (!this.utf8.complete || chunk[at]! < 0x20) return this.fail('syntax', at);
     if (chunk[at] === BACKSLASH) this.state = State.escape;
-    else this.state = this.isName ? State.colon : this.afterValue();
+    else if (!this.isName) this.state = this.afterValue();
+    else {
+      const kind = this.judgeName();
+      if (kind) return this.fail(kind, at);
+      this.state = State.colon;
+    }
     return at + 1;
+  }
+
+  /** Names are looked at where they must differ; of others only those that begin like `__proto__`, escaped or not. */
+  private readName(chunk: Uint8Array, from: number, to: number): void {
+    if (this.name === undefined && this.stringBytes === 0 && (this.limits.uniqueNames || chunk[from] === UNDERSCORE))
+      this.name = '';
+    if (this.name !== undefined) this.name += latin1(chunk, from, to);
+  }
+
+  private judgeName(): 'name' | 'duplicate' | undefined {
+    if (this.name === undefined) return undefined;
+    const name = decodeName(this.name);
+    if (name === '__proto__') return 'name';
+    const names = this.names.at(-1);
+    if (!names) return undefined;
+    // Digits alone would be hashed by their value, which whoever writes the document can make collide.
+    if (names.has(`k${name}`)) return 'duplicate';
+    names.add(`k${name}`);
+    return undefined;
   }
 
   /** @returns where to go on: the same byte again when it ended a number. */
@@ -210,18 +242,21 @@ export class JsonScanner {
 
   private beginString(isName: boolean, at: number): number {
     this.isName = isName;
+    this.name = undefined;
     this.stringBytes = 0;
     return this.expect(true, State.string, at);
   }
 
   private open(isObject: boolean, at: number): number {
     this.containers.push(isObject);
+    if (this.limits.uniqueNames) this.names.push(isObject ? new Set() : undefined);
     if (this.containers.length > this.limits.depth) return this.fail('depth', at);
     return this.expect(true, isObject ? State.nameOrClose : State.valueOrClose, at);
   }
 
   private close(at: number): number {
     this.containers.pop();
+    this.names.pop();
     return this.expect(true, this.afterValue(), at);
   }
 
@@ -236,6 +271,8 @@ export class JsonScanner {
   }
 
   private escape(byte: number, at: number): number {
+    if (this.isName && this.stringBytes === 0) this.name ??= '';
+    if (this.name !== undefined) this.name += `\\${String.fromCharCode(byte)}`;
     this.stringBytes += 2;
     this.hexDigits = 0;
     if (byte === 0x75) return this.expect(true, State.hex, at);
@@ -244,6 +281,7 @@ export class JsonScanner {
 
   private stepHex(byte: number, at: number): number {
     if (!isHexDigit(byte)) return this.fail('syntax', at);
+    if (this.name !== undefined) this.name += String.fromCharCode(byte);
     this.stringBytes += 1;
     this.hexDigits += 1;
     return this.expect(true, this.hexDigits === 4 ? State.string : State.hex, at);
@@ -262,4 +300,14 @@ export class JsonScanner {
     this.state = this.afterValue();
     return at;
   }
+}
+
+function latin1(chunk: Uint8Array, from: number, to: number): string {
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1', from, to);
+}
+
+/** @param written a name between its quotes, one character a byte; known to be well-formed */
+function decodeName(written: string): string {
+  const text = /[\x80-\xff]/.test(written) ? Buffer.from(written, 'latin1').toString('utf8') : written;
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
 }

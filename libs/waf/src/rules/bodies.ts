@@ -1,5 +1,6 @@
 import { refuse } from '@sallyport/contracts';
 import type { JsonFault } from '../bodies/json-scanner';
+import type { MultipartFault } from '../bodies/multipart-scanner';
 import type { ProfileLimits } from '../plan';
 import type { Finding, RuleCard } from '../rule';
 
@@ -40,7 +41,37 @@ export const manyFormArguments: RuleCard = {
   explanation: 'Thousands of arguments are made to exhaust a parser or to hide one argument from an inspector.',
 };
 
-const jsonRules = { syntax: brokenJson, depth: deepJson, keys: manyKeys, string: longString } as const;
+export const prototypeName: RuleCard = {
+  id: 7700006,
+  severity: 'critical',
+  message: 'JSON member named __proto__',
+  explanation: 'Programs that copy such a member change what every one of their objects inherits.',
+};
+
+export const duplicateName: RuleCard = {
+  id: 7700007,
+  severity: 'error',
+  message: 'JSON object with two members of one name',
+  explanation:
+    'One reader takes the first, another the last: what was judged is not what is done. Seen in the profile llm.',
+};
+
+export const brokenMultipart: RuleCard = {
+  id: 7700008,
+  severity: 'error',
+  message: 'Form of several parts that is broken, or larger than its limits',
+  explanation:
+    'Without one well-formed boundary, an end, and heads of some bytes, a form is cut into other parts by every reader.',
+};
+
+const jsonRules = {
+  syntax: brokenJson,
+  depth: deepJson,
+  keys: manyKeys,
+  string: longString,
+  name: prototypeName,
+  duplicate: duplicateName,
+} as const;
 
 /** What is wrong with a JSON body, as a rule and a finding. */
 export function judgeJson({ kind, at }: JsonFault, { json }: ProfileLimits): [RuleCard, Finding] {
@@ -49,6 +80,8 @@ export function judgeJson({ kind, at }: JsonFault, { json }: ProfileLimits): [Ru
     depth: `it is nested deeper than ${json.depth} levels`,
     keys: `it has more than ${json.keys} members`,
     string: `it holds a string of more than ${json.stringBytes} bytes`,
+    name: 'it has a member named __proto__',
+    duplicate: `it has two members of one name at byte ${at}`,
   };
   const refusal = refuse('WAF_MALFORMED', { reason: reasons[kind] });
   return [jsonRules[kind], { variable: 'REQUEST_BODY', data: `byte ${at}`, refusal }];
@@ -57,4 +90,15 @@ export function judgeJson({ kind, at }: JsonFault, { json }: ProfileLimits): [Ru
 export function judgeForm(count: number, { formArguments }: ProfileLimits): [RuleCard, Finding] {
   const refusal = refuse('WAF_MALFORMED', { reason: `it has more than ${formArguments} arguments` });
   return [manyFormArguments, { variable: 'ARGS_POST', data: `${count} arguments`, refusal }];
+}
+
+export function judgeMultipart(fault: MultipartFault, { multipart }: ProfileLimits): [RuleCard, Finding] {
+  const reasons = {
+    syntax: 'it is no form of several parts',
+    parts: `it has more than ${multipart.parts} parts`,
+    header: `the head of a part is longer than ${multipart.headerBytes} bytes`,
+    fileName: `the name of a file is longer than ${multipart.fileNameBytes} bytes`,
+  };
+  const refusal = refuse('WAF_MALFORMED', { reason: reasons[fault] });
+  return [brokenMultipart, { variable: 'REQUEST_BODY', data: fault, refusal }];
 }

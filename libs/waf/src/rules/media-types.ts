@@ -38,18 +38,23 @@ export const foreignCharset: HeadRule = {
   },
 };
 
+/** What whoever shows us a body has unpacked before. */
+const UNPACKED: ReadonlySet<string> = new Set(['', 'identity', 'gzip', 'x-gzip', 'deflate', 'br', 'zstd']);
+
 export const compressedBody: HeadRule = {
   id: 7705003,
   severity: 'error',
-  message: 'Compressed body on a type that is inspected',
-  explanation: 'Compressed bytes say nothing to an inspector, and unpacked ones may be a thousand times as many.',
+  message: 'Packed body on a type that is inspected, in a way that cannot be unpacked',
+  explanation:
+    'Packed bytes say nothing to an inspector. The ingress unpacks gzip, deflate, br and, where Node has it, zstd, and shows what is inside.',
   inspect: ({ head }) => {
-    const coding = head.field.get('content-encoding')?.trim().toLowerCase();
+    const codings = head.field.get('content-encoding')?.toLowerCase().split(',') ?? [];
     const inspected = head.hasBody && (isJsonType(head.mediaType) || isFormType(head.mediaType));
-    if (!inspected || coding === undefined || coding === '' || coding === 'identity') return undefined;
+    const foreign = codings.find((coding) => !UNPACKED.has(coding.trim()));
+    if (!inspected || foreign === undefined) return undefined;
     return {
       variable: 'REQUEST_HEADERS:content-encoding',
-      data: coding,
+      data: foreign,
       refusal: refuse('MEDIA_TYPE_UNSUPPORTED', { accepted: `${head.mediaType} without Content-Encoding` }),
     };
   },

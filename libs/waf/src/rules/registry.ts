@@ -1,5 +1,14 @@
 import type { HeadRule, RuleCard } from '../rule';
-import { brokenJson, deepJson, longString, manyFormArguments, manyKeys } from './bodies';
+import {
+  brokenJson,
+  brokenMultipart,
+  deepJson,
+  duplicateName,
+  longString,
+  manyFormArguments,
+  manyKeys,
+  prototypeName,
+} from './bodies';
 import { controlByte, nulByte } from './control-bytes';
 import { compressedBody, foreignCharset, unreadableMediaType } from './media-types';
 import { forbiddenMethod } from './methods';
@@ -22,7 +31,16 @@ export const headRules: readonly HeadRule[] = [
 ];
 
 /** Raised by the scanners of bodies. */
-const bodyRules: readonly RuleCard[] = [brokenJson, deepJson, manyKeys, longString, manyFormArguments];
+const bodyRules: readonly RuleCard[] = [
+  brokenJson,
+  deepJson,
+  manyKeys,
+  longString,
+  manyFormArguments,
+  prototypeName,
+  duplicateName,
+  brokenMultipart,
+];
 
 /** Every rule of our own, by id. */
 export const rules: readonly RuleCard[] = [...headRules, ...bodyRules].sort((one, other) => one.id - other.id);
