@@ -31,13 +31,18 @@ export class Connector {
   /** Resumes what the last connection agreed on; a client certificate is shown once for all that follows. */
   private session: Buffer | undefined;
 
-  /** @param protocol what is to be spoken, as ALPN names it (RFC 7301) */
+  /**
+   * @param protocol what is to be spoken, as ALPN names it (RFC 7301)
+   * @throws TypeError for a URL that is not one of http or https
+   */
   constructor(
     private readonly origin: UpstreamOrigin,
     private readonly lookup: Lookup,
     private readonly protocol: 'http/1.1' | 'h2',
   ) {
     const url = new URL(origin.url);
+    // Without a host, Node would connect to this machine.
+    if (!/^https?:$/.test(url.protocol) || url.hostname === '') throw new TypeError(`no way to ${url.protocol}`);
     this.host = url.hostname.replace(/^\[(.*)\]$/, '$1');
     this.encrypted = url.protocol === 'https:';
     this.port = url.port === '' ? (this.encrypted ? 443 : 80) : Number(url.port);
