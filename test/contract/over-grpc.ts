@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { systemClock } from '@sallyport/contracts';
@@ -16,10 +16,13 @@ export function consultRuntime(): ConsultRuntime {
   return { clock: systemClock, logger, metrics: createMetrics('ingress'), chance: () => 0 };
 }
 
-/** Serves the module of an app on a unix socket of its own, as the app does. */
-export async function serve(module: Type | DynamicModule, services: Record<string, ServiceDefinition>) {
-  const folder = mkdtempSync(join(tmpdir(), 'sp-'));
-  const path = join(folder, 'rpc.sock');
+/**
+ * Serves the module of an app on a unix socket, as the app does.
+ * @param again where it was served before; a socket of its own unless said.
+ */
+export async function serve(module: Type | DynamicModule, services: Record<string, ServiceDefinition>, again?: string) {
+  const path = again?.slice('unix:'.length) ?? join(mkdtempSync(join(tmpdir(), 'sp-')), 'rpc.sock');
+  mkdirSync(dirname(path), { recursive: true });
   const bus = createEmbeddedBus(systemClock);
   const logger = createLogger({ app: 'test', node: 'test', level: 'silent' });
   const runtime = { bus, logger } as unknown as Runtime;
@@ -29,7 +32,7 @@ export async function serve(module: Type | DynamicModule, services: Record<strin
     close: async () => {
       await server.close();
       await bus.drain();
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(dirname(path), { recursive: true, force: true });
     },
   };
 }
