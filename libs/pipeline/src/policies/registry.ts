@@ -11,8 +11,10 @@ import { mock } from './mock/mock';
 import { pathRewrite } from './path-rewrite/path-rewrite';
 import { rateLimit } from './rate-limit/rate-limit';
 import { requestSize } from './request-size/request-size';
+import { requestTransform } from './request-transform/request-transform';
 import { requestValidation } from './request-validation/request-validation';
 import { responseCache } from './response-cache/response-cache';
+import { responseTransform } from './response-transform/response-transform';
 import { timeout } from './timeout/timeout';
 import { waf } from './waf/waf';
 
@@ -29,8 +31,10 @@ export const policies: readonly Policy[] = [
   pathRewrite,
   rateLimit,
   requestSize,
+  requestTransform,
   requestValidation,
   responseCache,
+  responseTransform,
   timeout,
   waf,
 ];

@@ -1,0 +1,228 @@
+import { z } from 'zod';
+import { refuse, type Refusal } from '@sallyport/contracts';
+import { isEditable, type RequestDraft } from '../../draft';
+import { readQuery } from '../request-validation/parameters';
+import { isJsonType } from '../request-validation/openapi';
+import {
+  compileOperations,
+  documentOfForm,
+  find,
+  formOfDocument,
+  jsonOperation,
+  NotTransformable,
+  pointerText,
+  textOf,
+} from '../../json/operations';
+import { readPointer } from '../../json/pointer';
+import { JsonFault, readExactJson, writeExactJson, type ExactJson } from '../../json/strict-json';
+import { definePolicy, pass, type PolicyInput } from '../../policy';
+import { compileText, templateText } from '../../text-template';
+
+const MIB = 1024 * 1024;
+const FORM = 'application/x-www-form-urlencoded';
+
+const fieldName = z
+  .string()
+  .transform((name) => name.toLowerCase())
+  .refine(isEditable, 'this field is not for policies to edit');
+const parameterName = z.string().min(1).max(256);
+
+const config = z.strictObject({
+  /** Done to the JSON of the body, in order. */
+  json: z.array(jsonOperation).max(64).default([]),
+  /** `form-to-json` comes before the operations, `json-to-form` after them. */
+  convert: z.enum(['form-to-json', 'json-to-form']).optional(),
+  fields: z
+    .array(
+      z.union([
+        z.strictObject({ set: fieldName, text: templateText }),
+        z.strictObject({ set: fieldName, body: pointerText }),
+        z.strictObject({ remove: fieldName }),
+      ]),
+    )
+    .max(64)
+    .default([]),
+  query: z
+    .array(
+      z.union([
+        z.strictObject({ set: parameterName, text: templateText }),
+        z.strictObject({ set: parameterName, body: pointerText }),
+        z.strictObject({ rename: parameterName, to: parameterName }),
+        z.strictObject({ remove: parameterName }),
+      ]),
+    )
+    .max(64)
+    .default([]),
+  /** What becomes of a body that is not of the form that is transformed. */
+  otherTypes: z.enum(['refuse', 'pass']).default('refuse'),
+  maxBodyBytes: z
+    .int()
+    .min(1)
+    .max(16 * MIB)
+    .default(MIB),
+});
+type Config = z.output<typeof config>;
+
+/** What a step on the head looks at: the document where there is one. */
+type HeadStep = (draft: RequestDraft, input: PolicyInput, document: ExactJson | undefined) => void;
+
+export const requestTransform = definePolicy({
+  id: 'request-transform',
+  summary: 'Changes the JSON, fields and query of a request on its way to the upstream.',
+  config,
+  example: {
+    json: [
+      { rename: '/customerId', to: 'customer' },
+      { set: '/source', text: '{consumer}' },
+    ],
+    fields: [{ set: 'x-order', body: '/id' }],
+  },
+  compile: (given) => {
+    const headSteps = [...given.fields.map(fieldStep), queryStep(given.query)];
+    const readsBody =
+      given.json.length > 0 ||
+      given.convert !== undefined ||
+      [...given.fields, ...given.query].some((step) => 'body' in step);
+    const transform = compileOperations(given.json);
+    const changesBody = given.json.length > 0 || given.convert !== undefined;
+    if (!readsBody) return { shape: (input, draft) => edited(headSteps, draft, input, undefined) };
+    return {
+      shape: (input, draft) =>
+        input.request.hasBody && input.request.contentLength !== 0 ? pass : edited(headSteps, draft, input, undefined),
+      requestBody: {
+        mode: 'whole',
+        maxBytes: given.maxBodyBytes,
+        wants: ({ request }) => request.hasBody && request.contentLength !== 0,
+        run: (input, body, draft, done) => {
+          const document = documentOf(input, body, given);
+          if (document === undefined) return done(edited(headSteps, draft, input, undefined));
+          if (isRefusalOf(document)) return done(document);
+          const made = transform(document.value, input);
+          if (made instanceof NotTransformable) return done(impossible(made.reason));
+          const fault = edited(headSteps, draft, input, made);
+          if (fault || !changesBody) return done(fault);
+          done(written(made, given, draft));
+        },
+      },
+    };
+  },
+});
+
+function isRefusalOf(value: object): value is Refusal {
+  return 'refused' in value;
+}
+
+function impossible(reason: string): Refusal {
+  return refuse('TRANSFORM_REQUEST_IMPOSSIBLE', { reason });
+}
+
+/** @returns undefined where the body may pass as it is */
+function documentOf(
+  { request }: PolicyInput,
+  body: Buffer,
+  { convert, otherTypes }: Config,
+): { value: ExactJson } | Refusal | undefined {
+  const isForm = convert === 'form-to-json';
+  const essence = request.mediaType ?? '';
+  const isPlain = (request.field.get('content-encoding') ?? 'identity').toLowerCase() === 'identity';
+  if (!isPlain || (isForm ? essence !== FORM : !isJsonType(essence))) {
+    return otherTypes === 'pass'
+      ? undefined
+      : refuse('MEDIA_TYPE_UNSUPPORTED', {
+          accepted: `${isForm ? FORM : 'application/json'} without a content coding`,
+        });
+  }
+  if (isForm) {
+    const form = readQuery(body.toString('latin1'));
+    return form
+      ? { value: documentOfForm(form) }
+      : refuse('REQUEST_MALFORMED', { reason: 'the form has an escape that cannot be read' });
+  }
+  const read = readExactJson(body);
+  return read instanceof JsonFault
+    ? refuse('REQUEST_MALFORMED', { reason: `the body ${read.what}, at ${read.at}` })
+    : read;
+}
+
+/** Digests in the head were made of another body. */
+const OF_THE_BODY = ['content-digest', 'content-md5', 'digest', 'repr-digest'] as const;
+
+function written(document: ExactJson, { convert }: Config, draft: RequestDraft): Buffer | Refusal {
+  for (const name of OF_THE_BODY) draft.fields.remove(name);
+  if (convert === 'json-to-form') {
+    const form = formOfDocument(document);
+    if (form instanceof NotTransformable) return impossible(form.reason);
+    draft.fields.set('content-type', FORM);
+    return Buffer.from(form);
+  }
+  if (convert === 'form-to-json') draft.fields.set('content-type', 'application/json');
+  return Buffer.from(writeExactJson(document));
+}
+
+function edited(
+  steps: readonly HeadStep[],
+  draft: RequestDraft,
+  input: PolicyInput,
+  document: ExactJson | undefined,
+): Refusal | undefined {
+  for (const step of steps) step(draft, input, document);
+  return pass;
+}
+
+function fieldStep(step: Config['fields'][number]): HeadStep {
+  if ('remove' in step) return (draft) => draft.fields.remove(step.remove);
+  const value = sourceOf(step);
+  return (draft, input, document) => {
+    const text = value(input, document);
+    if (text !== undefined) draft.fields.set(step.set, text);
+  };
+}
+
+type Source = (input: PolicyInput, document: ExactJson | undefined) => string | undefined;
+
+function sourceOf(step: { readonly text: string } | { readonly body: string }): Source {
+  if ('text' in step) {
+    const text = compileText(step.text);
+    return (input) => text(input, {});
+  }
+  const at = readPointer(step.body)!;
+  return (_, document) => {
+    const found = document === undefined ? undefined : find(document, at);
+    return found === undefined ? undefined : textOf(found);
+  };
+}
+
+/** The query is read once, and written only when something changed. */
+function queryStep(steps: Config['query']): HeadStep {
+  if (steps.length === 0) return () => undefined;
+  const compiled = steps.map((step) => ({ step, source: 'set' in step ? sourceOf(step) : undefined }));
+  return (draft, input, document) => {
+    let pairs = draft.query === undefined || draft.query === '' ? [] : draft.query.split('&').map(readPair);
+    for (const { step, source } of compiled) {
+      if ('remove' in step) pairs = pairs.filter(({ name }) => name !== step.remove);
+      else if ('rename' in step)
+        pairs = pairs.map((pair) =>
+          pair.name === step.rename
+            ? { name: step.to, text: `${encodeURIComponent(step.to)}${pair.value}`, value: pair.value }
+            : pair,
+        );
+      else {
+        const text = source!(input, document);
+        if (text === undefined) continue;
+        const value = `=${encodeURIComponent(text.toWellFormed())}`;
+        pairs = [
+          ...pairs.filter(({ name }) => name !== step.set),
+          { name: step.set, text: `${encodeURIComponent(step.set)}${value}`, value },
+        ];
+      }
+    }
+    draft.setQuery(pairs.length === 0 ? undefined : pairs.map(({ text }) => text).join('&'));
+  };
+}
+
+/** One parameter: as it stands there, its name as it is meant, and what stands behind the name. */
+function readPair(text: string): { name: string; text: string; value: string } {
+  const end = text.indexOf('=') < 0 ? text.length : text.indexOf('=');
+  const [name] = readQuery(text.slice(0, end))?.keys() ?? [];
+  return { name: name ?? text.slice(0, end), text, value: text.slice(end) };
+}

@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import { refuse, type Refusal } from '@sallyport/contracts';
+import { isEditable, type AnswerDraft } from '../../draft';
+import { compileOperations, find, jsonOperation, NotTransformable, pointerText, textOf } from '../../json/operations';
+import { readPointer } from '../../json/pointer';
+import { JsonFault, readExactJson, writeExactJson, type ExactJson } from '../../json/strict-json';
+import { definePolicy, pass, type PolicyInput } from '../../policy';
+import { compileText, templateText } from '../../text-template';
+import { isJsonType } from '../request-validation/openapi';
+
+const MIB = 1024 * 1024;
+
+const fieldName = z
+  .string()
+  .transform((name) => name.toLowerCase())
+  .refine(isEditable, 'this field is not for policies to edit');
+
+const config = z.strictObject({
+  /** Done to the JSON of the answer, in order. */
+  json: z.array(jsonOperation).max(64).default([]),
+  fields: z
+    .array(
+      z.union([
+        z.strictObject({ set: fieldName, text: templateText }),
+        z.strictObject({ set: fieldName, body: pointerText }),
+        z.strictObject({ remove: fieldName }),
+      ]),
+    )
+    .max(64)
+    .default([]),
+  /** Which answers: those of 2xx, or all of the upstream. */
+  on: z.enum(['success', 'all']).default('success'),
+  /** What becomes of an answer that is not JSON. */
+  otherTypes: z.enum(['refuse', 'pass']).default('refuse'),
+  maxBodyBytes: z
+    .int()
+    .min(1)
+    .max(16 * MIB)
+    .default(MIB),
+});
+type Config = z.output<typeof config>;
+
+type FieldStep = (draft: AnswerDraft, input: PolicyInput, document: ExactJson | undefined) => void;
+
+export const responseTransform = definePolicy({
+  id: 'response-transform',
+  summary: 'Changes the JSON and fields of an answer on its way to the caller.',
+  config,
+  example: { json: [{ remove: '/internalNotes' }, { wrap: 'data' }], fields: [{ remove: 'x-backend' }] },
+  compile: (given) => {
+    const steps = given.fields.map(fieldStep);
+    const transform = compileOperations(given.json);
+    const readsBody = given.json.length > 0 || given.fields.some((step) => 'body' in step);
+    const isMeant = ({ origin, status }: AnswerDraft) =>
+      origin !== 'refusal' && (given.on === 'all' || (status >= 200 && status < 300));
+    const edit = (draft: AnswerDraft, input: PolicyInput, document?: ExactJson) => {
+      for (const step of steps) step(draft, input, document);
+      return pass;
+    };
+    if (!readsBody) return { answerHead: (input, draft) => (isMeant(draft) ? edit(draft, input) : pass) };
+    return {
+      // Packed, or in parts, it could not be transformed.
+      shape: (_, { fields }) => {
+        fields.set('accept-encoding', 'identity');
+        for (const name of ['range', 'if-range']) fields.remove(name);
+        return pass;
+      },
+      answerHead: (input, draft) => {
+        if (!isMeant(draft)) return pass;
+        if (isBodiless(input, draft)) {
+          // The length of a body that would have been another one.
+          draft.fields.remove('content-length');
+          return edit(draft, input);
+        }
+        return isTransformable(draft) || given.otherTypes === 'pass' ? pass : impossible('it is not JSON as it is');
+      },
+      answerBody: {
+        mode: 'whole',
+        maxBytes: given.maxBodyBytes,
+        larger: 'refuse',
+        wants: (_, draft) => isMeant(draft) && isTransformable(draft),
+        run: (input, draft, body, done) => {
+          const read = readExactJson(body);
+          if (read instanceof JsonFault) return done(impossible(`it ${read.what}, at ${read.at}`));
+          const made = transform(read.value, input);
+          if (made instanceof NotTransformable) return done(impossible(made.reason));
+          edit(draft, input, made);
+          if (given.json.length === 0) return done(pass);
+          forgetOldBody(draft);
+          done(Buffer.from(writeExactJson(made)));
+        },
+      },
+    };
+  },
+});
+
+/** The reason is the operator's to read. */
+function impossible(reason: string): Refusal {
+  return refuse('TRANSFORM_ANSWER_IMPOSSIBLE', {}, { reason });
+}
+
+function isBodiless({ request }: PolicyInput, { status }: AnswerDraft): boolean {
+  return request.method === 'HEAD' || status === 204 || status === 304;
+}
+
+function isTransformable({ fields, status }: AnswerDraft): boolean {
+  const essence = (fields.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase();
+  return status !== 206 && isJsonType(essence) && (fields.get('content-encoding') ?? 'identity') === 'identity';
+}
+
+/** What told one representation from another no longer does, byte by byte (RFC 9110 §8.8.1). */
+function forgetOldBody({ fields }: AnswerDraft): void {
+  for (const name of ['content-digest', 'content-md5', 'digest', 'repr-digest', 'accept-ranges']) fields.remove(name);
+  const etag = fields.get('etag');
+  if (etag !== undefined && !etag.startsWith('W/')) fields.set('etag', `W/${etag}`);
+}
+
+function fieldStep(step: Config['fields'][number]): FieldStep {
+  if ('remove' in step) return (draft) => draft.fields.remove(step.remove);
+  if ('text' in step) {
+    const text = compileText(step.text);
+    return (draft, input) => draft.fields.set(step.set, text(input, {}));
+  }
+  const at = readPointer(step.body)!;
+  return (draft, _, document) => {
+    const found = document === undefined ? undefined : find(document, at);
+    if (found !== undefined) draft.fields.set(step.set, textOf(found));
+  };
+}
