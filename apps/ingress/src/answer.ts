@@ -103,8 +103,11 @@ export class Answer {
   end(): void {
     this.ended = true;
     this.record(() => {
-      if (this.held) this.response.end(this.held);
-      else this.response.end();
+      const { held, response } = this;
+      if (held === undefined) response.end();
+      else if (held.length === this.bytes && held.length <= ONE_WRITE_BYTES)
+        response.end(held.toString('latin1'), 'latin1');
+      else response.end(held);
     });
   }
 
@@ -114,6 +117,12 @@ export class Answer {
     this.record(() => this.response.destroy());
   }
 }
+
+/**
+ * Up to here a whole body goes to the response as text, in which every character is a byte: it then leaves in one write
+ * with its head, where bytes would be a second part of it.
+ */
+const ONE_WRITE_BYTES = 8 * 1024;
 
 /** A comment, and the end of an event that has no data: nothing happens at the reader. */
 const COMMENT = Buffer.from(':\n\n');

@@ -42,6 +42,7 @@ export interface Outgoing {
   /** @returns false when the caller's buffer is full; `drain` tells when it is not. */
   write(chunk: Buffer): boolean;
   end(chunk?: Buffer): unknown;
+  end(text: string, encoding: 'latin1'): unknown;
   on(event: 'close' | 'drain', listener: () => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
   /** Cuts the answer off. */

@@ -95,12 +95,12 @@ export class Http2Answer implements Outgoing {
     return this.stream.write(chunk);
   }
 
-  end(chunk?: Buffer): void {
+  end(chunk?: Buffer | string, encoding: BufferEncoding = 'utf8'): void {
     if (this.closed) return;
     if (this.last && !this.stream.readableEnded) this.stream.once('finish', () => this.stream.close(NGHTTP2_NO_ERROR));
     if (chunk === undefined && this.head && Object.keys(this.trailing).length === 0) return this.respond(true);
     this.respond(false);
-    this.stream.end(chunk);
+    this.stream.end(chunk, encoding);
   }
 
   on(event: string, listener: (error: Error) => void): void {
