@@ -34,6 +34,8 @@ export interface ServicesOptions {
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { environment, places, databaseUrl, onStarted } = options;
   const database = { url: databaseUrl };
+  // It names a file that people write: what is wrong with it is said before anything is started.
+  const ingressOuter = readIngressConfig(environment);
   return opening(async (opened) => {
     let auditThread: AuditThread | undefined;
     const metrics = new JointMetrics(options.metrics, () => auditThread?.page());
@@ -88,7 +90,6 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     };
     const catalog = started('catalog', await startCatalog(catalogConfig, await runtimeFor(catalogConfig), database));
 
-    const ingressOuter = readIngressConfig(environment);
     const ingressConfig = {
       ...ingressOuter,
       listen: { http: ingressOuter.listen.http, admin: null, health: ingressOuter.listen.health },

@@ -65,8 +65,6 @@ export const listenerLimits = z.strictObject({
       streams: count(100, 1_000),
       /** Streams reset within ten seconds, by either side. */
       resets: count(100, 10_000),
-      /** CONTINUATION frames of one header block. */
-      continuations: count(8, 64),
       headerListBytes: count(32 * KIB, 128 * KIB, KIB),
       /** PING frames within ten seconds; SETTINGS frames likewise. */
       pings: count(20, 1_000),
