@@ -100,7 +100,7 @@ function doorSettings(name: string, port: number, { limits = {}, trustedProxies,
     trustedProxies: trustedProxies && new AddressList(trustedProxies),
     proxyProtocol: proxyProtocol ?? false,
     limits: listenerLimits.parse(limits),
-  } satisfies ListenerSettings & { proxyProtocol: boolean };
+  } satisfies ListenerSettings;
 }
 
 function snapshotOf(

@@ -33,6 +33,7 @@ export {
 export { parseMediaType, type MediaType } from './media-type';
 export { judgeOddPath, refusedWithoutRoute, type OddQuestion, type TakesOddPaths } from './odd-path';
 export { UpstreamPools, type UpstreamOrigin } from './pool';
+export { readProxyHeader, type ProxyHeader } from './proxy-protocol';
 export { fieldValue, type RawFields } from './raw-fields';
 export {
   RouteConflictError,

@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Socket } from 'node:net';
 import { ListenError, type Address, type Closable } from '@sallyport/platform';
 import type { ListenerLimits } from '@sallyport/proxy';
+import { guardConnections } from './admission';
 import type { Connection, Handle } from './connection';
 import type { Http2Sessions } from './http2-session';
 import type { TlsDoor } from './tls-door';
@@ -33,6 +34,8 @@ export interface HttpListenerOptions {
   /** What every request of this listener has in common; behind TLS the door knows what each connection has of its own. */
   readonly connection: Connection;
   readonly tls?: TlsDoor | undefined;
+  /** Whether each connection begins with the header of a balancer. */
+  readonly proxyProtocol?: boolean;
   /** Where connections go that speak HTTP/2; absent: it is not served. */
   readonly http2?: Http2Sessions | undefined;
   /** CONNECT: there is no response object for it, only the socket. */
@@ -86,6 +89,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   if (tls) tls.guard(server as TlsServer, http2);
   else if (http2)
     recognisePreface(server, (socket) => http2.accept(socket, { ...connection, http2: true }), connection);
+  guardConnections(server, connection, options.proxyProtocol === true);
 
   await bind(server, options.address);
   return {

@@ -47,6 +47,8 @@ const listener = z
     http2: z.boolean().default(false),
     /** Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. */
     trustedProxies: z.array(block).max(256).default([]),
+    /** Connections begin with the header of the PROXY protocol, which names the caller; from others they are closed. */
+    proxyProtocol: z.boolean().default(false),
     limits: listenerLimits.prefault({}),
   })
   .refine((one) => (one.port === undefined) !== (one.path === undefined), {
@@ -81,6 +83,7 @@ export interface ListenerSettings {
   readonly tls: TlsSettings | undefined;
   readonly http2: boolean;
   readonly trustedProxies: AddressList | undefined;
+  readonly proxyProtocol?: boolean;
   readonly limits: ListenerLimits;
 }
 
@@ -103,6 +106,7 @@ export function readListenersFile(path: string, defaultHost: string): readonly L
     tls: one.tls && absolute(one.tls, folder),
     http2: one.http2,
     trustedProxies: one.trustedProxies.length > 0 ? new AddressList(one.trustedProxies) : undefined,
+    proxyProtocol: one.proxyProtocol,
     limits: one.limits,
   }));
 }

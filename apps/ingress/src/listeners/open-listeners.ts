@@ -71,6 +71,7 @@ class Door {
       address: settings.address,
       connection,
       tls: certificates && this.tlsDoor(certificates),
+      proxyProtocol: settings.proxyProtocol === true,
       http2: settings.http2
         ? new Http2Sessions(options.handle, this.http2Watcher(), () => clock.monotonic(), settings.limits.checkMs)
         : undefined,
