@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Policy } from '../policy';
 import { bodyLimit } from './body-limit/body-limit';
+import { compression } from './compression/compression';
 import { concurrencyLimit } from './concurrency-limit/concurrency-limit';
 import { cors } from './cors/cors';
 import { headerRewrite } from './header-rewrite/header-rewrite';
@@ -21,6 +22,7 @@ import { waf } from './waf/waf';
 /** Every policy a route can carry; a new one is a folder and a line here. */
 export const policies: readonly Policy[] = [
   bodyLimit,
+  compression,
   concurrencyLimit,
   cors,
   headerRewrite,
