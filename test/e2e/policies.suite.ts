@@ -239,6 +239,30 @@ export function describePolicies(product: () => Product): void {
     });
   });
 
+  describe('the policies of a model', () => {
+    it('hold for calls of that model alone, beside what holds for the key', async () => {
+      const key = await product().apiKey({ name: 'model-policies', models: ['*'] });
+      const fallback = [{ provider: 'echo', model: 'echo' }];
+      await product().publish({
+        accounts: [{ name: 'echo', provider: 'echo' }],
+        models: [
+          { name: 'scarce', fallback, policies: [{ 'rate-limit': { name: 'scarce', limit: 2, window: '1h' } }] },
+          { name: 'plenty', fallback },
+        ],
+      });
+      const say = (model: string): Promise<Answered> =>
+        ask(product(), '/v1/chat/completions', {
+          body: JSON.stringify({ model, messages: [{ role: 'user', content: 'hello' }] }),
+          headers: { authorization: `Bearer ${key.key}`, 'content-type': 'application/json' },
+        });
+      const answers = [await say('scarce'), await say('scarce'), await say('scarce'), await say('plenty')];
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 429, 200]);
+      expect(JSON.parse(answers[2]!.text)).toMatchObject({ error: { code: 'rate_limit_exceeded' } });
+      expect(answers[0]!.headers['ratelimit-policy']).toContain('"scarce";q=2;w=3600');
+      expect(answers[3]!.headers['ratelimit-policy']).not.toContain('scarce');
+    });
+  });
+
   describe('a route with all policies at once', () => {
     let key: MintedKey;
     const origin = 'https://app.example.com';

@@ -297,6 +297,24 @@ describe('preflight', () => {
     expect(unknown?.message).toBe('there is no policy “rate-limt”; did you mean “rate-limit”?');
   });
 
+  it('judges the policies of a model like those of a route, and carries them', () => {
+    const model = (limit: number) => ({
+      accounts: [{ name: 'echo', provider: 'echo' }],
+      models: [
+        {
+          name: 'small',
+          fallback: [{ account: 'echo', model: 'echo' }],
+          policies: [{ 'rate-limit': { limit, window: '1m' } }, { 'concurrency-limit': { limit: 2 } }],
+        },
+      ],
+    });
+    expect(findingsOf(model(0))).toContain('POLICY_INVALID models/small/policies/0/rate-limit/limit');
+    expect(snapshotOf(model(5)).models[0]!.policies).toEqual([
+      { policy: 'rate-limit', config: { limit: 5, window: '1m' } },
+      { policy: 'concurrency-limit', config: { limit: 2 } },
+    ]);
+  });
+
   it('finds accounts, models, trust entries and successors that are not there', () => {
     expect(
       findingsOf({

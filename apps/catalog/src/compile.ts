@@ -116,6 +116,10 @@ function compilePolicy(attachment: PolicyAttachment, tenant: string, { policies 
     const named = policies.find((entry) => entry.tenant === tenant && entry.declared.name === attachment)!.declared;
     return { policy: named.policy, config: named.config };
   }
+  return instanceOf(attachment);
+}
+
+function instanceOf(attachment: Exclude<PolicyAttachment, string>): PolicyInstance {
   const [policy, config] = Object.entries(attachment)[0]!;
   return { policy, config };
 }
@@ -182,7 +186,8 @@ function compileModel(
     model,
     price: price ?? null,
   }));
-  return { tenant, name: declared.name, class: declared.class, targets };
+  const policies = declared.policies?.map((attachment) => instanceOf(attachment));
+  return { tenant, name: declared.name, class: declared.class, targets, ...(policies && { policies }) };
 }
 
 function compileAccount({ tenant, declared }: Entry<DeclaredAccount>): Snapshot['accounts'][number] {

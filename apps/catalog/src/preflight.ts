@@ -77,6 +77,7 @@ const checks: readonly Check[] = [
   sideUpstreams,
   sharedUpstreams,
   policiesOfRoutes,
+  policiesOfModels,
   namedPolicies,
   trustOfRoutes,
   successors,
@@ -293,6 +294,12 @@ function* policiesOfRoutes(view: View): Iterable<Finding> {
     for (const [index, route] of entry.spec.routes.entries()) {
       yield* faultsOfPolicies(view, entry.tenant, object, `/routes/${index}/policies`, route.policies ?? []);
     }
+  }
+}
+
+function* policiesOfModels(view: View): Iterable<Finding> {
+  for (const { tenant, declared } of view.configuration.models) {
+    yield* faultsOfPolicies(view, tenant, `models/${declared.name}`, '/policies', declared.policies ?? []);
   }
 }
 

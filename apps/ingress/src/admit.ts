@@ -1,6 +1,6 @@
 import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
 import { takeCredential } from '@sallyport/identity';
-import { chargesOf, type CompiledRoute } from '@sallyport/pipeline';
+import { chargesOf, routeCharges, type CompiledRoute } from '@sallyport/pipeline';
 import { retryAfterMs, type Charge, type Standing } from '@sallyport/limits';
 import type { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
@@ -90,19 +90,42 @@ function verify(exchange: Exchange, parts: GatewayParts, next: () => void): void
   });
 }
 
+/**
+ * Lets a call of a virtual model in, once it is known which one it is: what the model carries, beside what the endpoint
+ * has asked already.
+ */
+export function admitModel(exchange: Exchange, parts: GatewayParts, model: string, next: () => void): void {
+  const compiled = exchange.configuration?.modelPolicies.get(`${exchange.principal!.tenant}/${model}`);
+  if (!compiled) return next();
+  exchange.modelPolicies = compiled;
+  attempt(exchange, parts, () => {
+    for (const { at, run } of compiled.admit) {
+      if (endedBy(exchange, parts, run(exchange.policyInput), at)) return;
+    }
+    askInTurn(exchange, parts, compiled.authorised, () => {
+      const charges = attempt(exchange, parts, () => routeCharges(compiled, exchange.policyInput));
+      if (charges) spendCharges(exchange, parts, charges, next);
+    });
+  });
+}
+
 function spend(exchange: Exchange, parts: GatewayParts, next: () => void): void {
   const charges = attempt(exchange, parts, () =>
     chargesOf(exchange.compiled!, exchange.consumerLimits, exchange.policyInput),
   );
-  if (!charges) return;
+  if (charges) spendCharges(exchange, parts, charges, next);
+}
+
+function spendCharges(exchange: Exchange, parts: GatewayParts, charges: readonly Charge[], next: () => void): void {
   if (charges.length === 0) return next();
   const span = consultSpan(exchange, parts.tracer, 'rate-limit');
   parts.consults.limiter.spend(exchange.route.tenant, charges, (spending, decidedBy = 'service') => {
     span?.end(spending.allowed ? undefined : { error: 'LIMIT_EXCEEDED' });
     if (exchange.over) return;
     exchange.decidedBy['rate-limit'] = decidedBy;
-    exchange.standings = withUnits(charges, spending.standings);
-    if (!spending.allowed) return parts.refuse(exchange, limitExceeded(exchange.standings));
+    const standings = withUnits(charges, spending.standings);
+    exchange.standings = exchange.standings.length === 0 ? standings : [...exchange.standings, ...standings];
+    if (!spending.allowed) return parts.refuse(exchange, limitExceeded(standings));
     next();
   });
 }

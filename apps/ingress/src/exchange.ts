@@ -72,6 +72,8 @@ export class Exchange implements PolicyExchange {
   model: ModelFacts | undefined;
   /** What goes upstream, where a policy of the route edits it. */
   draft: RequestDraft | undefined;
+  /** What the called model carries beside its endpoint. */
+  modelPolicies: CompiledRoute | undefined;
   /** Policies of the route were told how it ended. */
   settled = false;
   /** An answer hook threw: what is answered now goes without them. */

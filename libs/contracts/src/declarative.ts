@@ -260,9 +260,22 @@ export const declaredConsumer = z.strictObject({
 });
 export type DeclaredConsumer = z.infer<typeof declaredConsumer>;
 
+/** The policies that have a meaning for a model: those that judge the caller, and neither its path nor its body. */
+export const modelPolicies = ['concurrency-limit', 'ip-allow-deny', 'rate-limit'] as const;
+
+const modelPolicyList = z
+  .array(
+    z
+      .partialRecord(z.enum(modelPolicies), z.record(z.string(), z.json()))
+      .refine((map) => Object.keys(map).length === 1, 'one policy in each entry of the list'),
+  )
+  .max(32);
+
 export const declaredModel = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/, 'a model name is letters, digits and . _ : / -'),
   class: routeClass.default('public'),
+  /** What holds for calls of this model, beside what holds for the endpoint. */
+  policies: modelPolicyList.optional(),
   /** Targets in order of preference; each names an account, or the provider when it has only one account. */
   fallback: z
     .array(

@@ -284,6 +284,8 @@ export const snapshotModel = z.strictObject({
     .array(z.strictObject({ account: name, model: z.string().min(1).max(256), price: price.nullable() }))
     .min(1)
     .max(6),
+  /** What holds for calls of this model, beside what holds for the endpoint. */
+  policies: z.array(policyInstance).max(32).optional(),
 });
 export type SnapshotModel = z.infer<typeof snapshotModel>;
 

@@ -261,6 +261,11 @@ export function policyHooks(policy: Policy): string[] {
 
 /** Everything one request is counted against: the route's limits, then those the credential and the consumer carry. */
 export function chargesOf(route: CompiledRoute, consumerLimits: readonly Limit[], input: PolicyInput): Charge[] {
+  return routeCharges(route, input).concat(principalCharges(input.exchange.principal, consumerLimits));
+}
+
+/** What the policies of the route count a request against. */
+export function routeCharges(route: CompiledRoute, input: PolicyInput): Charge[] {
   const charges: Charge[] = [];
   for (const { run } of route.charges) {
     const made = run(input);
@@ -268,7 +273,7 @@ export function chargesOf(route: CompiledRoute, consumerLimits: readonly Limit[]
     if (Array.isArray(made)) charges.push(...(made as readonly Charge[]));
     else charges.push(made as Charge);
   }
-  return charges.concat(principalCharges(input.exchange.principal, consumerLimits));
+  return charges;
 }
 
 export interface Limit {

@@ -5,6 +5,7 @@ export {
   PolicyError,
   policyHooks,
   principalCharges,
+  routeCharges,
   type CompiledRoute,
   type CompiledRoutes,
   type Limit,

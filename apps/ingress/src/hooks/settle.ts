@@ -3,7 +3,9 @@ import type { Exchange } from '../exchange';
 
 /** Tells the policies of a route how a request ended, once; what they took, they give back here. */
 export function settlePolicies(exchange: Exchange, logger: Logger): void {
-  const steps = exchange.compiled?.settle;
+  const ofModel = exchange.modelPolicies?.settle;
+  const ofRoute = exchange.compiled?.settle;
+  const steps = ofRoute && ofModel ? [...ofRoute, ...ofModel] : (ofModel ?? ofRoute);
   if (!steps || steps.length === 0 || exchange.settled) return;
   exchange.settled = true;
   const { answer, refusal, outcome } = exchange;

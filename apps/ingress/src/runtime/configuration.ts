@@ -11,15 +11,22 @@ export interface Configuration {
   readonly consumerLimits: ReadonlyMap<string, readonly Limit[]>;
   /** Class of each virtual model, by `<tenant>/<name>`. */
   readonly modelClasses: ReadonlyMap<string, RouteClass>;
+  /** Of the virtual models that carry policies, by `<tenant>/<name>`. */
+  readonly modelPolicies: ReadonlyMap<string, CompiledRoute>;
   readonly snapshot: Snapshot;
 }
 
 /**
  * Compiles a snapshot off the request path.
  * @param compiled its routes, in their order.
+ * @param models what its models carry, as routesOfModels names it.
  * @throws SnapshotRejected naming the place; the caller keeps the configuration it has.
  */
-export function* compileConfiguration(snapshot: Snapshot, compiled: readonly CompiledRoute[]): Sliced<Configuration> {
+export function* compileConfiguration(
+  snapshot: Snapshot,
+  compiled: readonly CompiledRoute[],
+  models: readonly CompiledRoute[] = [],
+): Sliced<Configuration> {
   const routes = yield* compileTable(compiled);
   yield* probe(routes, compiled);
   return Object.freeze({
@@ -28,6 +35,7 @@ export function* compileConfiguration(snapshot: Snapshot, compiled: readonly Com
     upstreams: yield* mapOf(snapshot.upstreams, (upstream) => [upstream.id, upstream]),
     consumerLimits: yield* mapOf(snapshot.consumers, ({ tenant, name, limits }) => [consumerKey(tenant, name), limits]),
     modelClasses: yield* mapOf(snapshot.models, (model) => [`${model.tenant}/${model.name}`, model.class]),
+    modelPolicies: new Map(models.map((model) => [`${model.route.tenant}/${model.route.version}`, model])),
     snapshot,
   });
 }

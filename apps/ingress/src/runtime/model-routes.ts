@@ -1,4 +1,4 @@
-import type { SnapshotRoute } from '@sallyport/contracts';
+import type { Snapshot, SnapshotRoute } from '@sallyport/contracts';
 import { compileRoute, type CompiledRoute } from '@sallyport/pipeline';
 
 /** What the data door serves under `/v1` itself, whatever is published. */
@@ -12,11 +12,23 @@ export interface ModelRoute {
 }
 
 function modelRoute(endpoint: ModelEndpoint, method: 'GET' | 'POST', path: string): ModelRoute {
-  const route: SnapshotRoute = {
-    id: `system/v1/${endpoint}`,
+  const policies = [{ policy: 'waf', config: { profile: 'llm' } }];
+  const route = endpointRoute(`system/v1/${endpoint}`, 'v1', method, path, policies);
+  return { endpoint, method, compiled: compileRoute(route) };
+}
+
+function endpointRoute(
+  id: string,
+  version: string,
+  method: string,
+  path: string,
+  policies: SnapshotRoute['policies'],
+): SnapshotRoute {
+  return {
+    id,
     tenant: 'default',
     service: 'models',
-    version: 'v1',
+    version,
     state: 'published',
     lifecycle: { deprecatedAt: null, sunsetAt: null, successor: null },
     class: 'public',
@@ -24,10 +36,18 @@ function modelRoute(endpoint: ModelEndpoint, method: 'GET' | 'POST', path: strin
     stripPrefix: false,
     upstream: '',
     auth: { anonymous: false, kinds: ['api-key', 'jwt'], trust: [], scopes: [] },
-    policies: [{ policy: 'waf', config: { profile: 'llm' } }],
+    policies,
     trustTrace: false,
   };
-  return { endpoint, method, compiled: compileRoute(route) };
+}
+
+/** What the policies of each virtual model are compiled from: a route nobody can ask for by its path. */
+export function routesOfModels({ models }: Snapshot): SnapshotRoute[] {
+  return models.flatMap(({ tenant, name, class: routeClass, policies }) =>
+    policies === undefined || policies.length === 0
+      ? []
+      : [{ ...endpointRoute(`models/${name}`, name, 'POST', '/v1', policies), tenant, class: routeClass }],
+  );
 }
 
 /** By exact path. */

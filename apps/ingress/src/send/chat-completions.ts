@@ -9,6 +9,7 @@ import {
 } from '@sallyport/ai';
 import { formatTraceparent, type Span } from '@sallyport/platform';
 import type { AttemptFacts, Outcome } from '@sallyport/trail';
+import { admitModel } from '../admit';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
 import { inspectBody } from '../inspect';
@@ -21,7 +22,7 @@ export function sendChat(exchange: Exchange, parts: GatewayParts): void {
   inspectBody(exchange, parts, true, (body) => {
     const request = readChatRequest(body.bytes());
     if (isRefusal(request)) return parts.refuse(exchange, request);
-    plan(exchange, parts, request);
+    admitModel(exchange, parts, request.model, () => plan(exchange, parts, request));
   });
 }
 
