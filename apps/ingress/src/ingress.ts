@@ -83,15 +83,18 @@ export async function startIngress(
     const policies = new PolicyCompiler(
       policyServices(runtime, engines ? undefined : pepperBytes(config.pepper), {
         charge: (tenant, charges, done) => consults.limiter.spend(tenant, charges, done),
-        load: { busy: () => false, sheds: () => false },
         peers: () => config.workers,
       }),
     );
-    const current = new CurrentConfiguration(policies, ({ snapshot, upstreams: apis }) => {
+    const current = new CurrentConfiguration(policies, function* ({ snapshot, upstreams: apis }) {
       const table = compileModels(snapshot);
-      verifier.setTrust(snapshot.trust);
-      consults.useModels(table);
-      upstreams.use(apis, table.origins);
+      const taken = yield* upstreams.taking(apis, table.origins);
+      const commit = (): void => {
+        verifier.setTrust(snapshot.trust);
+        consults.useModels(table);
+        taken.commit();
+      };
+      return { commit, settle: taken.settle };
     });
     // Among the first to open and the last to end: it says why there is no traffic yet, and no more.
     const isConfigured = () => current.current !== undefined;

@@ -21,7 +21,16 @@ export interface UpstreamOrigin {
   readonly connections?: number;
 }
 
-function keyOf({ url, allowPrivate, connectMs, protocol, tls, connections }: UpstreamOrigin): string {
+/** Parsing a URL is slow, and a large configuration asks for thousands of origins at once, most of them again. */
+const keys = new WeakMap<UpstreamOrigin, string>();
+
+function keyOf(origin: UpstreamOrigin): string {
+  let key = keys.get(origin);
+  if (key === undefined) keys.set(origin, (key = keyText(origin)));
+  return key;
+}
+
+function keyText({ url, allowPrivate, connectMs, protocol, tls, connections }: UpstreamOrigin): string {
   const more = protocol || tls || connections ? JSON.stringify([protocol, tls, connections]) : '';
   return `${new URL(url).origin} ${allowPrivate} ${connectMs} ${more}`;
 }

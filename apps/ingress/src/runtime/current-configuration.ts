@@ -3,17 +3,25 @@ import { PolicyError, type CompiledRoutes, type PolicyCompiler } from '@sallypor
 import { SnapshotRejected, type Sliced } from '@sallyport/platform';
 import { compileConfiguration, type Configuration } from './configuration';
 
+/** What others keep per configuration, made ready. */
+export interface Prepared {
+  /** Takes it into use, in the same step as the configuration. */
+  readonly commit: () => void;
+  /** What is left to be done then. */
+  readonly settle: () => Sliced<void>;
+}
+
 /** The configuration this process runs on: one pointer, swapped between two requests. */
 export class CurrentConfiguration {
   private configuration: Configuration | undefined;
 
   /**
    * @param policies compiles what routes carry, and keeps what did not change from one revision to the next.
-   * @param adopted told before the swap, for whoever keeps things per configuration; a throw leaves everything as it was.
+   * @param prepare makes ready what others keep per configuration; a throw leaves everything as it was.
    */
   constructor(
     private readonly policies: PolicyCompiler,
-    private readonly adopted: (configuration: Configuration) => void,
+    private readonly prepare: (configuration: Configuration) => Sliced<Prepared>,
   ) {}
 
   get current(): Configuration | undefined {
@@ -31,15 +39,18 @@ export class CurrentConfiguration {
    */
   *apply(snapshot: Snapshot): Sliced<void> {
     const compiled = yield* this.compilePolicies(snapshot);
+    let prepared: Prepared;
     try {
       const next = yield* compileConfiguration(snapshot, compiled.routes);
-      this.adopted(next);
+      prepared = yield* this.prepare(next);
+      prepared.commit();
       this.configuration = next;
     } catch (error) {
       compiled.discard();
       throw error;
     }
     compiled.adopt();
+    yield* prepared.settle();
   }
 
   private *compilePolicies(snapshot: Snapshot): Sliced<CompiledRoutes> {

@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Labels, Metrics, ObservedCounter } from '@sallyport/platform';
+import type { Counter, Gauge, Labels, Metrics, ObservedCounter, Sliced } from '@sallyport/platform';
 import type { TargetChange, UpstreamGroup } from '@sallyport/proxy';
 
 /** What became of a copy: sent, or why it was not. */
@@ -35,7 +35,7 @@ export class UpstreamMetrics {
   }
 
   /** Reads these targets from now on, and no others; those that are gone serve nobody. */
-  follow(groups: Iterable<UpstreamGroup>): void {
+  *following(groups: Iterable<UpstreamGroup>): Sliced<void> {
     const gone = new Map(this.followed);
     for (const group of groups) {
       for (const state of group.states) {
@@ -46,6 +46,7 @@ export class UpstreamMetrics {
         this.followed.set(key, { state, labels });
         this.observe(group, state, labels);
       }
+      yield;
     }
     for (const [key, { labels }] of gone) {
       this.followed.delete(key);

@@ -1,7 +1,7 @@
 import type { Clock, RandomBytes, Refusal, SnapshotUpstream } from '@sallyport/contracts';
 import { systemTimers } from '@sallyport/ai';
 import { refuse } from '@sallyport/contracts';
-import type { Logger, Metrics } from '@sallyport/platform';
+import { atOnce, type Logger, type Metrics, type Sliced } from '@sallyport/platform';
 import {
   canonicalPath,
   UpstreamGroup,
@@ -61,22 +61,59 @@ export class Upstreams {
    * @throws when a target cannot be called; then nothing has changed.
    */
   use(upstreams: ReadonlyMap<string, SnapshotUpstream>, modelOrigins: readonly UpstreamOrigin[]): void {
+    const { commit, settle } = atOnce(this.taking(upstreams, modelOrigins));
+    commit();
+    atOnce(settle());
+  }
+
+  /** The same, one upstream a step: what is made ready between requests is taken into use in one step. */
+  *taking(
+    upstreams: ReadonlyMap<string, SnapshotUpstream>,
+    modelOrigins: readonly UpstreamOrigin[],
+  ): Sliced<TakenOver> {
+    const ready: (readonly [SnapshotUpstream, () => Used])[] = [];
     const origins = [...modelOrigins];
-    const read = Array.from(upstreams.values(), (upstream) => {
-      origins.push(...upstream.targets.map(({ url }) => originOf(upstream, url)));
-      return { upstream, text: JSON.stringify(upstream), targets: this.targetsOf(upstream) };
-    });
-    const next = new Map<string, Used>();
-    for (const { upstream, text, targets } of read) {
+    for (const upstream of upstreams.values()) {
       const before = this.current.get(upstream.id);
-      // An upstream that says the same goes on as if nothing had happened.
-      const used = before?.text === text ? before : { text, group: this.replace(upstream, targets, before?.group) };
+      const same = before?.upstream === upstream;
+      const ofTargets = same ? before.origins : upstream.targets.map(({ url }) => originOf(upstream, url));
+      origins.push(...ofTargets);
+      ready.push([upstream, same ? () => before : this.prepare(upstream, ofTargets, before)]);
+      yield;
+    }
+    return {
+      commit: () => this.commit(ready),
+      settle: () => this.settle(origins),
+    };
+  }
+
+  /** @returns what makes it the upstream that is used; until then nothing has changed. */
+  private prepare(
+    upstream: SnapshotUpstream,
+    origins: readonly UpstreamOrigin[],
+    before: Used | undefined,
+  ): () => Used {
+    const text = JSON.stringify(upstream);
+    const targets = this.targetsOf(upstream, origins);
+    // An upstream that says the same goes on as if nothing had happened.
+    if (before?.text === text) return () => ({ ...before, upstream, origins });
+    return () => ({ text, upstream, origins, group: this.replace(upstream, targets, before?.group) });
+  }
+
+  private commit(ready: readonly (readonly [SnapshotUpstream, () => Used])[]): void {
+    const next = new Map<string, Used>();
+    for (const [upstream, make] of ready) {
+      const used = make();
       this.groups.set(upstream, used.group);
       next.set(upstream.id, used);
     }
     for (const [id, { group }] of this.current) if (next.get(id)?.group !== group) group.stop();
     this.current = next;
-    this.metrics.follow(Array.from(next.values(), ({ group }) => group));
+  }
+
+  /** What can wait until requests have had their turn. */
+  private *settle(origins: readonly UpstreamOrigin[]): Sliced<void> {
+    yield* this.metrics.following(Array.from(this.current.values(), ({ group }) => group));
     this.pools.keepOnly(origins);
   }
 
@@ -116,11 +153,11 @@ export class Upstreams {
     return group;
   }
 
-  private targetsOf(upstream: SnapshotUpstream): UpstreamTarget[] {
-    return upstream.targets.map(({ url, weight }) => {
+  private targetsOf(upstream: SnapshotUpstream, origins: readonly UpstreamOrigin[]): UpstreamTarget[] {
+    return upstream.targets.map(({ url, weight }, at) => {
       const path = canonicalPath(new URL(url).pathname);
       if ('fault' in path) throw new Error(`upstream ${upstream.id}: ${path.fault}`);
-      const client = this.pools.client(originOf(upstream, url));
+      const client = this.pools.client(origins[at]!);
       return { url, weight, client, basePath: path.path.replace(/\/$/, '') };
     });
   }
@@ -132,8 +169,18 @@ export class Upstreams {
   }
 }
 
+/** A configuration that was made ready. */
+export interface TakenOver {
+  /** Takes it into use, in one step. */
+  readonly commit: () => void;
+  /** What is left to be done then. */
+  readonly settle: () => Sliced<void>;
+}
+
 interface Used {
   readonly group: UpstreamGroup;
+  readonly upstream: SnapshotUpstream;
+  readonly origins: readonly UpstreamOrigin[];
   /** What the upstream said when the group was made. */
   readonly text: string;
 }
