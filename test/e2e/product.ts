@@ -260,9 +260,12 @@ abstract class Running implements Product {
   }
 
   async served(revision: string): Promise<void> {
+    // Of several workers the metric names the revision that all of them have reached.
+    const url = `http://127.0.0.1:${this.ports['SALLYPORT_INGRESS_HEALTH_PORT']}/metrics`;
     await this.eventually(`the data door runs ${revision}`, async () => {
-      const { headers } = await this.get('/problems');
-      return numberOf(headers['x-sallyport-config-version']) >= numberOf(revision);
+      const { text } = await call(url);
+      const reached = /^sallyport_config_version_info\{[^}]*app="ingress"[^}]*\} (\d+)$/m.exec(text)?.[1];
+      return Number(reached ?? -1) >= numberOf(revision);
     });
   }
 
