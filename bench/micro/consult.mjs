@@ -76,6 +76,7 @@ class Ends {
       clock: systemClock,
       logger: createLogger({ app: 'ingress', node: 'bench', level: 'silent' }),
       metrics: createMetrics('ingress'),
+      wheel: load('apps/ingress/src/consult/decide-client.js').consultWheel(systemClock),
     };
     const consult = (name) => load(`apps/ingress/src/consult/${name}.js`);
     const of = (service) => ({ target: `unix:${this.socket(service)}`, runtime, budgetMs: PATIENT_MS });

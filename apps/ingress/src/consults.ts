@@ -7,6 +7,7 @@ import type { RouteClass } from '@sallyport/contracts';
 import { LocalRouter, type ModelTable } from '@sallyport/ai';
 import type { Inspector } from '@sallyport/waf';
 import type { IngressConfig } from './config';
+import { consultWheel } from './consult/decide-client';
 import { LiveCount } from './consult/live-count';
 import { RemoteInspector } from './consult/remote-inspector';
 import { RemoteLimiter } from './consult/remote-limiter';
@@ -52,20 +53,22 @@ export function openRemoteConsults(
 ): OpenConsults {
   const { auth, rateLimit, waf, aiRouter } = config.consult;
   const windows = fallbackWindows(runtime);
-  const verifier = new RemoteVerifier({ target: auth, runtime });
+  const { clock, logger, metrics } = runtime;
+  const asking = { clock, logger, metrics, wheel: consultWheel(clock) };
+  const verifier = new RemoteVerifier({ target: auth, runtime: asking });
   const live = new LiveCount(join(config.dataDir, 'live-ingresses'), (error) =>
-    runtime.logger.warn({ err: error }, 'the number of ingresses cannot be kept on disk'),
+    logger.warn({ err: error }, 'the number of ingresses cannot be kept on disk'),
   );
-  const limiter = new RemoteLimiter({ target: rateLimit, node: config.nodeName, runtime, live });
-  const inspector = new RemoteInspector({ target: waf, runtime });
+  const limiter = new RemoteLimiter({ target: rateLimit, node: config.nodeName, runtime: asking, live });
+  const inspector = new RemoteInspector({ target: waf, runtime: asking });
   // Made before the client it borrows leases from; it is asked only once that exists.
   const standIn: LocalRouter = new LocalRouter({ leases: { lease: (id) => router.lease(id) } });
   const router = new RemoteModelRouter({
     target: aiRouter,
-    runtime,
+    runtime: asking,
     models: (tenant, principal) => standIn.models(tenant, principal),
   });
-  const share = new ShareLimiter(new MemorySource(runtime.clock), () => live.count);
+  const share = new ShareLimiter(new MemorySource(clock), () => live.count);
   const windowOf = (service: string, client: { state(): 'up' | 'down' }) =>
     windows.of(service, () => client.state() === 'up');
   return {
@@ -76,6 +79,7 @@ export function openRemoteConsults(
     useModels: (table) => standIn.use(table),
     close: async () => {
       await Promise.all([verifier.close(), limiter.close(), inspector.close(), router.close()]);
+      asking.wheel.close();
       windows.close();
       await live.close();
     },

@@ -14,6 +14,8 @@ export interface ConsultRuntime {
   readonly metrics: Metrics;
   /** From 0 up to 1: jitter of reconnects and probes. */
   readonly chance?: () => number;
+  /** The wheel that several clients share; one of its own where there is none. */
+  readonly wheel?: DeadlineWheel<Consult>;
   readonly resolve?: Resolve;
 }
 
@@ -31,6 +33,11 @@ export interface DecideClientOptions {
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5];
 
+/** One wheel for every consult of a process: its ticks cost the same however many clients turn it. */
+export function consultWheel(clock: Clock): DeadlineWheel<Consult> {
+  return new DeadlineWheel(clock, (consult) => consult.stream!.giveUp(consult));
+}
+
 /** Asks one decision service over one stream per replica. */
 export class DecideClient implements Closable {
   private readonly replicas: Replicas<DecideStream>;
@@ -44,7 +51,7 @@ export class DecideClient implements Closable {
     const { service, target, protocol, runtime } = options;
     const { clock, metrics } = runtime;
     this.window = options.window ?? WINDOW;
-    this.wheel = new DeadlineWheel(clock, (consult) => this.giveUp(consult));
+    this.wheel = runtime.wheel ?? consultWheel(clock);
     const host = this.hostOf(options);
     this.replicas = new Replicas(
       target,
@@ -114,7 +121,7 @@ export class DecideClient implements Closable {
 
   async close(): Promise<void> {
     this.replicas.close();
-    this.wheel.close();
+    if (!this.options.runtime.wheel) this.wheel.close();
     for (const stream of [...this.streams]) stream.close();
   }
 
@@ -124,14 +131,6 @@ export class DecideClient implements Closable {
       if (stream.up && (!best || stream.outstanding < best.outstanding)) best = stream;
     }
     return best;
-  }
-
-  /** It missed its budget, and is not asked again. */
-  private giveUp(consult: Consult): void {
-    const { stream } = consult;
-    stream!.end(consult);
-    stream!.missed();
-    consult.unanswered('slow');
   }
 
   private hostOf({ service, budgetMs, runtime }: DecideClientOptions): StreamHost {

@@ -135,9 +135,11 @@ export class DecideStream {
     if (this.retired && this.waiting.size === 0) this.disconnect();
   }
 
-  /** The answer to a consult did not come in time. */
-  missed(): void {
+  /** The answer to a consult did not come in time; it is not asked again. */
+  giveUp(consult: Consult): void {
+    this.end(consult);
     this.breaker.missed();
+    consult.unanswered('slow');
   }
 
   /**
