@@ -59,9 +59,9 @@ interface Recorded {
  * The oracle of the trail: each answer has exactly one record, which says the route and the status that the caller saw, and
  * each chain of a producer is whole.
  */
-export async function trail(ledger: Ledger, databaseUrl: string, patienceMs = 60_000): Promise<Check[]> {
+export async function trail(rows: readonly Row[], databaseUrl: string, patienceMs = 60_000): Promise<Check[]> {
   // The last byte leaves when the record is safe: what was cut before is promised to nobody.
-  const answered = ledger.where(({ requestId, error }) => requestId !== undefined && error === undefined);
+  const answered = rows.filter(({ requestId, error }) => requestId !== undefined && error === undefined);
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
@@ -123,21 +123,6 @@ async function chainsOf(client: Client): Promise<{ holes: number; quarantined: n
     chains: Number(rows[0]!.chains),
     quarantined: Number(quarantine.rows[0]!.count),
   };
-}
-
-/** The most that was served in any span of this length: the oracle of limits. */
-export function mostServedWithin(rows: readonly Row[], spanMs: number): number {
-  // The head leaves when the decision is made; what follows is the network's.
-  const times = rows
-    .filter(isServed)
-    .map(({ headAt }) => headAt!)
-    .sort((one, other) => one - other);
-  let most = 0;
-  for (let from = 0, to = 0; to < times.length; to++) {
-    while (times[to]! - times[from]! >= spanMs) from++;
-    most = Math.max(most, to - from + 1);
-  }
-  return most;
 }
 
 /** What a process holds of the machine. */

@@ -1,4 +1,6 @@
-// `npm run chaos [-- T02 T10 --quick --json --list]`: runs the tests that are named, or all, and prints one table.
+// `npm run chaos [-- T02 T10 --quick --json --list --results=FILE]`: runs the tests that are named, or all, and prints one
+// table; with --results the same goes to a file as JSON.
+import { writeFileSync } from 'node:fs';
 import { build } from '../e2e/product';
 import { catalogue } from './catalogue';
 import type { ChaosTest } from './chaos-test';
@@ -18,6 +20,10 @@ async function main(args: readonly string[]): Promise<number> {
   const run = new Run(options);
   const results: Result[] = [];
   let endedWell = true;
+  // Servers that are not ours would outlive us.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void run.close().finally(() => process.exit(130)));
+  }
   try {
     for (const test of tests) {
       say(`${test.number} ${test.title} …`);
@@ -29,6 +35,8 @@ async function main(args: readonly string[]): Promise<number> {
       say(error.message);
     });
   }
+  const file = args.find((arg) => arg.startsWith('--results='))?.slice('--results='.length);
+  if (file !== undefined) writeFileSync(file, JSON.stringify(asJson(results, options.seed)));
   console.log(args.includes('--json') ? JSON.stringify(asJson(results, options.seed), undefined, 2) : table(results));
   return endedWell && results.every((result) => passed(result) !== false) ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pause } from '../e2e/waiting';
@@ -19,6 +19,8 @@ export async function standingStill(nodes: readonly Node[], body: () => Promise<
 export interface SmallDisk {
   readonly folder: string;
   fill(): void;
+  /** Makes room again. */
+  empty(): void;
   unmount(): void;
 }
 
@@ -35,6 +37,7 @@ export function mountSmallDisk(folder: string, bytes: number): SmallDisk | undef
         // It is full now, which was asked for.
       }
     },
+    empty: () => rmSync(join(folder, 'filler'), { force: true }),
     unmount: () => void spawnSync('umount', ['-l', folder]),
   };
 }

@@ -27,6 +27,16 @@ export function optionsFrom(environment: NodeJS.ProcessEnv, say: RunOptions['say
   };
 }
 
+/** Why nothing that needs the product can be run here, or undefined. */
+const lacking =
+  missingServers.length > 0
+    ? `${missingServers.join(' and ')} is not installed`
+    : process.platform !== 'linux'
+      ? 'processes are looked at through /proc, which is Linux'
+      : undefined;
+
+class Lacking extends Error {}
+
 /** Tests one after the other, on one product that is repaired in between. */
 export class Run {
   private made: World | undefined;
@@ -36,6 +46,7 @@ export class Run {
   async run(test: ChaosTest): Promise<Result> {
     const begun = performance.now();
     const verdict = await test.run(this.context).catch((error: Error): Verdict => {
+      if (error instanceof Lacking) return { skipped: error.message };
       const [first] = error.message.split('\n');
       this.options.say(error.stack ?? error.message);
       return { checks: [{ name: 'the test itself', figure: first!, passed: false }] };
@@ -56,6 +67,7 @@ export class Run {
   }
 
   private async world(): Promise<World> {
+    if (lacking !== undefined) throw new Lacking(lacking);
     if (this.made) {
       await this.made.stage.repair();
       return this.made;
@@ -75,11 +87,3 @@ export class Run {
 export function passed({ verdict }: Result): boolean | undefined {
   return 'skipped' in verdict ? undefined : verdict.checks.every((check) => check.passed);
 }
-
-/** Why nothing that needs the product can be run here, or undefined. */
-export const lacking =
-  missingServers.length > 0
-    ? `${missingServers.join(' and ')} is not installed`
-    : process.platform !== 'linux'
-      ? 'processes are looked at through /proc, which is Linux'
-      : undefined;

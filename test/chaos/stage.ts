@@ -24,7 +24,7 @@ import { startNats, startPostgres, startRedis, type RealServer } from '../e2e/se
 import { until } from '../e2e/waiting';
 
 /** A start of everything on a machine that does much else. */
-const START_MS = 120_000;
+const START_MS = 300_000;
 
 export type ServerName = 'nats' | 'redis' | 'postgres';
 
@@ -68,6 +68,8 @@ export interface Node {
   readonly name: string;
   readonly ports: Environment;
   program: Program;
+  /** For this process alone, from its next start on. */
+  environment: Environment;
 }
 
 /** The product as a cluster of processes, each with a folder, ports and a name of its own. */
@@ -79,7 +81,8 @@ export class Stage {
   private collector: HttpServer | undefined;
   private readonly servers = new Map<ServerName, RealServer>();
   private readonly ended: Program[] = [];
-  private readonly folder: string;
+  /** Of everything it writes. */
+  readonly folder: string;
   private readonly temporary: string;
 
   private constructor(readonly options: StageOptions) {
@@ -134,9 +137,15 @@ export class Stage {
     await node.program.end('SIGKILL');
   }
 
-  /** Starts again what has ended, and waits until it is ready. */
-  async restart(node: Node): Promise<void> {
+  /** Starts again what has ended, without a look at what becomes of it. */
+  begin(node: Node, environment: Environment): void {
+    node.environment = environment;
     this.launch(node);
+  }
+
+  /** Starts again what has ended, and waits until it is ready. @param environment its own, when it is to be another. */
+  async restart(node: Node, environment = node.environment): Promise<void> {
+    this.begin(node, environment);
     await this.ready(node);
   }
 
@@ -212,6 +221,7 @@ export class Stage {
           name: `${service}-${index}`,
           ports: await freePortVariables(),
           program: undefined!,
+          environment: {},
         });
       }
     }
@@ -269,6 +279,7 @@ export class Stage {
       ...(service === 'ingress' && { SALLYPORT_INGRESS_WORKERS: name === 'ingress-1' ? '2' : '1' }),
       ...this.options.environment,
       ...this.options.only?.[service],
+      ...node.environment,
     });
   }
 

@@ -134,7 +134,7 @@ function because(check: Check, rows: readonly Row[]): Check {
 
 /** What every run of mixed load must show. */
 export async function oracles({ world, ledger, before, after }: Loaded): Promise<Check[]> {
-  return [...authorisation(ledger, before, after), ...(await trail(ledger, world.stage.databaseUrl))];
+  return [...authorisation(ledger, before, after), ...(await trail(ledger.rows, world.stage.databaseUrl))];
 }
 
 /** For people: how often good callers met anything but an answer. */
