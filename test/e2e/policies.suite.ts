@@ -234,6 +234,65 @@ export function describePolicies(product: () => Product): void {
       mirror.waiting.splice(0);
     });
 
+    it('idempotency-key gives the first answer again', async () => {
+      const { key } = await product().apiKey({ name: 'idempotent' });
+      const send = (idempotencyKey: string | undefined, body: string): Promise<Answered> =>
+        to('/try-idempotency-key', {
+          body,
+          headers: {
+            authorization: `Bearer ${key}`,
+            'content-type': 'application/json',
+            ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+          },
+        });
+      const first = await send('order-0001', '{"sku":"a"}');
+      const again = await send('order-0001', '{"sku":"a"}');
+      expect([first.status, again.text, again.headers['idempotency-replayed']]).toEqual([200, first.text, 'true']);
+      expect((await send('order-0001', '{"sku":"b"}')).code).toBe('IDEMPOTENCY_MISMATCH');
+      expect((await send(undefined, '{}')).code).toBe('IDEMPOTENCY_KEY_INVALID');
+    });
+
+    it('request-validation names what is wrong', async () => {
+      const send = (body: string): Promise<Answered> =>
+        to('/try-request-validation', { body, headers: { 'content-type': 'application/json' } });
+      expect((await send('{"sku":"a","pieces":2}')).asked.body).toBe('{"sku":"a","pieces":2}');
+      const refused = await send('{"sku":"a","pieces":0.5}');
+      expect([refused.code, refused.text.includes('/pieces')]).toEqual(['SCHEMA_VIOLATION', true]);
+    });
+
+    it('response-cache answers the second time by itself', async () => {
+      const [first, second] = [await to('/try-response-cache/a'), await to('/try-response-cache/a')];
+      const asked = ({ text }: Answered): unknown => (JSON.parse(text) as Asked).headers['x-sallyport-request-id'];
+      // Another worker has a cache of its own.
+      const hit = await until('an answer from the cache', async () => {
+        const answer = await to('/try-response-cache/a');
+        return answer.headers['cache-status']?.includes('hit') ? answer : undefined;
+      });
+      expect([first.status, second.status]).toEqual([200, 200]);
+      expect(asked(hit)).not.toBe(hit.headers['x-sallyport-request-id']);
+    });
+
+    it('compression packs for those who take it', async () => {
+      const packed = await to('/try-compression', { headers: { 'accept-encoding': 'gzip' } });
+      expect([packed.headers['content-encoding'], packed.headers['vary']]).toEqual(['gzip', 'accept-encoding']);
+      expect((await to('/try-compression')).headers['content-encoding']).toBeUndefined();
+    });
+
+    it('request-transform sends another body than it was given', async () => {
+      const { asked } = await to('/try-request-transform', {
+        body: '{"id":"o-1","customerId":12345678901234567890}',
+        headers: { 'content-type': 'application/json' },
+      });
+      expect(asked.body).toBe('{"id":"o-1","customer":12345678901234567890,"source":"try-request-transform"}');
+      expect(asked.headers['x-order']).toBe('o-1');
+    });
+
+    it('response-transform gives another answer than it got', async () => {
+      const answer = await to('/try-response-transform/a');
+      expect(JSON.parse(answer.text)).toMatchObject({ data: { method: 'GET', body: '' } });
+      expect([answer.text.includes('headers'), answer.headers['x-runtime']]).toEqual([false, undefined]);
+    });
+
     it('waf can watch without blocking', async () => {
       expect((await to('/try-waf?file=..%2F..%2F..%2Fetc%2Fpasswd')).status).toBe(200);
     });
@@ -265,6 +324,7 @@ export function describePolicies(product: () => Product): void {
 
   describe('a route with all policies at once', () => {
     let key: MintedKey;
+    const json = { 'content-type': 'application/json' };
     const origin = 'https://app.example.com';
 
     beforeAll(async () => {
@@ -285,12 +345,23 @@ export function describePolicies(product: () => Product): void {
               {
                 'rate-limit': {
                   limits: [
-                    { limit: 60, window: '1h', by: 'key' },
+                    { limit: 150, window: '1h', by: 'key' },
                     { name: 'traffic', limit: 100_000_000, window: '1h', unit: 'bytes' },
                   ],
                 },
               },
               { 'body-limit': { maxBytes: 2048 } },
+              { 'idempotency-key': { methods: ['POST'] } },
+              { compression: { codings: ['gzip'], minBytes: 1 } },
+              { 'response-cache': { unstated: '1h' } },
+              {
+                'request-validation': {
+                  body: { type: 'object', required: ['sku'], properties: { sku: { type: 'string' } } },
+                  bodyRequired: false,
+                },
+              },
+              { 'request-transform': { json: [{ set: '/source', text: '{consumer}' }], otherTypes: 'pass' } },
+              { 'response-transform': { json: [{ set: '/passed', value: true }] } },
               {
                 'header-rewrite': { request: { set: { 'x-caller': '{consumer}' } }, answer: { remove: ['x-runtime'] } },
               },
@@ -317,19 +388,40 @@ export function describePolicies(product: () => Product): void {
       });
 
     it('serves a normal request, with what each of them does to it', async () => {
-      const answer = await to('/orders/7?a=1', { body: '{}', headers: { 'content-type': 'application/json' } });
+      const answer = await to('/orders/7?a=1', { body: '{"sku":"a"}', headers: json });
       expect(answer.status).toBe(200);
-      expect(answer.asked).toMatchObject({ method: 'POST', url: '/v2/orders/7?a=1', body: '{}' });
+      expect(answer.asked).toMatchObject({
+        method: 'POST',
+        url: '/v2/orders/7?a=1',
+        body: '{"sku":"a","source":"all-policies"}',
+        passed: true,
+      });
       expect(answer.asked.headers['x-caller']).toBe('all-policies');
-      expect(answer.headers).toMatchObject({ 'access-control-allow-origin': origin, vary: 'origin' });
+      expect(answer.headers['access-control-allow-origin']).toBe(origin);
+      expect(answer.headers['vary']?.toLowerCase()).toContain('origin');
+      expect(answer.headers['vary']?.toLowerCase()).toContain('accept-encoding');
       expect(answer.headers['x-runtime']).toBeUndefined();
       expect(answer.headers['ratelimit-policy']).toBe(
-        '"per-1h";q=60;w=3600, "traffic";q=100000000;qu="content-bytes";w=3600, "key";q=100000;w=60',
+        '"per-1h";q=150;w=3600, "traffic";q=100000000;qu="content-bytes";w=3600, "key";q=100000;w=60',
       );
     });
 
     it('answers what is mocked', async () => {
-      expect((await to('/mocked')).text).toBe('{"mocked":true}');
+      expect((await to('/mocked')).text).toBe('{"mocked":true,"passed":true}');
+    });
+
+    it('packs, keeps and replays', async () => {
+      const packed = await to('/orders/8', { headers: { 'accept-encoding': 'gzip' } });
+      expect(packed.headers['content-encoding']).toBe('gzip');
+      await until('an answer from the cache', async () =>
+        (await to('/orders/8')).headers['cache-status']?.includes('hit'),
+      );
+      const send = (body: string): Promise<Answered> =>
+        to('/orders', { body, headers: { ...json, 'idempotency-key': 'everything-1' } });
+      const first = await send('{"sku":"a"}');
+      const again = await send('{"sku":"a"}');
+      expect([again.text, again.headers['idempotency-replayed']]).toEqual([first.text, 'true']);
+      expect((await send('{"sku":"b"}')).code).toBe('IDEMPOTENCY_MISMATCH');
     });
 
     it.each<[string, string, string, Ask]>([
@@ -339,6 +431,13 @@ export function describePolicies(product: () => Product): void {
       ['authentication', 'AUTH_KEY_INVALID', '/orders', { headers: { authorization: 'Bearer sp_live_nobody' } }],
       ['body-limit', 'BODY_TOO_LARGE', '/orders', { body: 'x'.repeat(2049) }],
       ['path-rewrite', 'REQUEST_MALFORMED', '/broken/2e', {}],
+      ['request-validation', 'SCHEMA_VIOLATION', '/orders', { body: '{"sku":1}', headers: json }],
+      [
+        'idempotency-key',
+        'IDEMPOTENCY_KEY_INVALID',
+        '/orders',
+        { body: '{}', headers: { 'idempotency-key': 'short' } },
+      ],
       ['timeout', 'UPSTREAM_TIMEOUT', '/slow', {}],
     ])('refuses by %s what is for %s, and a page can read why', async (_, code, path, given) => {
       const answer = await to(path, given);

@@ -8,6 +8,15 @@ describe('the registry of policies', () => {
     expect(policies.map(({ id }) => existsSync(join(__dirname, id, `${id}.ts`)))).toEqual(policies.map(() => true));
   });
 
+  it('has a page and a whole configuration of each, that a test runs', () => {
+    const missing = policies.flatMap(({ id }) =>
+      [`${id}.md`, 'example.yaml']
+        .filter((file) => !existsSync(join(__dirname, id, file)))
+        .map((file) => `${id}/${file}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
   it.each(policies.map((policy) => [policy.id, policy] as const))(
     'has an example of %s that its schema accepts',
     (id, policy) => {
