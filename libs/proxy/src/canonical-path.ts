@@ -138,7 +138,8 @@ export function canonicalPath(raw: string, tolerated = 0): CanonicalPath {
   if (refused !== 0) return { fault: refused & Oddity.mergedSlashes ? EMPTY_SEGMENT : ESCAPED_SLASH };
   if (!isUtf8(path)) return { fault: 'the path is not UTF-8' };
   const structure = oddities & Oddity.encodedSlash ? slashesDecoded(path) : path;
-  if (structure.includes('//')) return { fault: EMPTY_SEGMENT };
+  // Of a segment that is nothing but parameters, nothing is left at an origin that cuts them off.
+  if (withoutParameters(structure).includes('//')) return { fault: EMPTY_SEGMENT };
   if (structure.split('/').some(isDotSegment)) return { fault: 'the path holds a dot segment' };
   return rewritten;
 }
