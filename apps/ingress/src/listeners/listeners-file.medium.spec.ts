@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { declarative } from '@sallyport/contracts';
 import { ConfigError } from '@sallyport/platform';
+import { parse } from 'yaml';
 import { readListenersFile } from './listeners-file';
 
 let folder: string;
@@ -66,6 +68,21 @@ describe('a file of listeners', () => {
     expect(() => read(text)).toThrow(ConfigError);
     expect(() => read(text)).toThrow(expected);
     expect(() => read(text)).toThrow('SALLYPORT_INGRESS_LISTENERS_FILE');
+  });
+
+  it('is the one of the examples, whose services can be applied', () => {
+    const examples = join(__dirname, '..', '..', '..', '..', 'examples', 'listeners');
+    const named = readListenersFile(join(examples, 'listeners.yaml'), '127.0.0.1');
+    expect(named.map(({ name, http2 }) => [name, http2])).toEqual([
+      ['inside', true],
+      ['public', true],
+      ['partners', true],
+    ]);
+    const services = declarative.parse(parse(readFileSync(join(examples, 'services.yaml'), 'utf8')));
+    expect(services.services.map(({ name, websocket }) => [name, websocket])).toEqual([
+      ['live', true],
+      ['shop', undefined],
+    ]);
   });
 
   it('that is not there is said to be not there', () => {
