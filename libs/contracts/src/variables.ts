@@ -193,6 +193,23 @@ export const variables: readonly Variable[] = [
   },
   { name: 'SALLYPORT_KEY', apps: ['cli'], summary: 'API key the command line uses for chat.', secret: true },
   { name: 'SALLYPORT_SHARED_DIR', apps: ['test'], summary: 'Folder with test data beside the clone.' },
+  {
+    name: 'SALLYPORT_CHAOS_SECONDS',
+    apps: ['test'],
+    summary: 'How long the load of one chaos test lasts, about.',
+    default: '10',
+  },
+  {
+    name: 'SALLYPORT_CHAOS_RPS',
+    apps: ['test'],
+    summary: 'Requests a second of that load, or fewer where the machine cannot take so many.',
+    default: '200',
+  },
+  {
+    name: 'SALLYPORT_CHAOS_SEED',
+    apps: ['test'],
+    summary: 'Seed of the order in which it sends, to repeat a run. Unset: drawn, and printed.',
+  },
   { name: 'SALLYPORT_E2E_TARGET', apps: ['test'], summary: 'all-in-one or cluster; default: both.' },
   ...ports.map(([app, door, port]) => ({
     name: `SALLYPORT_${environmentName(app)}_${door}_PORT`,
