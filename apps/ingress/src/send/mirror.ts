@@ -5,6 +5,7 @@ import {
   type Forwarding,
   type UpstreamRequest,
   type UpstreamTarget,
+  type UpstreamTimeouts,
 } from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
@@ -14,7 +15,7 @@ const MOST_UNDER_WAY = 64;
 let underWay = 0;
 
 /** Makes the request of a copy as its target shall see it. */
-export type CopyFor = (target: UpstreamTarget) => UpstreamRequest | Refusal;
+export type CopyFor = (target: UpstreamTarget, timeouts: UpstreamTimeouts) => UpstreamRequest | Refusal;
 
 /**
  * Sends a copy of a request to another upstream and forgets it: whatever becomes of the copy, the exchange does not
@@ -36,7 +37,7 @@ export function mirror(
   const small = body === undefined || (body instanceof Uint8Array && body.length <= REPLAY_BYTES);
   if (!small) return metrics.mirrored(upstream, 'dropped_body');
   metrics.mirrored(upstream, 'sent');
-  const copy = new Copy(copyFor);
+  const copy = new Copy(copyFor, group.settings.timeouts);
   copy.forwarding = group.call(copy);
 }
 
@@ -48,12 +49,15 @@ class Copy implements CallOwner {
   private bytes = 0;
   private over = false;
 
-  constructor(private readonly copyFor: CopyFor) {
+  constructor(
+    private readonly copyFor: CopyFor,
+    private readonly timeouts: UpstreamTimeouts,
+  ) {
     underWay++;
   }
 
   requestFor(target: UpstreamTarget): UpstreamRequest | Refusal {
-    return this.copyFor(target);
+    return this.copyFor(target, this.timeouts);
   }
 
   attemptFailed(): void {}

@@ -112,12 +112,12 @@ export class ProxiedCall implements CallOwner {
   /** Sends a copy of what was sent. */
   mirror(settings: NonNullable<Exchange['route']['mirror']>): void {
     const { exchange, parts, bytes } = this;
-    mirror(exchange, parts, settings, bytes, (target) => {
+    mirror(exchange, parts, settings, bytes, (target, timeouts) => {
       const path = pathOf(exchange, target);
       if (typeof path !== 'string') return path;
       const { method } = exchange.draft?.head ?? exchange.request!;
       const fields = [...this.fieldsFor(target, exchange.trace), 'x-sallyport-mirror', '1'];
-      return { method, path, fields, body: bytes, timeouts: this.timeouts };
+      return { method, path, fields, body: bytes, timeouts };
     });
   }
 
