@@ -104,6 +104,7 @@ const HOOKS = {
   shape: 'edits the head of what goes upstream',
   requestBody: 'reads or changes the body',
   intercept: 'may answer in the place of the upstream',
+  upstreamFailed: 'the upstream gave no answer: another one may stand in',
   answerHead: 'edits the head of every answer, refusals included',
   answerBody: 'reads or changes the body of an answer',
   settle: 'once a request, however it ended',
