@@ -34,6 +34,7 @@ import { addressOf } from './listeners/listeners-file';
 import { openListeners } from './listeners/open-listeners';
 import { SocketAnswers } from './listeners/socket-answers';
 import { Overload } from './overload/overload';
+import type { Signals } from './overload/pressure';
 import { ProcessSignals } from './overload/process-signals';
 import { Recorder } from './record';
 import { refuseExchange } from './refuse';
@@ -60,6 +61,8 @@ export interface IngressPlace {
   readonly life?: Life;
   /** To the supervisor, in a worker. */
   readonly link?: WorkerLink;
+  /** What the process feels; read from the process itself unless given. */
+  readonly signals?: () => Signals;
 }
 
 /**
@@ -69,7 +72,7 @@ export interface IngressPlace {
 export async function startIngress(
   config: IngressConfig,
   runtime: Runtime,
-  { engines, life, link }: IngressPlace = {},
+  { engines, life, link, signals }: IngressPlace = {},
 ): Promise<RunningIngress> {
   const { bus, clock, logger, metrics } = runtime;
   return opening(async (opened) => {
@@ -111,6 +114,7 @@ export async function startIngress(
       () => gateway.open,
       () => listener,
       opened,
+      signals,
     );
     const parts = gatewayParts(config, runtime, current, consults, upstreams, overload, ledger);
     const gateway = new Gateway(parts);
@@ -179,12 +183,13 @@ function openOverload(
   open: () => ReadonlySet<Exchange>,
   listener: () => HttpListener | undefined,
   opened: Opened,
+  signals: IngressPlace['signals'],
 ): Overload {
   const sockets = () => (listener()?.sockets ?? 0) / (listener()?.capacity ?? 1);
-  const signals = opened.push(new ProcessSignals(sockets));
+  const read = signals ?? opened.push(new ProcessSignals(sockets)).read;
   return opened.push(
     new Overload({
-      read: signals.read,
+      read,
       underWay: open,
       random,
       metrics,

@@ -70,6 +70,12 @@ describe('a busy process', () => {
     expect(isTurnedAway('normal')).toBe(false);
   });
 
+  it('turns nobody away for a late loop without load, whatever else it feels', () => {
+    under(10);
+    feel({ loopDelayMs: 300, heap: 0.85 });
+    expect(isTurnedAway('normal')).toBe(false);
+  });
+
   it('refuses everything when the heap is nearly full, however little is under way', () => {
     feel({ heap: 0.92 });
     expect(isTurnedAway('high')).toBe(true);

@@ -65,7 +65,8 @@ export class Overload implements Closable {
    * @returns why it is turned away, or undefined.
    */
   judge({ priority, claim }: Claimant, underWay: number): Refusal | undefined {
-    if (underWay < LEAST_UNDER_WAY && this.pressure.cause !== 'heap') return undefined;
+    const refusesAll = this.pressure.shed.high > 0;
+    if (underWay < LEAST_UNDER_WAY && !refusesAll) return undefined;
     if (underWay > MOST_UNDER_WAY * ROOM[priority]) return this.turnAway('limit', priority);
     if (!this.pressed) return undefined;
     if (this.chance() < this.pressure.shed[priority]) return this.turnAway(this.pressure.cause ?? 'loop', priority);
