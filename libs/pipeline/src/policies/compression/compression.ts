@@ -150,7 +150,7 @@ class Packing implements BodyTransform {
   constructor(
     private readonly packer: Packer,
     private readonly flushes: boolean,
-    private readonly out: BodyOut,
+    out: BodyOut,
     guarded: <Values extends unknown[]>(run: (...values: Values) => void) => (...values: Values) => void,
   ) {
     packer.on(
