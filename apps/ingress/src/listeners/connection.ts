@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { defaultListenerLimits, type AddressList, type ListenerLimits, type RawFields } from '@sallyport/proxy';
 
@@ -97,9 +96,3 @@ export const plainConnection: Connection = Object.freeze({
 
 /** Takes one request of a listener. */
 export type Handle = (incoming: Incoming, response: Outgoing, connection: Connection) => void;
-
-/** Node's own messages are what the gateway uses: checked here, so that a change of either shows up in this file. */
-export type NodeMessagesFit = [
-  IncomingMessage extends Incoming ? true : never,
-  ServerResponse extends Outgoing ? true : never,
-];
