@@ -9,6 +9,8 @@ import { noRateLimit } from './t11-no-rate-limit';
 import { collectorBlackHole } from './t12-collector-black-hole';
 import { spoolFull } from './t13-spool-full';
 import { rollingRestart } from './t16-rolling-restart';
+import { overload } from './t18-overload';
+import { greedyTenant } from './t19-greedy-tenant';
 import { slowReaders } from './t23-slow-readers';
 import { slowClients } from './t26-slow-clients';
 import { hugeBodies } from './t28-huge-bodies';
@@ -32,18 +34,8 @@ export const catalogue: readonly ChaosTest[] = [
     procedure: 'a rejection and a throw in each hook of a policy',
     pass: '500 for that request alone; the process lives; it is on record',
   }),
-  fromSpecs({
-    number: 'T18',
-    title: 'three times the capacity',
-    procedure: 'open loop at three times what the gateway can take',
-    pass: 'goodput ≥ 80 % of capacity; refused in < 20 ms p99; recovers ≤ 5 s',
-  }),
-  fromSpecs({
-    number: 'T19',
-    title: 'one tenant takes ten times its limit',
-    procedure: 'one tenant floods while others go on',
-    pass: 'p99 of the others ≤ 1.5×; no errors of theirs',
-  }),
+  overload,
+  greedyTenant,
   fromSpecs({
     number: 'T20',
     title: 'an upstream answers 500',

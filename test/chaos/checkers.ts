@@ -59,7 +59,7 @@ interface Recorded {
  * The oracle of the trail: each answer has exactly one record, which says the route and the status that the caller saw, and
  * each chain of a producer is whole.
  */
-export async function trail(rows: readonly Row[], databaseUrl: string, patienceMs = 60_000): Promise<Check[]> {
+export async function trail(rows: readonly Row[], databaseUrl: string, patienceMs = 120_000): Promise<Check[]> {
   // The last byte leaves when the record is safe: what was cut before is promised to nobody.
   const answered = rows.filter(({ requestId, error }) => requestId !== undefined && error === undefined);
   const client = new Client({ connectionString: databaseUrl });

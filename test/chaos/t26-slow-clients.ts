@@ -9,7 +9,7 @@ const CONNECTIONS = 1_000;
 /** Ten seconds for a head, and the look that is taken every second; the same for a body that does not come. */
 const CLOSED_MS = 12_000;
 /** A busy machine is late itself. */
-const SLACK_MS = 3_000;
+const SLACK_MS = 6_000;
 const MOST_GROWTH_MB = 100;
 
 export const slowClients: ChaosTest = {

@@ -49,7 +49,7 @@ export const reload: ChaosTest = {
         none(`failed of ${rows.length}`, failed.length),
         none(`of two revisions, of ${turning.length}`, turning.filter((row) => !isOfOne(row, revisions)).length),
         atLeast('revisions seen in answers', seen, 2),
-        ...availability('allowed', rows, 1),
+        ...availability('allowed', rows),
         ...(await oracles(loaded)),
       ],
     };

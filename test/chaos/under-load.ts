@@ -28,6 +28,8 @@ export interface LoadOptions {
   readonly shots?: readonly Shot[];
   readonly requestsPerSecond?: number;
   readonly doors?: readonly string[];
+  /** Sends as much as is asked for, whatever the machine can take. */
+  readonly unmeasured?: true;
 }
 
 /** What a test does while the load runs. */
@@ -42,15 +44,12 @@ export type Nemesis = (tools: {
 const SHARE_OF_CAPACITY = 0.3;
 const CALIBRATION_MS = 1_500;
 
-/**
- * What can be asked of the product here and now without overload: the figure that is wished for, or less where the machine
- * is too small or has other things to do.
- */
-export async function bearable(context: ChaosContext, wished: number, shots?: readonly Shot[]): Promise<number> {
+/** Requests a second that the product answers here and now, when it is asked for as many as it can. */
+export async function capacityOf(context: ChaosContext, shots: readonly Shot[]): Promise<number> {
   const world = await context.world();
   const load = new Load({
     doors: world.stage.doors,
-    shots: shots ?? world.mix().filter(({ stream }) => !stream),
+    shots,
     requestsPerSecond: 0,
     atATime: 16,
     seed: context.seed,
@@ -58,17 +57,25 @@ export async function bearable(context: ChaosContext, wished: number, shots?: re
   });
   try {
     await until('the first answers', () => load.ledger.rows.length > 32);
-    const begun = load.ledger.rows.length;
+    const before = load.ledger.rows.length;
     await pause(CALIBRATION_MS);
-    const capacity = ((load.ledger.rows.length - begun) / CALIBRATION_MS) * 1000;
+    const answered = load.ledger.rows.length - before;
     await load.stop();
-    const bearable = Math.max(10, Math.min(wished, Math.floor(capacity * SHARE_OF_CAPACITY)));
-    if (bearable < wished)
-      context.say(`${Math.round(capacity)}/s is all this machine takes now: ${bearable}/s instead of ${wished}/s`);
-    return bearable;
+    return (answered / CALIBRATION_MS) * 1000;
   } finally {
     load.kill();
   }
+}
+
+/** What can be asked without overload: the figure that is wished for, or less where the machine has no more to give. */
+export async function bearable(context: ChaosContext, wished: number, shots: readonly Shot[]): Promise<number> {
+  const capacity = await capacityOf(context, shots);
+  const bearable = Math.max(10, Math.min(wished, Math.floor(capacity * SHARE_OF_CAPACITY)));
+  if (bearable < wished)
+    context.say(
+      `${Math.round(capacity)}/s is all this machine takes now: ${bearable}/s instead of ${Math.round(wished)}/s`,
+    );
+  return bearable;
 }
 
 /** Runs the load of the context for as long as the nemesis is at work. */
@@ -76,11 +83,8 @@ export async function underLoad(context: ChaosContext, nemesis: Nemesis, options
   const world = await context.world();
   const shots = options.shots ?? world.mix();
   const wished = options.requestsPerSecond ?? context.requestsPerSecond;
-  const requestsPerSecond = await bearable(
-    context,
-    wished,
-    shots.filter(({ stream }) => !stream),
-  );
+  const measured = shots.filter(({ stream }) => !stream);
+  const requestsPerSecond = options.unmeasured ? wished : await bearable(context, wished, measured);
   const before = await world.origin.counts();
   const phases: Phase[] = [];
   const load = new Load({

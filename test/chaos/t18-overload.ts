@@ -1,0 +1,49 @@
+import { pause } from '../e2e/waiting';
+import type { ChaosTest } from './chaos-test';
+import { atLeast, atMost, shareAtLeast } from './checkers';
+import { durations, isServed, outcomes, percentile, ratio, type Row } from './ledger';
+import { capacityOf, oracles, underLoad, type Phase } from './under-load';
+
+const TIMES = 3;
+const RECOVERY_MS = 5_000;
+const MOST_REFUSAL_MS = 20;
+
+export const overload: ChaosTest = {
+  number: 'T18',
+  title: 'three times the capacity',
+  procedure: 'open loop at three times what the gateway can take, then a fifth of it again',
+  pass: 'goodput ≥ 80 % of capacity; refused in < 20 ms p99 beside what is served; recovers ≤ 5 s',
+  quick: false,
+  run: async (context) => {
+    const world = await context.world();
+    const shots = [world.shot('open', 'allowed', 1)];
+    const capacity = await capacityOf(context, shots);
+    const flooded = await underLoad(context, ({ phase }) => phase('flood', () => pause(context.seconds * 1000)), {
+      shots,
+      requestsPerSecond: TIMES * capacity,
+      unmeasured: true,
+    });
+    await pause(RECOVERY_MS);
+    const after = await underLoad(context, () => pause(3_000), { shots, requestsPerSecond: capacity / 5 });
+    const [flood] = flooded.phases as [Phase];
+    const seconds = (flood.to - flood.from) / 1000;
+    const served = flooded.ledger.rows.filter((row) => isServed(row) && row.received <= flood.to);
+    const refused = flooded.ledger.rows.filter(({ status }) => status === 503);
+    const tookMs = (rows: readonly Row[]): number =>
+      percentile(
+        rows.map(({ received, sent }) => received - sent),
+        0.99,
+      );
+    context.say(`${Math.round(capacity)}/s is the capacity; flood: ${outcomes(flooded.ledger.rows)}`);
+    return {
+      checks: [
+        atLeast('goodput', served.length / seconds / capacity, 0.8, ' of capacity'),
+        // The client shares the processors: its own delay shows in what is served just as much.
+        atMost('refused within, p99', tookMs(refused), Math.max(MOST_REFUSAL_MS, tookMs(served)), ' ms'),
+        shareAtLeast('served again afterwards', ratio(after.ledger.rows, isServed), 0.995),
+        atMost('afterwards, p99', percentile(durations(after.ledger.rows), 0.99), 1_000, ' ms'),
+        ...(await oracles(flooded)),
+      ],
+    };
+  },
+};
