@@ -55,6 +55,45 @@ function snapshotOf(input: Omit<DeclarativeInput, 'sallyport'>) {
   return compile(configurationOf({ sallyport: 1, ...input }), { revision: 'c_7', now });
 }
 
+describe('a canary and a mirror', () => {
+  const side = { canary: { upstream: 'next', percent: 5 }, mirror: { upstream: 'shadow', percent: 100 } };
+  const upstreams = ['next', 'shadow'].map((name) => ({ name, ...upstream }));
+
+  it('are those of the version unless a route has its own', () => {
+    const routes = [{ name: 'a' }, { name: 'b', path: '/b', canary: { upstream: 'next', percent: 50, sticky: false } }];
+    const compiled = snapshotOf({ services: [{ name: 'a', upstream, ...side, routes }], upstreams });
+    expect(compiled.routes.map(({ canary, mirror }) => ({ canary, mirror }))).toEqual([
+      { canary: { upstream: 'next', percent: 5, sticky: true }, mirror: side.mirror },
+      { canary: { upstream: 'next', percent: 50, sticky: false }, mirror: side.mirror },
+    ]);
+    expect(snapshot.safeParse(compiled).error).toBeUndefined();
+  });
+
+  it('name upstreams that exist', () => {
+    expect(findingsOf({ services: [{ name: 'a', upstream, ...side }] })).toEqual([
+      'REFERENCE_UNKNOWN services/a/versions/v1/canary/upstream',
+      'REFERENCE_UNKNOWN services/a/versions/v1/mirror/upstream',
+    ]);
+  });
+});
+
+describe('the settings of an upstream', () => {
+  it('are judged by the schema of the snapshot, and named as the file names them', () => {
+    const wrong = { health: { active: { path: '/up', every: '5ms' } }, retry: { attemptTimeout: '99d' } };
+    expect(findingsOf({ services: [{ name: 'a', upstream: { ...upstream, ...wrong } }] })).toEqual([
+      'UPSTREAM_RANGE services/a/versions/v1/upstream/health/active/every',
+      'UPSTREAM_RANGE services/a/versions/v1/upstream/retry/attemptTimeout',
+    ]);
+  });
+
+  it('have no use for certificates where a target is called in clear', () => {
+    const clear = { targets: [{ url: 'http://a.example' }], tls: { serverName: 'b.example' } };
+    expect(findingsOf({ services: [{ name: 'a', upstream: clear }] })).toEqual([
+      'TLS_UNUSED services/a/versions/v1/upstream/tls',
+    ]);
+  });
+});
+
 describe('the limits of a route', () => {
   it('are those of the version, member by member replaced by its own, and absent where nobody set any', () => {
     const compiled = snapshotOf({
