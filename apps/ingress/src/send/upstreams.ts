@@ -71,19 +71,25 @@ export class Upstreams {
     upstreams: ReadonlyMap<string, SnapshotUpstream>,
     modelOrigins: readonly UpstreamOrigin[],
   ): Sliced<TakenOver> {
-    const ready: (readonly [SnapshotUpstream, () => Used])[] = [];
+    const next = new Map<string, Used>();
+    const changed: (() => Used)[] = [];
     const origins = [...modelOrigins];
     for (const upstream of upstreams.values()) {
       const before = this.current.get(upstream.id);
-      const same = before?.upstream === upstream;
-      const ofTargets = same ? before.origins : upstream.targets.map(({ url }) => originOf(upstream, url));
-      origins.push(...ofTargets);
-      ready.push([upstream, same ? () => before : this.prepare(upstream, ofTargets, before)]);
+      if (before?.upstream === upstream) {
+        next.set(upstream.id, before);
+        origins.push(...before.origins);
+      } else {
+        const ofTargets = upstream.targets.map(({ url }) => originOf(upstream, url));
+        changed.push(this.prepare(upstream, ofTargets, before));
+        origins.push(...ofTargets);
+      }
       yield;
     }
+    const before = this.current;
     return {
-      commit: () => this.commit(ready),
-      settle: () => this.settle(origins),
+      commit: () => this.commit(next, changed),
+      settle: () => this.settle(before, origins),
     };
   }
 
@@ -100,19 +106,22 @@ export class Upstreams {
     return () => ({ text, upstream, origins, group: this.replace(upstream, targets, before?.group) });
   }
 
-  private commit(ready: readonly (readonly [SnapshotUpstream, () => Used])[]): void {
-    const next = new Map<string, Used>();
-    for (const [upstream, make] of ready) {
+  /** @param next what stays as it is; the changed ones are put beside it. */
+  private commit(next: Map<string, Used>, changed: readonly (() => Used)[]): void {
+    for (const make of changed) {
       const used = make();
-      this.groups.set(upstream, used.group);
-      next.set(upstream.id, used);
+      this.groups.set(used.upstream, used.group);
+      next.set(used.upstream.id, used);
     }
-    for (const [id, { group }] of this.current) if (next.get(id)?.group !== group) group.stop();
     this.current = next;
   }
 
   /** What can wait until requests have had their turn. */
-  private *settle(origins: readonly UpstreamOrigin[]): Sliced<void> {
+  private *settle(before: ReadonlyMap<string, Used>, origins: readonly UpstreamOrigin[]): Sliced<void> {
+    for (const [id, { group }] of before) {
+      if (this.current.get(id)?.group !== group) group.stop();
+      yield;
+    }
     yield* this.metrics.following(Array.from(this.current.values(), ({ group }) => group));
     this.pools.keepOnly(origins);
   }
