@@ -71,7 +71,7 @@ function policyPages({ policies, policyHooks }) {
   const ordered = [...policies].sort((one, other) => (one.id < other.id ? -1 : 1));
   const rows = ordered.map(
     (policy) =>
-      `| [\`${policy.id}\`](policies/${policy.id}.md) | ${policy.summary} | ${policyHooks(policy).join(', ')} |`,
+      `| [\`${policy.id}\`](policies/${policy.id}.md) | ${policy.summary} | ${policyHooks(policy).join(', ') || '–'} |`,
   );
   const index = [
     NOTE,

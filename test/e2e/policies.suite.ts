@@ -210,13 +210,20 @@ export function describePolicies(product: () => Product): void {
 
     it('rate-limit counts in several windows, and by a field', async () => {
       const lane = (name: string): Promise<Answered> => to('/try-rate-limit', { headers: { 'x-lane': name } });
-      const [first, second, third] = [await lane('a'), await lane('a'), await lane('a')];
-      expect([first.status, second.status, third.code]).toEqual([200, 200, 'LIMIT_EXCEEDED']);
-      expect(first.headers['ratelimit-policy']).toBe(
-        '"per-1m";q=100;w=60, "per-1d";q=10000;w=86400, "lane";q=2;w=3600',
+      const passed: Answered[] = [];
+      // A consult that is late on a busy machine is decided by a share of the limit: then fewer pass, never more.
+      const refused = await until('the lane is full', async () => {
+        const answer = await lane('a');
+        if (answer.status !== 200) return answer;
+        passed.push(answer);
+        return undefined;
+      });
+      expect([refused.code, passed.length > 0, passed.length <= 6]).toEqual(['LIMIT_EXCEEDED', true, true]);
+      expect(passed[0]!.headers['ratelimit-policy']).toBe(
+        '"per-1m";q=100;w=60, "per-1d";q=10000;w=86400, "lane";q=6;w=3600',
       );
       expect((await lane('b')).status).toBe(200);
-      expect((await lane('c, a')).code).toBe('LIMIT_EXCEEDED');
+      await until('every member counts', async () => (await lane('c, a')).code === 'LIMIT_EXCEEDED');
     });
 
     it('request-size bounds each dimension', async () => {
@@ -305,7 +312,7 @@ export function describePolicies(product: () => Product): void {
       await product().publish({
         accounts: [{ name: 'echo', provider: 'echo' }],
         models: [
-          { name: 'scarce', fallback, policies: [{ 'rate-limit': { name: 'scarce', limit: 2, window: '1h' } }] },
+          { name: 'scarce', fallback, policies: [{ 'rate-limit': { name: 'scarce', limit: 4, window: '1h' } }] },
           { name: 'plenty', fallback },
         ],
       });
@@ -314,11 +321,18 @@ export function describePolicies(product: () => Product): void {
           body: JSON.stringify({ model, messages: [{ role: 'user', content: 'hello' }] }),
           headers: { authorization: `Bearer ${key.key}`, 'content-type': 'application/json' },
         });
-      const answers = [await say('scarce'), await say('scarce'), await say('scarce'), await say('plenty')];
-      expect(answers.map(({ status }) => status)).toEqual([200, 200, 429, 200]);
-      expect(JSON.parse(answers[2]!.text)).toMatchObject({ error: { code: 'rate_limit_exceeded' } });
-      expect(answers[0]!.headers['ratelimit-policy']).toContain('"scarce";q=2;w=3600');
-      expect(answers[3]!.headers['ratelimit-policy']).not.toContain('scarce');
+      const passed: Answered[] = [];
+      const refused = await until('the model is used up', async () => {
+        const answer = await say('scarce');
+        if (answer.status !== 200) return answer;
+        passed.push(answer);
+        return undefined;
+      });
+      expect([refused.status, passed.length > 0, passed.length <= 4]).toEqual([429, true, true]);
+      expect(JSON.parse(refused.text)).toMatchObject({ error: { code: 'rate_limit_exceeded' } });
+      expect(passed[0]!.headers['ratelimit-policy']).toContain('"scarce";q=4;w=3600');
+      const other = await say('plenty');
+      expect([other.status, other.headers['ratelimit-policy']?.includes('scarce')]).toEqual([200, false]);
     });
   });
 

@@ -2,6 +2,7 @@ import type { RouteClass, Snapshot } from '@sallyport/contracts';
 import { PolicyError, type CompiledRoutes, type PolicyCompiler } from '@sallyport/pipeline';
 import { SnapshotRejected, type Sliced } from '@sallyport/platform';
 import { compileConfiguration, type Configuration } from './configuration';
+import { routesOfModels } from './model-routes';
 
 /** What others keep per configuration, made ready. */
 export interface Prepared {
@@ -41,7 +42,9 @@ export class CurrentConfiguration {
     const compiled = yield* this.compilePolicies(snapshot);
     let prepared: Prepared;
     try {
-      const next = yield* compileConfiguration(snapshot, compiled.routes);
+      const { length } = snapshot.routes;
+      const routes = compiled.routes.slice(0, length);
+      const next = yield* compileConfiguration(snapshot, routes, compiled.routes.slice(length));
       prepared = yield* this.prepare(next);
       prepared.commit();
       this.configuration = next;
@@ -54,11 +57,18 @@ export class CurrentConfiguration {
   }
 
   private *compilePolicies(snapshot: Snapshot): Sliced<CompiledRoutes> {
+    const { routes, models } = snapshot;
+    const ofModels = routesOfModels(snapshot);
     try {
-      return yield* this.policies.compiling(snapshot.routes);
+      return yield* this.policies.compiling([...routes, ...ofModels]);
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error;
-      throw new SnapshotRejected(`routes[${error.routeIndex}]${fieldOf(error.pointer)}`, error.message);
+      const name = ofModels[(error.routeIndex ?? 0) - routes.length]?.version;
+      const place =
+        name === undefined
+          ? `routes[${error.routeIndex}]`
+          : `models[${models.findIndex((model) => model.name === name)}]`;
+      throw new SnapshotRejected(`${place}${fieldOf(error.pointer)}`, error.message);
     }
   }
 }
