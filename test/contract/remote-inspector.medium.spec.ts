@@ -149,4 +149,29 @@ describe('an exchange on a Decide stream', () => {
     await between.close();
     await server.close();
   });
+
+  it('gets its answer from a service that is asked to end', async () => {
+    let answer: ((answer: InspectionAnswer) => void) | undefined;
+    const slow: Inspector = {
+      open: (_, give) => {
+        answer = give;
+        return { body: () => false, bodyEnd: () => {}, close: () => {} };
+      },
+    };
+    const server = await serve(DecideModule.over(slow, new OpenStreams()), services);
+    const remote = new RemoteInspector({ target: server.target, runtime: consultRuntime(), budget: patient });
+    await connected(remote);
+    const heard: (InspectionAnswer | Silence)[] = [];
+    const opening = { ...withBody, head: headUnderTest() };
+    remote.open(opening, (outcome) => heard.push(outcome));
+    await until(() => answer !== undefined);
+    const closed = server.close();
+    await until(() => remote.state() === 'down');
+    expect(heard).toEqual([]);
+    answer!({ ...passed, enough: true });
+    await until(() => heard.length === 1);
+    expect(heard).toEqual([{ ...passed, enough: true }]);
+    await closed;
+    await remote.close();
+  });
 });

@@ -11,8 +11,11 @@ export interface DecideProtocol {
   probe(writer: WireWriter, id: number): void;
   /** Writes what every message begins with. */
   begin?(writer: WireWriter): void;
-  /** Takes what a reply says beside its answers, before these are given out; must read or skip the field. */
-  beside?(tag: number, reader: WireReader): void;
+  /**
+   * Takes what a reply says beside its answers, before these are given out; must read or skip the field.
+   * @param leaving the service ends: what it counts now it counts among those who are left.
+   */
+  beside?(tag: number, reader: WireReader, leaving: boolean): void;
   /** Send a message without a question as soon as the stream stands: the service counts who is connected. */
   readonly greets?: boolean;
 }
@@ -69,6 +72,8 @@ export class DecideStream {
   private readonly reader = new WireReader();
   private connection: MessageConnection | undefined;
   private isUp = false;
+  /** The peer has asked for an end: it is asked nothing new, and left when it has answered. */
+  private leaving = false;
   private timer: NodeJS.Timeout | undefined;
   private failures = 0;
   private lastId = 0;
@@ -101,7 +106,7 @@ export class DecideStream {
 
   /** Connected, and answering in time as far as is known. */
   get up(): boolean {
-    return this.isUp && !this.retired && !this.breaker.open;
+    return this.isUp && !this.leaving && !this.retired && !this.breaker.open;
   }
 
   /** Consults that are owed an answer. */
@@ -132,7 +137,9 @@ export class DecideStream {
     if (!this.waiting.delete(consult.id)) return;
     consult.expires = 0;
     this.host.onEnd();
-    if (this.retired && this.waiting.size === 0) this.disconnect();
+    if (this.waiting.size > 0) return;
+    if (this.retired) this.disconnect();
+    else if (this.leaving) setImmediate(this.left);
   }
 
   /** The answer to a consult did not come in time; it is not asked again. */
@@ -217,8 +224,14 @@ export class DecideStream {
       {
         ready: () => this.stand(connection!),
         opened: () => {},
-        message: (bytes) => this.receive(bytes),
-        drain: () => this.unclog(),
+        // What comes on a connection that was left is meant for nobody.
+        message: (bytes) => {
+          if (this.connection === connection) this.receive(bytes);
+        },
+        drain: () => {
+          if (this.connection === connection) this.unclog();
+        },
+        leaving: () => this.leave(connection!),
         ended: () => {},
         lost: (detail) => this.lose(connection!, detail),
       },
@@ -228,6 +241,17 @@ export class DecideStream {
     socket.once('connect', () => connection.begin(this.protocol.path, 'sallyport'));
     this.timer = setTimeout(() => this.lose(connection, 'no connection in time'), CONNECT_MS).unref();
   }
+
+  private leave(connection: MessageConnection): void {
+    if (this.connection !== connection) return;
+    this.leaving = true;
+    this.host.onStateChange();
+    if (this.waiting.size === 0) setImmediate(this.left);
+  }
+
+  private readonly left = (): void => {
+    if (this.leaving && this.waiting.size === 0 && this.connection) this.lose(this.connection, 'the peer goes away');
+  };
 
   private stand(connection: MessageConnection): void {
     if (this.connection !== connection) return;
@@ -271,7 +295,7 @@ export class DecideStream {
     while (reader.more) {
       const tag = reader.varint();
       if (tag === ANSWER) reader.skip(tag);
-      else protocol.beside!(tag, reader);
+      else protocol.beside!(tag, reader, this.leaving);
     }
   }
 
@@ -299,6 +323,7 @@ export class DecideStream {
     const { connection, isUp } = this;
     this.connection = undefined;
     this.isUp = false;
+    this.leaving = false;
     clearTimeout(this.timer);
     this.breaker.close();
     this.writer.truncate(0);

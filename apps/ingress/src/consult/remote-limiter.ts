@@ -40,10 +40,10 @@ export class RemoteLimiter implements Closable {
         path: limitsV1.LimitServiceService.decide.path,
         begin: (writer) => writeNode(writer, node),
         probe: writeProbe,
-        beside: (tag, reader) => {
+        beside: (tag, reader, leaving) => {
           if (tag === LIVE_NODES) {
             const count = reader.varint();
-            live?.note(count);
+            if (!leaving) live?.note(count);
           } else if (tag === SHARED) this.shared = reader.varint() !== 0;
           else reader.skip(tag);
         },

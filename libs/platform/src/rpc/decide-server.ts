@@ -23,6 +23,8 @@ export interface DecideCall {
 /** How long a new connection may take to show what it is. */
 const SHOW_MS = 10_000;
 const SETTINGS_HEADER = 9;
+/** How long peers that were asked for an end may take to get the answers they wait for. */
+const LEAVE_MS = 1_000;
 
 /**
  * The gRPC listener of a service. A connection of our own client, which says so in its first frame, is served by
@@ -31,6 +33,7 @@ const SETTINGS_HEADER = 9;
 export class DecideServer extends ServerGrpc {
   private readonly streams = new Map<string, StreamMethod>();
   private readonly open = new Set<{ destroy(): unknown }>();
+  private readonly calls = new Set<ConnectionCall>();
   private listener: NetServer | undefined;
 
   constructor(
@@ -71,6 +74,9 @@ export class DecideServer extends ServerGrpc {
     const { listener } = this;
     this.listener = undefined;
     const closed = listener && new Promise<void>((resolve) => listener.close(() => resolve()));
+    for (const call of this.calls) call.connection.goAway();
+    for (const end = Date.now() + LEAVE_MS; this.calls.size > 0 && Date.now() < end;)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     for (const connection of [...this.open]) connection.destroy();
     await super.close();
     await closed;
@@ -103,6 +109,8 @@ export class DecideServer extends ServerGrpc {
 
   private serve(socket: Socket, first: Buffer): void {
     const call = new ConnectionCall((ears) => new MessageConnection(socket, 'server', ears, this.maxMessageBytes));
+    this.calls.add(call);
+    socket.once('close', () => this.calls.delete(call));
     call.begin((path) => {
       const method = this.streams.get(path);
       if (!method) return false;
@@ -143,6 +151,7 @@ class ConnectionCall extends EventEmitter implements DecideCall {
       opened: (path) => this.opened(path),
       message: (bytes) => this.emit('data', bytes),
       drain: () => this.emit('drain'),
+      leaving: ignore,
       ended: () => this.emit('end'),
       lost: () => this.emit('cancelled'),
     });

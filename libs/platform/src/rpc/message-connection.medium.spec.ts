@@ -25,6 +25,9 @@ class End implements ConnectionEars {
   drain(): void {
     this.heard.push('drain');
   }
+  leaving(): void {
+    this.heard.push('leaving');
+  }
   ended(): void {
     this.heard.push('ended');
   }
@@ -179,6 +182,15 @@ describe('a connection of one stream', () => {
     await until(() => asking.end.heard.some((word) => word.startsWith('lost')));
   });
 
+  it('hears that the peer asks for an end, and still gets its answers', async () => {
+    const { asking, serving } = await both();
+    serving.connection.goAway();
+    serving.connection.send(roomy(Buffer.from('an answer')));
+    await until(() => asking.end.messages.length === 1);
+    expect(asking.end.heard).toContain('leaving');
+    expect(asking.end.messages.map(String)).toEqual(['an answer']);
+  });
+
   it('answers a ping', async () => {
     const { near, far } = await pair();
     const seen: Buffer[] = [];
@@ -202,7 +214,6 @@ describe('a connection of one stream', () => {
     ['ends the stream in its headers', [SETTINGS, frame(1, 5, 1, Buffer.from([0x88]))]],
     ['pushes', [SETTINGS, frame(5, 4, 1, Buffer.alloc(4))]],
     ['resets the stream', [SETTINGS, OPENED, frame(3, 0, 1, Buffer.alloc(4))]],
-    ['goes away', [SETTINGS, OPENED, frame(7, 0, 0, Buffer.alloc(8))]],
     ['floods with settings', [SETTINGS, ...Array.from({ length: 1_001 }, () => SETTINGS)]],
     ['sends SETTINGS of an odd length', [frame(4, 0, 0, Buffer.alloc(5))]],
   ])('is given up when the peer %s', async (_, said) => {

@@ -13,6 +13,8 @@ export interface ConnectionEars {
   message(bytes: Buffer): void;
   /** There is room again, after `send` had said that there is none. */
   drain(): void;
+  /** The peer asks for an end, and still answers what it was asked. */
+  leaving(): void;
   /** The peer will send no more on the stream, and still reads. */
   ended(): void;
   /** The connection, or its stream, is of no use any more; comes once and last. */
@@ -172,6 +174,13 @@ export class MessageConnection {
     this.finish();
   }
 
+  /** Asks the peer for an end (RFC 9113 §6.8): it should ask nothing new, and end when it has its answers. */
+  goAway(): void {
+    const payload = Buffer.alloc(8);
+    payload.writeUInt32BE(STREAM);
+    if (!this.isLost) this.socket.write(frame(Frame.GoAway, 0, 0, payload));
+  }
+
   /** Drops the connection without another word. */
   destroy(): void {
     this.lose('closed here');
@@ -223,7 +232,7 @@ export class MessageConnection {
       case Frame.ResetStream:
         return this.lose('the peer reset the stream');
       case Frame.GoAway:
-        return this.lose('the peer goes away');
+        return this.ears.leaving();
       case Frame.PushPromise:
       case Frame.Continuation:
         return this.lose(`a frame of type ${type} has no place here`);
