@@ -18,8 +18,8 @@ const LIMIT = 20;
 const WINDOW_SECONDS = 86_400;
 
 /**
- * The column “down” of the availability contract, with every service and server ended for real. While all of that happens
- * somebody knocks without pause with credentials that must be denied.
+ * The availability contract, with every service and server ended for real, and made to stand still for real: slow is tested
+ * like down. While all of that happens somebody knocks without pause with credentials that must be denied.
  */
 describeIn(['cluster'], 'the product with parts of it away', (mode) => {
   let product: Product;
@@ -30,7 +30,9 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
 
   beforeAll(async () => {
     [orders, vendor] = await Promise.all([startOrders({ port: 0 }), startFakeVendor()]);
-    product = await startProduct(mode, chatOptions);
+    // One process that stands in: each knows only what it was told itself, so that several are exact in their rate alone.
+    const ingress = { ...chatOptions.only?.ingress, SALLYPORT_INGRESS_WORKERS: '1' };
+    product = await startProduct(mode, { ...chatOptions, only: { ...chatOptions.only, ingress } });
     const upstream = { targets: [{ url: orders.url }], allowPrivate: true };
     const service = { upstream, stripPrefix: true };
     const rate = (limit: number, window: string) => ({ 'rate-limit': { limit, window, by: 'consumer' } });
@@ -38,6 +40,7 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
       services: [
         { name: 'open', class: 'public', ...service, policies: [rate(100_000, '60s')] },
         { name: 'inner', class: 'internal', ...service },
+        { name: 'strict', class: 'regulated', ...service },
         { name: 'flagged', class: 'public', ...service, policies: [{ waf: { on_failure: 'allow_flagged' } }] },
         {
           name: 'scarce',
@@ -109,6 +112,41 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
     await until(`${service} decides again`, async () => (await decidedBy(service, await ask())) === 'service');
   }
 
+  /** Lets a service stand still while `ask` is asked, and sees that it decides again afterwards. */
+  async function whileFrozen(service: DecisionService, ask: () => Promise<Answer>, work: () => Promise<void>) {
+    await until(`${service} decides`, async () => (await decidedBy(service, await ask())) === 'service');
+    product.freeze(service);
+    try {
+      await work();
+    } finally {
+      product.thaw(service);
+    }
+    await product.consulting([service]);
+    await until(`${service} decides again`, async () => (await decidedBy(service, await ask())) === 'service');
+  }
+
+  /** So many calls that are all answered so; how long they may take is tested where the time is the test's own. */
+  async function all(count: number, status: number, ask: () => Promise<Answer>): Promise<void> {
+    for (let call = 0; call < count; call++) expectStatus(await ask(), status);
+  }
+
+  /** Waits for the record of a stretch in which a service was stood in for, that ended after `from`. */
+  async function fallbackOf(service: string, mode: string, from: number): Promise<{ requests: number }> {
+    return until(`the record that ${service} was stood in for (${mode})`, async () => {
+      const since = encodeURIComponent(new Date(from).toISOString());
+      const answer = await product.admin(`/api/audit/v1/events?what=control.reported&limit=200&from=${since}`);
+      const reports = expectStatus(answer, 200)
+        .json<{ items: AuditRecord[] }>()
+        .items.map(
+          ({ unmapped }) => unmapped.sallyport as unknown as { what: string; detail?: Record<string, unknown> },
+        );
+      const found = reports.find(
+        ({ what, detail }) => what === 'fallback' && detail?.['service'] === service && detail['mode'] === mode,
+      );
+      return found && { requests: Number(found.detail!['requests']) };
+    });
+  }
+
   /** How often a rate-limit replica has taken its share from memory, because Redis was gone or missed five milliseconds. */
   const sharesTaken = () => product.logs().split('limits are not shared').length - 1;
 
@@ -129,6 +167,17 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
       expect(write.json()).toMatchObject({ status: 503, code: 'ADMIN_UNAVAILABLE' });
       expect(Number(write.headers['retry-after'])).toBeGreaterThan(0);
       await recovers('auth', ask);
+    });
+
+    it('is stood in for alike when it stands still', async () => {
+      const ask = () => product.get('/flagged/orders', minted.key);
+      const from = Date.now();
+      await whileFrozen('auth', ask, async () => {
+        await all(15, 200, ask);
+        expect(await decidedBy('auth', await ask())).toBe('local');
+        expectStatus(await product.get('/flagged/orders', 'sp_live_wrong'), 401);
+      });
+      expect((await fallbackOf('auth', 'local', from)).requests).toBeGreaterThan(15);
     });
   });
 
@@ -152,14 +201,36 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
       expectStatus(await product.get('/flagged/orders', minted.key), 200);
       await recovers('rate-limit', () => product.get('/open/orders', minted.key));
     });
+
+    it('is stood in for alike when it stands still', async () => {
+      const { key } = await product.apiKey({ name: 'hungry' });
+      const ask = () => product.get('/scarce/orders', key);
+      const before = sharesTaken();
+      const answers: Answer[] = [];
+      for (let count = 0; count < LIMIT / 2; count++) answers.push(await ask());
+      await whileFrozen(
+        'rate-limit',
+        () => product.get('/flagged/orders', minted.key),
+        async () => {
+          for (let count = 0; count < 2 * LIMIT; count++) answers.push(await ask());
+          expect(await decidedBy('rate-limit', answers.at(-1)!)).toBe('local');
+        },
+      );
+      const served = answers.filter(({ status }) => status === 200);
+      expect(served.length).toBeLessThanOrEqual(mostOf(sharesTaken() - before));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
+    });
   });
 
   describe('waf', () => {
-    it('closes a public route, and opens only what was told to go on without it, which the record shows', async () => {
+    it('rel-T10: closes a public and a regulated route, and opens only what was told to go on, on record', async () => {
+      const from = Date.now();
       await product.kill('waf');
-      const closed = expectStatus(await product.get('/open/orders', minted.key), 503);
-      expect(closed.json()).toMatchObject({ code: 'WAF_UNAVAILABLE' });
-      expect(Number(closed.headers['retry-after'])).toBeGreaterThan(0);
+      for (const path of ['/open/orders', '/strict/orders']) {
+        const closed = expectStatus(await product.get(path, minted.key), 503);
+        expect(closed.json()).toMatchObject({ code: 'WAF_UNAVAILABLE' });
+        expect(Number(closed.headers['retry-after'])).toBeGreaterThan(0);
+      }
       for (const path of ['/inner/orders', '/flagged/orders']) {
         const answer = expectStatus(await product.get(path, minted.key), 200);
         expect(facts(await product.recordOf(requestIdOf(answer))).skipped).toEqual([
@@ -177,6 +248,22 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
       expect(facts(await product.recordOf(requestIdOf(open)))).toMatchObject({
         decided_by: { waf: 'service' },
         skipped: [],
+      });
+      expect((await fallbackOf('waf', 'deny', from)).requests).toBeGreaterThanOrEqual(2);
+      expect((await fallbackOf('waf', 'allow_flagged', from)).requests).toBeGreaterThanOrEqual(4);
+    });
+
+    it('is missed alike when it stands still, by every class of route', async () => {
+      const ask = () => product.get('/inner/orders', minted.key);
+      await whileFrozen('waf', ask, async () => {
+        for (const path of ['/open/orders', '/strict/orders', '/open/orders'])
+          expect(expectStatus(await product.get(path, minted.key), 503).json()).toMatchObject({
+            code: 'WAF_UNAVAILABLE',
+          });
+        await all(15, 200, ask);
+        expect(facts(await product.recordOf(requestIdOf(await ask()))).skipped).toEqual([
+          expect.objectContaining({ control: 'waf' }),
+        ]);
       });
     });
   });
@@ -201,6 +288,17 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
         return receipts.json<{ items: unknown[] }>().items.length === 1;
       });
     });
+
+    it('is stood in for alike when it stands still', async () => {
+      await whileFrozen(
+        'ai-router',
+        () => chat('leased'),
+        async () => {
+          expect(await decidedBy('ai-router', await chatAnswers('leased', 200))).toBe('local');
+          await chatAnswers('careful', 503, 'AI_ROUTER_UNAVAILABLE');
+        },
+      );
+    });
   });
 
   describe('audit', () => {
@@ -224,6 +322,20 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
       await product.servers!.nats.start();
       for (const answer of answers)
         expect((await product.recordOf(requestIdOf(answer))).actor?.app_name).toBe('steady');
+    });
+  });
+
+  describe('NATS that stands still', () => {
+    it('is not waited for', async () => {
+      const { nats } = product.servers!;
+      nats.freeze!();
+      try {
+        await all(15, 200, () => product.get('/flagged/orders', minted.key));
+      } finally {
+        nats.thaw!();
+      }
+      const answer = expectStatus(await product.get('/flagged/orders', minted.key), 200);
+      expect((await product.recordOf(requestIdOf(answer))).actor?.app_name).toBe('steady');
     });
   });
 
@@ -258,6 +370,25 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
       // One interruption is this test itself.
       expect(served).toBeLessThanOrEqual(mostOf(Math.max(0, sharesTaken() - before - 1)));
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
+    });
+
+    it('is stood in for alike when it stands still, and that is on record', async () => {
+      const { key } = await product.apiKey({ name: 'parched' });
+      const ask = () => product.get('/scarce/orders', key);
+      const { redis } = product.servers!;
+      const from = Date.now();
+      const before = sharesTaken();
+      const answers = [await ask(), await ask()];
+      redis.freeze!();
+      try {
+        for (let count = 0; count < 2 * LIMIT; count++) answers.push(await ask());
+      } finally {
+        redis.thaw!();
+      }
+      const served = answers.filter(({ status }) => status === 200).length;
+      expect(served).toBeLessThanOrEqual(mostOf(Math.max(0, sharesTaken() - before - 1)));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
+      expect((await fallbackOf('redis', 'share', from)).requests).toBeGreaterThan(0);
     });
   });
 

@@ -80,6 +80,9 @@ export interface Product {
   logs(): string;
   /** Ends a service of a cluster, or the one process of all-in-one. */
   kill(service: Service, signal?: NodeJS.Signals): Promise<Exit>;
+  /** Lets a service stand still with its connections open, and go on: slow, and not down. */
+  freeze(service: Service): void;
+  thaw(service: Service): void;
   /** Starts again what was killed, and waits until it is ready. */
   start(service: Service): Promise<void>;
   /** Starts again what a failed test has left ended. */
@@ -280,8 +283,13 @@ abstract class Running implements Product {
     const url = `http://127.0.0.1:${this.ports['SALLYPORT_INGRESS_HEALTH_PORT']}/metrics`;
     await this.eventually(`the ingress consults ${wanted.join(', ')}`, async () => {
       const { text } = await call(url);
-      const up = text.split('\n').filter((line) => /^sallyport_dependency_state\{.*state="up".*\} 1$/.test(line));
-      return wanted.every((service) => up.some((line) => line.includes(`dependency="${service}"`)));
+      // Several workers add up: none of them may lack one.
+      const lines = text.split('\n').filter((line) => line.startsWith('sallyport_dependency_state{'));
+      const is = (service: string, state: string, value: RegExp): boolean =>
+        lines.some(
+          (line) => line.includes(`dependency="${service}"`) && line.includes(`state="${state}"`) && value.test(line),
+        );
+      return wanted.every((service) => is(service, 'up', / [1-9]\d*$/) && is(service, 'down', / 0$/));
     });
   }
 
@@ -291,6 +299,14 @@ abstract class Running implements Product {
 
   async kill(service: Service, signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
     return this.programs.get(this.nameOf(service))!.end(signal);
+  }
+
+  freeze(service: Service): void {
+    this.programs.get(this.nameOf(service))!.send('SIGSTOP');
+  }
+
+  thaw(service: Service): void {
+    this.programs.get(this.nameOf(service))!.send('SIGCONT');
   }
 
   async close(): Promise<void> {
@@ -392,7 +408,11 @@ class Cluster extends Running {
   }
 
   async repair(): Promise<void> {
-    for (const server of this.opened) if (!server.running()) await server.start();
+    for (const server of this.opened) {
+      server.thaw?.();
+      if (!server.running()) await server.start();
+    }
+    for (const service of services) this.thaw(service);
     for (const service of services) if (!this.programs.get(service)?.running) await this.start(service);
     await this.consulting();
   }

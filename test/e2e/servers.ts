@@ -29,6 +29,9 @@ export interface RealServer {
   running(): boolean;
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** Stands still with its connections open, and goes on. */
+  freeze?(): void;
+  thaw?(): void;
   close(): Promise<void>;
 }
 
@@ -66,7 +69,13 @@ async function startServer(url: string, run: () => Program, ready: (server: Prog
     await server.end('SIGTERM');
   };
   await start();
-  return { url, running: () => server.running, start, stop, close: stop };
+  const freeze = (): void => server.send('SIGSTOP');
+  const thaw = (): void => server.send('SIGCONT');
+  const close = async (): Promise<void> => {
+    thaw();
+    await stop();
+  };
+  return { url, running: () => server.running, start, stop, freeze, thaw, close };
 }
 
 /**
