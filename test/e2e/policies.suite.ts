@@ -324,15 +324,18 @@ export function describePolicies(product: () => Product): void {
       const passed: Answered[] = [];
       const refused = await until('the model is used up', async () => {
         const answer = await say('scarce');
-        if (answer.status !== 200) return answer;
-        passed.push(answer);
-        return undefined;
+        // 503: a model is not called while nobody can inspect, which a consult that is late amounts to.
+        if (answer.status === 200) passed.push(answer);
+        return answer.status === 429 ? answer : undefined;
       });
       expect([refused.status, passed.length > 0, passed.length <= 4]).toEqual([429, true, true]);
       expect(JSON.parse(refused.text)).toMatchObject({ error: { code: 'rate_limit_exceeded' } });
       expect(passed[0]!.headers['ratelimit-policy']).toContain('"scarce";q=4;w=3600');
-      const other = await say('plenty');
-      expect([other.status, other.headers['ratelimit-policy']?.includes('scarce')]).toEqual([200, false]);
+      const other = await until('another model answers', async () => {
+        const answer = await say('plenty');
+        return answer.status === 200 ? answer : undefined;
+      });
+      expect(other.headers['ratelimit-policy']).not.toContain('scarce');
     });
   });
 
