@@ -12,7 +12,7 @@ import {
   type RawFields,
 } from '@sallyport/proxy';
 import type { Span, TraceContext } from '@sallyport/platform';
-import type { Control, ModelFacts, Outcome, SkippedControl } from '@sallyport/trail';
+import type { Control, FailedTarget, ModelFacts, Outcome, SkippedControl } from '@sallyport/trail';
 import type { Hit } from '@sallyport/waf';
 import { Answer } from './answer';
 import type { DecidedBy } from './consult/with-fallback';
@@ -22,14 +22,6 @@ import type { GatewayParts } from './gateway-parts';
 import type { OpenInspection } from './inspect';
 import type { Dialect } from './render/refusal';
 import type { Watched } from './watch';
-
-/** An attempt at a target that another one took the place of. */
-export interface FailedAttempt {
-  readonly host: string;
-  /** 0: no answer. */
-  readonly status: number;
-  readonly code?: string;
-}
 
 /** One request from its first byte to its record: what is known so far, and what was decided. */
 export class Exchange implements PolicyExchange {
@@ -66,7 +58,7 @@ export class Exchange implements PolicyExchange {
   /** Of a call of gRPC, what its upstream said of it. */
   grpcStatus: number | undefined;
   /** Attempts whose answers the caller did not get, in order. */
-  failedAttempts: FailedAttempt[] | undefined;
+  failedAttempts: FailedTarget[] | undefined;
   /** The canary of the route answered. */
   canary = false;
   model: ModelFacts | undefined;

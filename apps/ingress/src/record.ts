@@ -114,7 +114,8 @@ export class Recorder {
       route: compiled && routeFacts(exchange),
       configVersion: exchange.configuration?.revision,
       principal: exchange.principal,
-      upstream: exchange.upstreamHost === undefined ? undefined : { host: exchange.upstreamHost },
+      upstream: upstreamFacts(exchange),
+      canary: exchange.canary,
       decidedBy: exchange.decidedBy,
       skipped: exchange.skipped,
       limit: exchange.standings.length > 0 ? nearestLimit(exchange.standings) : undefined,
@@ -154,6 +155,11 @@ function errorOf({ refusal, outcome }: Exchange): string {
 function callFacts({ request, incoming }: Exchange): Pick<RequestFacts, 'method' | 'path' | 'clientAddress'> {
   if (request) return { method: request.method, path: request.path, clientAddress: request.clientAddress };
   return { method: 'unknown', path: '/', clientAddress: incoming.socket.remoteAddress ?? 'unknown' };
+}
+
+function upstreamFacts({ upstreamHost: host, failedAttempts: failed }: Exchange): RequestFacts['upstream'] {
+  if (host === undefined) return undefined;
+  return failed === undefined ? { host } : { host, failed };
 }
 
 function routeFacts(exchange: Exchange): RouteFacts {

@@ -84,6 +84,15 @@ export interface ModelFacts {
   readonly fallbackFrom?: string;
 }
 
+/** A target of an upstream that another one took the place of. */
+export interface FailedTarget {
+  readonly host: string;
+  /** 0 when it answered nothing. */
+  readonly status: number;
+  /** Of the refusal that its failure would have been. */
+  readonly code?: string;
+}
+
 /** Everything the ingress knows of one finished request. */
 export interface RequestFacts extends Making {
   readonly pseudonym: Pseudonym;
@@ -112,8 +121,10 @@ export interface RequestFacts extends Making {
   /** Revision of the configuration that served it. */
   readonly configVersion?: string;
   readonly principal?: Principal;
-  /** Host of the upstream or provider that was called. */
-  readonly upstream?: { readonly host: string };
+  /** Host of the upstream or provider that was called, and the targets that failed before it. */
+  readonly upstream?: { readonly host: string; readonly failed?: readonly FailedTarget[] };
+  /** The canary of the route answered. */
+  readonly canary?: boolean;
   /** Who answered each consult: the service, or the engine inside the ingress. */
   readonly decidedBy?: { readonly [control in Control]?: 'service' | 'local' };
   readonly skipped?: readonly SkippedControl[];

@@ -110,6 +110,7 @@ function requestDetail(facts: RequestFacts): Members {
   const route: Partial<RouteFacts> = facts.route ?? nothing;
   return {
     attempts: attempts?.map(attemptOf),
+    canary: facts.canary === true ? true : undefined,
     code: refusal?.code,
     config_version: facts.configVersion,
     cost_usd: costUsd,
@@ -135,6 +136,7 @@ function requestDetail(facts: RequestFacts): Members {
     stream,
     subject_ref: subjectOf(facts),
     unpriced: costUsd === null ? true : undefined,
+    upstream_failed: facts.upstream?.failed?.map(({ code, host, status }) => ({ code, host, status })),
     usage: usage && usageOf(usage),
     waf: waf && wafOf(waf),
   };

@@ -389,6 +389,18 @@ const documentOf = (event: AuditEvent) =>
     }).toString(),
   ) as Members;
 
+it('the record of a request names the targets that failed before the one that answered', () => {
+  const failed = [
+    { host: 'orders-1.internal', status: 503 },
+    { host: 'orders-2.internal', status: 0, code: 'UPSTREAM_TIMEOUT' },
+  ];
+  const event = requestCompleted({ ...request, upstream: { host: 'orders-3.internal', failed }, canary: true });
+  expect(documentOf(event)).toMatchObject({
+    dst_endpoint: { hostname: 'orders-3.internal' },
+    unmapped: { sallyport: { canary: true, upstream_failed: failed } },
+  });
+});
+
 describe('a record has the shape of its OCSF class', () => {
   it.each(every)('%s', (_, event) => {
     expect(faultsOf(documentOf(event))).toEqual([]);
