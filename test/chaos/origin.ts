@@ -79,7 +79,10 @@ function sendBytes(response: ServerResponse, bytes: number): void {
 }
 
 const server = createServer({ keepAliveTimeout: 120_000 }, serve);
-server.listen(0, '127.0.0.1', () => process.send!({ port: (server.address() as AddressInfo).port }));
+// A thousand connections at once must not fail here: it is not the origin that is tried.
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () =>
+  process.send!({ port: (server.address() as AddressInfo).port }),
+);
 process.on('message', (question: number) => {
   server.getConnections((_error, connections) => {
     process.send!({ question, hits, received, largest, aborted, denied, connections });
