@@ -17,7 +17,7 @@ export interface Drained {
   /** Undefined where the ingress is one part of a process. */
   readonly reason: EndReason | undefined;
   /** Ends an exchange that has had its time. */
-  cutShort(exchange: Exchange): void;
+  readonly cutShort: (exchange: Exchange) => void;
 }
 
 /**

@@ -188,8 +188,8 @@ export function borrowBus(port: MessagePort, logger: BusLogger): Bus {
 }
 
 interface Waiting {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
 class BorrowedBus implements Bus {

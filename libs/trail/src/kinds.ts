@@ -136,10 +136,14 @@ function requestDetail(facts: RequestFacts): Members {
     stream,
     subject_ref: subjectOf(facts),
     unpriced: costUsd === null ? true : undefined,
-    upstream_failed: facts.upstream?.failed?.map(({ code, host, status }) => ({ code, host, status })),
+    upstream_failed: failedTargets(facts.upstream),
     usage: usage && usageOf(usage),
     waf: waf && wafOf(waf),
   };
+}
+
+function failedTargets(upstream: RequestFacts['upstream']): readonly Members[] | undefined {
+  return upstream?.failed?.map(({ code, host, status }) => ({ code, host, status }));
 }
 
 /** A client that left early got no response. */

@@ -14,7 +14,14 @@ class FakeWorker {
   send(message: ToWorker): void {
     this.told.push(message);
     if (message.what === 'facts?') {
-      const facts = { node: `n-w${this.slot}`, pid: this.pid, revision: 'c_1', exchanges: 1, sockets: 2, upstreams: [] };
+      const facts = {
+        node: `n-w${this.slot}`,
+        pid: this.pid,
+        revision: 'c_1',
+        exchanges: 1,
+        sockets: 2,
+        upstreams: [],
+      };
       this.say({ what: 'facts', ask: message.ask, facts });
     }
     if (message.what === 'metrics?') {

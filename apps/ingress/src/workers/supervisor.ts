@@ -22,8 +22,8 @@ export interface WorkerProcess {
 }
 
 export interface WorkerListener {
-  said(message: FromWorker): void;
-  exited(code: number | null, signal: string | null): void;
+  readonly said: (message: FromWorker) => void;
+  readonly exited: (code: number | null, signal: string | null) => void;
 }
 
 /** Starts the process of one place in the group. */

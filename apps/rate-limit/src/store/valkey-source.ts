@@ -101,7 +101,7 @@ export class ValkeySource implements LimitSource {
     if (this.redis.status !== 'ready') return;
     const probe = new Pending(() => {});
     this.wheel.arm(probe, this.budgetMs);
-    this.redis.ping((error) => {
+    void this.redis.ping((error) => {
       if (probe.expires === 0) return;
       probe.expires = 0;
       if (!error) this.breaker.answered();
