@@ -135,7 +135,9 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
     const changes: [boolean, string][] = [];
     const redis = await connect();
     const source = patient(redis, PATIENT_MS, (...change) => changes.push(change));
+    const ended = new Promise((resolve) => redis.once('end', resolve));
     redis.disconnect();
+    await ended;
     expect(await draw(source, [{ key: 'a', rate: tenPerMinute, cost: 1 }])).toBeUndefined();
     expect(source.up).toBe(false);
     expect(changes[0]![0]).toBe(false);

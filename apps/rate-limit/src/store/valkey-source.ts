@@ -58,7 +58,7 @@ export class ValkeySource implements LimitSource {
 
   /** Whether the next decision will be asked of Redis. */
   get up(): boolean {
-    return this.reached === true && this.redis.status === 'ready' && !this.breaker.open;
+    return this.redis.status === 'ready' && !this.breaker.open;
   }
 
   draw(tenant: string, draws: readonly Draw[], done: (drawn: Drawn | undefined) => void): void {
