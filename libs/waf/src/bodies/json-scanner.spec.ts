@@ -21,6 +21,17 @@ function parses(bytes: Uint8Array): boolean {
   }
 }
 
+/** A member called like the prototype, at any depth: `JSON.parse` makes it one of the object's own. */
+function namesPrototype(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.hasOwn(value, '__proto__') || Object.values(value).some(namesPrototype);
+}
+
+/** Whether the parser takes it, and no member is called like the prototype. */
+function isTaken(bytes: Uint8Array): boolean {
+  return parses(bytes) && !namesPrototype(JSON.parse(Buffer.from(bytes).toString()));
+}
+
 describe('JsonScanner', () => {
   it.each([
     '{}',
@@ -100,12 +111,12 @@ describe('JsonScanner', () => {
     expect(scanner.end()).toBe(fault);
   });
 
-  it('accepts what the parser of the language accepts, cut wherever it may be', () => {
+  it('accepts what the parser of the language accepts, but the name that stands for a prototype, cut wherever it may be', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 6 }), fc.integer({ min: 1, max: 9 }), (text, cut) => {
-        expect(scan(text, unlimited, cut)).toBeUndefined();
+        expect(scan(text, unlimited, cut)?.kind).toBe(namesPrototype(JSON.parse(text)) ? 'name' : undefined);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 1_000, examples: [['{"__proto__":""}', 1]] },
     );
   });
 
@@ -152,7 +163,7 @@ describe('JsonScanner', () => {
         (text, at, byte) => {
           const bytes = Buffer.from(text);
           bytes[at % bytes.length] = byte;
-          expect(scan(bytes, unlimited, 3) === undefined).toBe(parses(bytes));
+          expect(scan(bytes, unlimited, 3) === undefined).toBe(isTaken(bytes));
         },
       ),
       { numRuns: 2_000 },
