@@ -24,8 +24,8 @@ export function describeBadInput(product: () => Product): void {
       allowPrivate: true,
       timeout: { connect: '2s', firstByte: '300ms', idle: '300ms' },
       // Every call is to meet what the upstream does, and not what is thought of it by now.
-      breaker: false,
-      retry: false,
+      breaker: false as const,
+      retry: false as const,
     });
     await product().publish({
       services: [
