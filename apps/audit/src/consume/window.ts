@@ -1,8 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { auditV1 } from '@sallyport/contracts';
 import { retry, type BusMessage, type Verdict } from '@sallyport/platform';
 
 /** Messages taken into one transaction. */
 const WINDOW = 16;
+/** A transaction costs the database milliseconds whatever is in it: they begin no closer than this, unless one is full. */
+const APART_MS = 50;
 const RETRY_MS = 1_000;
 
 /** One message of the bus that waits for its verdict. */
@@ -12,8 +15,8 @@ export interface Delivery {
 }
 
 /**
- * Gathers messages for one transaction: what has come while the last one was committed goes into the next. Without
- * waiting, then, a single record is committed at once, and under load transactions grow.
+ * Gathers messages for one transaction: what has come while the last one was committed, and in the short time after it, goes
+ * into the next. A single record is committed at once, and under load transactions grow.
  */
 export class Window {
   #gathered: Delivery[] = [];
@@ -37,9 +40,11 @@ export class Window {
     if (this.#working) return;
     this.#working = true;
     while (this.#gathered.length > 0) {
+      const since = performance.now();
       const deliveries = this.#gathered.splice(0, WINDOW);
       await this.commit(deliveries).catch(() => undefined);
       for (const { answer } of deliveries) answer(retry(RETRY_MS));
+      if (this.#gathered.length < WINDOW) await pause(Math.max(0, since + APART_MS - performance.now()));
     }
     this.#working = false;
   }
