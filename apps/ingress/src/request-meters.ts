@@ -6,6 +6,7 @@ const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75,
 
 /** The series of one route, each looked up once. */
 interface RouteMeters {
+  readonly labels: { readonly route: string; readonly class: string };
   readonly byCode: Map<string | number, CounterSeries>;
   readonly duration: HistogramSeries;
 }
@@ -14,8 +15,9 @@ interface RouteMeters {
 export class RequestMeters {
   private readonly requests: Counter;
   private readonly duration: Histogram;
-  /** By id: a route keeps its series when a new configuration brings it again. */
-  private readonly routes = new Map<string, RouteMeters>();
+  /** A route that a new configuration brings again unchanged is the same object; one that is gone takes its entry along. */
+  private readonly routes = new WeakMap<SnapshotRoute, RouteMeters>();
+  private readonly withoutRoute: RouteMeters;
 
   constructor(metrics: Metrics) {
     this.requests = metrics.counter('sallyport_ingress_requests_total', 'Requests answered', [
@@ -29,26 +31,30 @@ export class RequestMeters {
       DURATION_BUCKETS,
       ['route'],
     );
+    this.withoutRoute = this.metersOf('none', 'none');
   }
 
   /** @param code of the refusal, or the status of the answer; @param seconds from first byte to last */
   count(route: SnapshotRoute | undefined, code: string | number, seconds: number): void {
-    const id = route?.id ?? 'none';
-    const meters = this.routes.get(id) ?? this.enter(id);
-    const counted = meters.byCode.get(code) ?? this.enterCode(meters, id, route?.class ?? 'none', code);
+    const meters = route ? (this.routes.get(route) ?? this.enter(route)) : this.withoutRoute;
+    const counted = meters.byCode.get(code) ?? this.enterCode(meters, code);
     counted.add();
     meters.duration.record(seconds);
   }
 
-  private enter(route: string): RouteMeters {
-    const meters = { byCode: new Map(), duration: this.duration.series({ route }) };
+  private enter(route: SnapshotRoute): RouteMeters {
+    const meters = this.metersOf(route.id, route.class);
     this.routes.set(route, meters);
     return meters;
   }
 
-  private enterCode(meters: RouteMeters, route: string, routeClass: string, code: string | number): CounterSeries {
-    const series = this.requests.series({ route, class: routeClass, code: String(code) });
-    meters.byCode.set(code, series);
+  private metersOf(route: string, routeClass: string): RouteMeters {
+    return { labels: { route, class: routeClass }, byCode: new Map(), duration: this.duration.series({ route }) };
+  }
+
+  private enterCode({ labels, byCode }: RouteMeters, code: string | number): CounterSeries {
+    const series = this.requests.series({ ...labels, code: String(code) });
+    byCode.set(code, series);
     return series;
   }
 }
