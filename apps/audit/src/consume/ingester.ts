@@ -56,7 +56,7 @@ export class Ingester implements Closable {
   constructor(options: IngesterOptions) {
     this.#options = options;
     this.#holes = new Holes(options.holePatienceMs ?? HOLE_PATIENCE_MS);
-    this.#window = new Window((deliveries) => this.#commit(deliveries));
+    this.#window = new Window((deliveries) => this.#commit(deliveries), options.clock);
     const { metrics } = options;
     this.#records = metrics.counter('sallyport_audit_ingested_total', 'Records made visible.');
     this.#gaps = metrics.counter('sallyport_audit_gaps_declared_total', 'Holes in a chain that were given up.');

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { auditV1 } from '@sallyport/contracts';
+import { setTimeout as wait } from 'node:timers/promises';
+import { auditV1, type Clock } from '@sallyport/contracts';
 import { retry, type BusMessage, type Verdict } from '@sallyport/platform';
 
 /** Messages taken into one transaction. */
@@ -22,8 +22,15 @@ export class Window {
   #gathered: Delivery[] = [];
   #working = false;
 
-  /** @param commit answers every delivery; when it fails, those it left are retried. */
-  constructor(private readonly commit: (deliveries: readonly Delivery[]) => Promise<void>) {}
+  /**
+   * @param commit answers every delivery; when it fails, those it left are retried.
+   * @param clock and `pause` tell how far apart transactions are.
+   */
+  constructor(
+    private readonly commit: (deliveries: readonly Delivery[]) => Promise<void>,
+    private readonly clock: Pick<Clock, 'monotonic'>,
+    private readonly pause: (ms: number) => Promise<unknown> = wait,
+  ) {}
 
   /** The handler of the consumer. */
   readonly take = (message: BusMessage): Promise<Verdict> => {
@@ -40,11 +47,12 @@ export class Window {
     if (this.#working) return;
     this.#working = true;
     while (this.#gathered.length > 0) {
-      const since = performance.now();
+      const since = this.clock.monotonic();
       const deliveries = this.#gathered.splice(0, WINDOW);
       await this.commit(deliveries).catch(() => undefined);
       for (const { answer } of deliveries) answer(retry(RETRY_MS));
-      if (this.#gathered.length < WINDOW) await pause(Math.max(0, since + APART_MS - performance.now()));
+      const left = since + APART_MS - this.clock.monotonic();
+      if (left > 0 && this.#gathered.length < WINDOW) await this.pause(left);
     }
     this.#working = false;
   }
