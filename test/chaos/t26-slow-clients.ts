@@ -27,9 +27,7 @@ export const slowClients: ChaosTest = {
       async ({ world }) => {
         const [node] = world.stage.of('ingress');
         const memory = holdingsOf(node!.program.pid).residentMb;
-        const fields = Object.entries({ host: 'chaos', ...world.headersOf('allowed') })
-          .map(([name, value]) => `${name}: ${value}\r\n`)
-          .join('');
+        const fields = world.linesOf('allowed');
         const makes: Record<keyof typeof groups, (client: RawClient) => RawClient> = {
           heads: (client) => client.write(`GET /open/things HTTP/1.1\r\n${fields}x-slow: `).trickle('x', 1_000),
           bodies: (client) =>

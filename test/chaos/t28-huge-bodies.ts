@@ -30,9 +30,7 @@ export const hugeBodies: ChaosTest = {
       async ({ world }) => {
         const [node] = world.stage.of('ingress');
         const memory = holdingsOf(node!.program.pid).residentMb;
-        const fields = Object.entries({ host: 'chaos', ...world.headersOf('allowed') })
-          .map(([name, value]) => `${name}: ${value}\r\n`)
-          .join('');
+        const fields = world.linesOf('allowed');
         const begin = (index: number, more: string): RawClient =>
           new RawClient(world.stage.doors[0]!, addressOf(index)).write(
             `POST /open/things HTTP/1.1\r\n${fields}${more}\r\n`,

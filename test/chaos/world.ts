@@ -99,6 +99,12 @@ export class World {
     return { 'x-chaos-kind': expected, ...(key !== undefined && { authorization: `Bearer ${key}` }) };
   }
 
+  /** The fields of a request by hand, each with its line end. */
+  linesOf(kind: CredentialKind): string {
+    const fields = Object.entries({ host: 'chaos', ...this.headersOf(kind) });
+    return fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  }
+
   shot(route: RouteName, kind: CredentialKind, weight: number, more: Partial<Shot> = {}): Shot {
     const path = `/${route}/things`;
     return { route, kind, method: 'GET', path, headers: this.headersOf(kind), weight, echoes: true, ...more };
