@@ -1,4 +1,4 @@
-import { headers, refuse, type Principal, type Refusal } from '@sallyport/contracts';
+import { headers, refuse, type Principal, type Refusal, type SnapshotUpstream } from '@sallyport/contracts';
 import { principalLimitsOf, type Configuration } from './runtime/configuration';
 import { rateLimitField, rateLimitPolicyField, type Standing } from '@sallyport/limits';
 import type { CompiledRoute, PolicyExchange, PolicyInput, RequestDraft } from '@sallyport/pipeline';
@@ -108,6 +108,10 @@ export class Exchange implements PolicyExchange {
   /** What the hooks of policies are given. */
   get policyInput(): PolicyInput {
     return (this.input ??= { request: this.request!, exchange: this });
+  }
+
+  upstream(id: string): SnapshotUpstream | undefined {
+    return this.configuration?.upstreams.get(id);
   }
 
   capBody(maxBytes: number): void {

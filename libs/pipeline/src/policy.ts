@@ -7,6 +7,7 @@ import type {
   RequestHead,
   RoutePriority,
   SnapshotRoute,
+  SnapshotUpstream,
 } from '@sallyport/contracts';
 import type { Timers } from '@sallyport/ai';
 import type { Charge, Spending } from '@sallyport/limits';
@@ -25,6 +26,8 @@ export interface PolicyExchange {
   readonly matched: number;
   /** Undefined before `authorised`, and for anonymous callers. */
   readonly principal: Principal | undefined;
+  /** An upstream of the configuration that this request started on. The same object as long as nothing of it changes. */
+  upstream(id: string): SnapshotUpstream | undefined;
   /** Lowers the number of body bytes this request may carry; a chunked body announces none and is counted as it is read. */
   capBody(maxBytes: number): void;
   /** Keeps what one hook of a policy wants to tell another one on the same request; `owner` is the policy's own hooks or any object of its own. */

@@ -1,7 +1,7 @@
-import type { RequestHead } from '@sallyport/contracts';
+import type { RequestHead, SnapshotRoute, SnapshotUpstream } from '@sallyport/contracts';
 import { policyInput, somePrincipal, someRoute, type TestExchange } from '@sallyport/testkit';
 import { AnswerDraft, RequestDraft } from '../../draft';
-import { isReply, type PolicyInput, type PolicyServices, type Verdict } from '../../policy';
+import { isReply, type PolicyExchange, type PolicyInput, type PolicyServices, type Verdict } from '../../policy';
 import { servicesWithoutMemory } from '../../policy-services';
 import { responseCache } from './response-cache';
 
@@ -14,8 +14,14 @@ function policy(config: object, services: PolicyServices = { ...servicesWithoutM
 type Hooks = ReturnType<typeof policy>;
 
 /** Sends one request through the hooks, with an upstream that answers like this. */
-function send(hooks: Hooks, head: Partial<RequestHead>, principal = somePrincipal(), cacheControl = 'max-age=60') {
-  const input: PolicyInput & { exchange: TestExchange } = policyInput(head, { route, principal });
+function send(
+  hooks: Hooks,
+  head: Partial<RequestHead>,
+  principal = somePrincipal(),
+  cacheControl = 'max-age=60',
+  where: Partial<Pick<PolicyExchange, 'route' | 'upstream'>> = {},
+) {
+  const input: PolicyInput & { exchange: TestExchange } = policyInput(head, { route, principal, ...where });
   const draft = new RequestDraft(input.request, input.request.path);
   const asked: { verdict: Verdict | 'waits' } = { verdict: 'waits' };
   hooks.intercept!(input, (given) => (asked.verdict = given), draft);
@@ -84,6 +90,56 @@ describe('the response-cache policy', () => {
     expect(send(policy({}, services), { method: 'DELETE' }).from).toBe('upstream');
     expect(send(policy({}, services), {}).from).toBe('upstream');
     expect(send(policy({}), {}).from).toBe('upstream');
+  });
+
+  describe('of an upstream', () => {
+    const orders: SnapshotUpstream = {
+      id: 'orders',
+      tenant: 'default',
+      name: 'orders',
+      targets: [
+        { url: 'http://one.example', weight: 1 },
+        { url: 'http://two.example', weight: 0 },
+      ],
+      timeouts: { connectMs: 1000, firstByteMs: 1000, idleMs: 1000 },
+      allowPrivate: false,
+    };
+    const canaryRoute = someRoute({ canary: { upstream: 'canary', percent: 5, sticky: true } });
+
+    /** Who answers the second request, when the first was sent under one configuration and it under another. */
+    function second(
+      before: Record<string, SnapshotUpstream>,
+      after: Record<string, SnapshotUpstream>,
+      of: SnapshotRoute = route,
+    ) {
+      const hooks = policy({});
+      send(hooks, {}, somePrincipal(), 'max-age=60', { route: of, upstream: (id) => before[id] });
+      return send(hooks, {}, somePrincipal(), 'max-age=60', { route: of, upstream: (id) => after[id] }).from;
+    }
+
+    it.each<[string, Partial<SnapshotUpstream>]>([
+      ['has other targets', { targets: [{ url: 'http://three.example', weight: 1 }] }],
+      ['gives its work to another target', { targets: [{ url: 'http://two.example', weight: 1 }] }],
+      ['is verified by another name', { tls: { serverName: 'two.example' } }],
+    ])('does not serve what it kept once it %s, though the route is the same', (_, change) => {
+      expect(second({ orders }, { orders: { ...orders, ...change } })).toBe('upstream');
+    });
+
+    it('does not serve what a canary may have answered once that is another one', () => {
+      const canary = { ...orders, id: 'canary' };
+      const other = { ...canary, targets: [{ url: 'http://three.example', weight: 1 }] };
+      expect(second({ orders, canary }, { orders, canary: other }, canaryRoute)).toBe('upstream');
+    });
+
+    it('serves on when only its timeouts or the shares of its targets change', () => {
+      const [one, two] = orders.targets;
+      const after = {
+        ...orders,
+        timeouts: { ...orders.timeouts, idleMs: 9000 },
+        targets: [two!, { ...one!, weight: 7 }],
+      };
+      expect(second({ orders }, { orders: after })).toBe('cache');
+    });
   });
 
   it.each([{ wait: '2h' }, { unstated: 'soon' }, { maxBodyBytes: 0 }, { setCookie: 'keep' }])(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { canonicalJson, refuse, type Principal, type SnapshotRoute } from '@sallyport/contracts';
+import { canonicalJson, refuse, type Json, type Principal, type SnapshotUpstream } from '@sallyport/contracts';
 import { durationUpTo } from '../../config-values';
 import type { RawFields } from '@sallyport/proxy';
 import type { AnswerDraft, RequestDraft } from '../../draft';
@@ -149,7 +149,7 @@ function questionOf(
     method: request.method,
     site: `${route.tenant} ${request.scheme} ${request.authority}`,
     target: request.hasQuery ? `${request.path}?${request.query}` : request.path,
-    route: formOf(route),
+    route: formOf(exchange),
     owner: principal ? ownerOf(principal) : guestOf(cookie),
     anonymous: principal === undefined && cookie === undefined,
     shared,
@@ -159,15 +159,30 @@ function questionOf(
   };
 }
 
-const forms = new WeakMap<SnapshotRoute, string>();
+/** Digests of what stays one object as long as it is the same. */
+const digests = new WeakMap<object, string>();
 
-/** What a route answered under another configuration is not what it answers now. */
-function formOf(route: SnapshotRoute): string {
-  const known = forms.get(route);
+function digestOf<Part extends object>(part: Part, telling: (part: Part) => Json): string {
+  const known = digests.get(part);
   if (known !== undefined) return known;
-  const form = `${route.id}#${digest(canonicalJson(route))}`;
-  forms.set(route, form);
-  return form;
+  const made = digest(canonicalJson(telling(part)));
+  digests.set(part, made);
+  return made;
+}
+
+/** What a route answered under another configuration, or had answered by somebody else, is not what it answers now. */
+function formOf(exchange: PolicyExchange): string {
+  const { route } = exchange;
+  const upstream = exchange.upstream(route.upstream);
+  const canary = route.canary && exchange.upstream(route.canary.upstream);
+  const own = digestOf(route, (whole) => whole);
+  return [route.id, own, upstream && digestOf(upstream, answering), canary && digestOf(canary, answering)].join('#');
+}
+
+/** Who answers in the name of an upstream: how long it may take, and how its targets share the work, changes no answer. */
+function answering({ id, targets, tls }: SnapshotUpstream): Json {
+  const inUse = targets.filter(({ weight }) => weight > 0).map(({ url }) => url);
+  return { id, targets: inUse.sort(), tls };
 }
 
 /** Who may see the same: the same person, through the same application, with the same rights. */
