@@ -36,12 +36,25 @@ export class AreaClient {
     });
   }
 
-  /** @throws what the transport throws when the service does not answer. */
-  request({ method, path, headers, body, signal }: AreaRequest): Promise<Dispatcher.ResponseData> {
-    return this.pool.request({ method, path, headers, body, signal });
+  /**
+   * A reading that meets a kept connection in the moment in which the service closes it is sent once more (RFC 9112 §9.3.1).
+   * @throws what the transport throws when the service does not answer.
+   */
+  async request({ method, path, headers, body, signal }: AreaRequest): Promise<Dispatcher.ResponseData> {
+    const send = () => this.pool.request({ method, path, headers, body, signal });
+    if (method !== 'GET' || body !== undefined) return send();
+    return send().catch((error: unknown) => {
+      if (!isClosedConnection(error)) throw error;
+      return send();
+    });
   }
 
   async close(): Promise<void> {
     await this.pool.destroy();
   }
+}
+
+function isClosedConnection(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
 }

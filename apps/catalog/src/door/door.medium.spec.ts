@@ -234,6 +234,18 @@ describe('the admin door', () => {
     expect(area.seen).toEqual([]);
   });
 
+  it('sends a reading once more when the area closes the kept connection it came over', async () => {
+    const used = new WeakSet<Socket>();
+    area.answer = (request, response) => {
+      if (used.has(request.socket)) return void request.socket.destroy();
+      used.add(request.socket);
+      response.end('{"kept":true}');
+    };
+    for (let time = 0; time < 3; time++) {
+      expect(await catalog.ask('GET', '/api/auth/v1/keys')).toMatchObject({ status: 200, body: { kept: true } });
+    }
+  });
+
   it('answers broken requests with a problem and no stack', async () => {
     const client = new Client('http://localhost', {
       connect: { socketPath: catalog.running!.address.slice('unix:'.length) },
