@@ -37,12 +37,17 @@ export interface ForwardSink {
   onTrailers?(fields: RawFields): void;
   /** The answer is complete. */
   onEnd(): void;
-  /** UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT, UPSTREAM_BROKE, or INTERNAL for a defect of ours. */
+  /**
+   * UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT, UPSTREAM_BROKE; UPSTREAM_BUSY when every connection we may have is taken; or
+   * INTERNAL for a defect of ours.
+   */
   onFailure(refusal: Refusal, phase: ForwardPhase): void;
 }
 
 /** An exchange under way. */
 export interface Forwarding {
+  /** Whether it waits for something that is not the upstream's to give: bytes of its body, or a connection others hold. */
+  readonly heldUp?: boolean;
   /** Goes on after `onData` returned false. */
   resume(): void;
   /** Gives up: the connection is closed, the body destroyed, the sink hears nothing more. */

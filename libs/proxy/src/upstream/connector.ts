@@ -7,7 +7,7 @@ import { TlsFiles } from './tls-files';
 /** Why there is no connection; `code` tells the kinds apart. */
 export class ConnectError extends Error {
   constructor(
-    readonly code: 'SALLYPORT_CONNECT_TIMEOUT' | 'SALLYPORT_ALPN' | 'SALLYPORT_NO_CONNECTION',
+    readonly code: 'SALLYPORT_CONNECT_TIMEOUT' | 'SALLYPORT_ALPN' | 'SALLYPORT_NO_CONNECTION' | 'SALLYPORT_FULL',
     message: string,
   ) {
     super(message);

@@ -9,6 +9,11 @@ export class ExchangeError extends Error {
   }
 }
 
+/** The body of a request ended before its end. Without a code, since that is never the upstream's failure. */
+export function bodyBroke(cause?: Error): Error {
+  return new Error(`the body of the request broke off${cause ? `: ${cause.message}` : ''}`, { cause });
+}
+
 /** What an exchange waits for. */
 export type Wait = 'first byte' | 'next byte' | 'send';
 

@@ -3,6 +3,7 @@ import type { Forwarding, ForwardSink } from '../forward';
 import { isExpected } from './health-check';
 import type { UpstreamGroup } from './upstream-group';
 import type { TargetState } from './upstream-target';
+import { verdictOfFailure } from './verdict';
 
 const MOST_BYTES = 64 * 1024;
 
@@ -43,17 +44,18 @@ export class HealthProber {
     const { everyMs, timeoutMs, path } = this.settings;
     let answered = false;
     let forwarding: Forwarding | undefined;
-    const done = (good: boolean, reason: string): void => {
+    const done = (good: boolean | undefined, reason: string): void => {
       if (answered || this.stopped) return;
       answered = true;
       cancel();
       if (forwarding) this.running.delete(forwarding);
-      this.group.checked(state, good, reason);
+      if (good !== undefined) this.group.checked(state, good, reason);
       this.ring(state, everyMs * (0.9 + 0.2 * this.group.parts.random()));
     };
     const cancel = this.group.parts.timers.after(timeoutMs, () => {
+      const ours = forwarding?.heldUp === true;
       forwarding?.abort();
-      done(false, `no answer to the check within ${timeoutMs} ms`);
+      done(ours ? undefined : false, `no answer to the check within ${timeoutMs} ms`);
     });
     forwarding = client.forward(
       {
@@ -68,7 +70,8 @@ export class HealthProber {
     if (!answered) this.running.add(forwarding);
   }
 
-  private sink(done: (good: boolean, reason: string) => void, abort: () => void): ForwardSink {
+  /** @param done with undefined for what says nothing of the target */
+  private sink(done: (good: boolean | undefined, reason: string) => void, abort: () => void): ForwardSink {
     let status = 0;
     let bytes = 0;
     const judged = () => done(isExpected(status, this.settings.expect), `the check was answered ${status}`);
@@ -84,7 +87,11 @@ export class HealthProber {
         return false;
       },
       onEnd: judged,
-      onFailure: (refusal: Refusal) => done(false, `the check failed: ${refusal.reason ?? refusal.code}`),
+      onFailure: (refusal: Refusal) =>
+        done(
+          verdictOfFailure(refusal) === 'none' ? undefined : false,
+          `the check failed: ${refusal.reason ?? refusal.code}`,
+        ),
     };
   }
 }

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { refuse, type Refusal, type RetryReason } from '@sallyport/contracts';
 import type { Forwarding, ForwardPhase, ForwardSink, UpstreamRequest } from '../forward';
 import type { RawFields } from '../raw-fields';
@@ -23,6 +24,9 @@ export interface CallOwner extends ForwardSink {
    */
   attemptFailed(target: UpstreamTarget, attempt: number, status: number, refusal: Refusal | undefined): void;
 }
+
+/** A caller that keeps a target waiting for the rest of its request is given this long before it is the one to blame. */
+const CALLER_LATE_MS = 1_000;
 
 /** The rest of an answer that nobody wants is read up to here, so that its connection can be used again. */
 const DRAINED_BYTES = 64 * 1024;
@@ -245,6 +249,8 @@ export class UpstreamCall implements Forwarding {
 /** One request to one target. */
 class Attempt implements ForwardSink {
   running = true;
+  /** When the last byte of the request went out. */
+  private askedAt: number | undefined;
   private forwarding: Forwarding | undefined;
   private aborted = false;
   /** Its answer is not wanted: the rest is read to have the connection free again. */
@@ -258,9 +264,16 @@ class Attempt implements ForwardSink {
     readonly n: number,
     private readonly startedAt: number,
     private readonly probe: boolean,
-  ) {}
+  ) {
+    this.askedAt = startedAt;
+  }
 
   send(request: UpstreamRequest): void {
+    // A target is as quick as it answers a whole request; how long a caller takes to send one is its own affair.
+    if (request.body instanceof Readable) {
+      this.askedAt = undefined;
+      request.body.once('end', () => (this.askedAt = this.call.group.parts.clock.monotonic()));
+    }
     const forwarding = this.target.client.forward(request, this);
     this.forwarding = forwarding;
     if (this.aborted) forwarding.abort();
@@ -269,7 +282,9 @@ class Attempt implements ForwardSink {
   onHead(status: number, fields: RawFields): void {
     const { call } = this;
     const now = call.group.parts.clock.monotonic();
-    call.group.observe(this.at, verdictOfStatus(status), now - this.startedAt, this.probe, now);
+    const { askedAt } = this;
+    const latency = askedAt === undefined ? undefined : now - askedAt;
+    call.group.observe(this.at, verdictOfStatus(status), latency, this.probe, now);
     if (call.take(this, status, fields)) return call.owner.onHead(status, fields);
     this.unwanted = true;
     // Another answer is on its way: what is left of this one no longer counts as a call to wait for.
@@ -295,8 +310,7 @@ class Attempt implements ForwardSink {
   onFailure(refusal: Refusal, phase: ForwardPhase): void {
     if (this.unwanted) return;
     this.settle();
-    const { group } = this.call;
-    group.observe(this.at, verdictOfFailure(refusal), undefined, this.probe, group.parts.clock.monotonic());
+    this.blame(refusal, phase);
     this.call.failed(this, refusal, phase);
   }
 
@@ -314,9 +328,16 @@ class Attempt implements ForwardSink {
   /** Leaves because the target took too long. */
   giveUp(refusal: Refusal): void {
     if (!this.running) return;
-    const { group } = this.call;
-    group.observe(this.at, verdictOfFailure(refusal), undefined, this.probe, group.parts.clock.monotonic());
+    this.blame(refusal, 'request');
     this.abort();
+  }
+
+  private blame(refusal: Refusal, phase: ForwardPhase): void {
+    const { group } = this.call;
+    const now = group.parts.clock.monotonic();
+    // A target that had to wait for the rest of a request and gave up is not to blame for a slow caller.
+    const late = phase === 'request' && now - this.startedAt >= CALLER_LATE_MS && this.forwarding?.heldUp === true;
+    group.observe(this.at, late ? 'none' : verdictOfFailure(refusal), undefined, this.probe, now);
   }
 
   private cut(): void {

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { refuse, snapshotUpstream, type Refusal, type SnapshotUpstream } from '@sallyport/contracts';
 import type { Forwarding, ForwardPhase, ForwardSink, UpstreamClient, UpstreamRequest } from '../forward';
 import type { RawFields } from '../raw-fields';
@@ -40,6 +41,8 @@ class Target implements UpstreamClient {
   readonly authority: string;
   readonly open: { request: UpstreamRequest; sink: ForwardSink; aborted: boolean }[] = [];
   requests = 0;
+  /** Its exchanges wait for what is not the target's to give. */
+  heldUp = false;
   /** Answers at once. */
   answer: ((sink: ForwardSink) => void) | undefined;
 
@@ -52,7 +55,11 @@ class Target implements UpstreamClient {
     const exchange = { request, sink, aborted: false };
     this.open.push(exchange);
     this.answer?.(sink);
-    return { resume: () => undefined, abort: () => void (exchange.aborted = true) };
+    return {
+      heldUp: this.heldUp,
+      resume: () => undefined,
+      abort: () => void (exchange.aborted = true),
+    };
   }
 }
 
@@ -72,9 +79,11 @@ class Owner implements CallOwner {
   readonly firstByteMs: number[] = [];
   refusal: Refusal | undefined;
 
+  constructor(private readonly body?: PassThrough) {}
+
   requestFor(target: UpstreamTarget): UpstreamRequest {
     const timeouts = { connectMs: 1_000, firstByteMs: 15_000, idleMs: 1_000 };
-    return { method: 'GET', path: '/', fields: ['host', target.client.authority], body: undefined, timeouts };
+    return { method: 'GET', path: '/', fields: ['host', target.client.authority], body: this.body, timeouts };
   }
 
   attemptFailed(target: UpstreamTarget, attempt: number, code: number, refusal: Refusal | undefined): void {
@@ -309,6 +318,74 @@ describe('a breaker in a group', () => {
     targets[1]!.answer = status(200);
     for (let n = 0; n < 20; n++) call();
     expect(targets.map(({ requests }) => requests)).toEqual([5, 15]);
+  });
+});
+
+describe('a slow or vanishing caller (rel-T26)', () => {
+  const judging = { breaker: {}, health: { ejection: { consecutive: 5 } } };
+  const failuresOf = ({ group }: ReturnType<typeof setup>) => group.status().map(({ failures }) => failures);
+
+  it('is not held against a target that waited for its body and closed the connection', () => {
+    const made = setup(judging);
+    for (const target of made.targets) target.heldUp = true;
+    for (let n = 0; n < 20; n++) made.call();
+    made.time.pass(5_000);
+    for (const { sink } of made.targets.flatMap(({ open }) => open)) broke(sink);
+    expect([made.changes, failuresOf(made)]).toEqual([[], [0, 0]]);
+  });
+
+  it('hides nothing of a target that breaks uploads off at once', () => {
+    const made = setup(judging, 1);
+    made.targets[0]!.heldUp = true;
+    for (let n = 0; n < 5; n++) made.call();
+    for (const { sink } of made.targets[0]!.open) broke(sink);
+    expect(made.changes).toMatchObject([{ change: 'opened' }]);
+  });
+
+  it('is not held against a target when the time of the whole is over before its body is', () => {
+    const made = setup({ ...judging, timeouts: { totalMs: 2_000 } });
+    for (const target of made.targets) target.heldUp = true;
+    const owners = Array.from({ length: 20 }, () => made.call());
+    made.time.pass(2_000);
+    expect(owners.every(({ refusal }) => refusal?.code === 'UPSTREAM_TIMEOUT')).toBe(true);
+    expect([made.changes, failuresOf(made)]).toEqual([[], [0, 0]]);
+  });
+
+  it('makes no target look slow, since the time of an answer counts from the last byte of the request', async () => {
+    const made = setup({ hedge: {} }, 1);
+    const measured: number[] = [];
+    made.group.latencies!.add = (ms) => void measured.push(ms);
+    const body = new PassThrough();
+    made.call(new Owner(body));
+    made.time.pass(60_000);
+    body.end();
+    body.resume();
+    await new Promise((resolve) => body.once('end', resolve));
+    made.time.pass(30);
+    status(200)(made.targets[0]!.open[0]!.sink);
+    const early = new PassThrough();
+    made.call(new Owner(early));
+    made.time.pass(60_000);
+    status(200)(made.targets[0]!.open[1]!.sink);
+    expect(measured).toEqual([30]);
+  });
+
+  it('takes connections from the next one, which is told so and not held against a target', () => {
+    const made = setup(judging);
+    for (const target of made.targets) target.answer = (sink) => sink.onFailure(refuse('UPSTREAM_BUSY'), 'connect');
+    for (let n = 0; n < 20; n++) made.call();
+    expect([made.changes, failuresOf(made)]).toEqual([[], [0, 0]]);
+  });
+
+  it('does not fail the check of a target that waits for a connection others hold', () => {
+    const made = setup({ health: { active: { path: '/up', everyMs: 1_000, timeoutMs: 100 } } });
+    made.targets[0]!.heldUp = true;
+    made.targets[1]!.answer = (sink) => sink.onFailure(refuse('UPSTREAM_BUSY'), 'connect');
+    made.group.start();
+    made.time.pass(10_000);
+    made.group.stop();
+    expect(made.changes).toEqual([]);
+    expect(made.targets.every(({ requests }) => requests >= 9)).toBe(true);
   });
 });
 

@@ -11,6 +11,7 @@ export function verdictOfStatus(status: number): Verdict {
   return status >= 502 && status <= 504 ? 'gateway' : 'error';
 }
 
-export function verdictOfFailure(refusal: Refusal): Verdict {
-  return refusal.code === 'INTERNAL' ? 'none' : 'gateway';
+/** Our own defects and limits say nothing of a target. */
+export function verdictOfFailure({ code }: Refusal): Verdict {
+  return code === 'INTERNAL' || code === 'UPSTREAM_BUSY' ? 'none' : 'gateway';
 }

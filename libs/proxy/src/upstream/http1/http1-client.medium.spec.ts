@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { UpstreamPools } from '../../pool';
 import { exchangeWith, Gathered, quickTimeouts } from '../gathered.suite';
 
@@ -71,7 +72,7 @@ describe('the connections to an upstream', () => {
     const gone = new Gathered();
     const request = { method: 'GET', path: '/', fields: ['host', 'a'], body: undefined, timeouts: quickTimeouts };
     client.forward(request, gone).abort();
-    expect(await exchangeWith(client)).toMatchObject({ refusal: { code: 'UPSTREAM_UNREACHABLE' }, phase: 'connect' });
+    expect(await exchangeWith(client)).toMatchObject({ refusal: { code: 'UPSTREAM_BUSY' }, phase: 'connect' });
     waiting[0]!.response.end();
     expect((await first).status).toBe(200);
     expect([waiting.length, gone.calls]).toEqual([1, []]);
@@ -101,6 +102,26 @@ describe('the connections to an upstream', () => {
     await arrived(2);
     waiting[1]!.response.end();
     expect((await again).status).toBe(200);
+    expect(connections).toBe(1);
+  });
+
+  it('rel-T26: are not closed as idle under a caller who takes long to send its body', async () => {
+    const client = clientOf();
+    const first = exchangeWith(client);
+    await arrived(1);
+    // With this the connection rests for a second and is then closed, unless an exchange is on it.
+    waiting[0]!.response.writeHead(200, { 'keep-alive': 'timeout=2' }).end();
+    await first;
+    const body = new PassThrough();
+    const slow = exchangeWith(client, { method: 'POST', body });
+    body.write('one byte');
+    await arrived(2);
+    const trickle = setInterval(() => body.write('.'), 250);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    clearInterval(trickle);
+    body.end();
+    waiting[1]!.response.end('patient');
+    expect(await slow).toMatchObject({ status: 200, text: 'patient' });
     expect(connections).toBe(1);
   });
 

@@ -138,7 +138,7 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
   private queue(exchange: Http1Exchange): void {
     const { connectMs } = this.upstream;
     const timer = setTimeout(
-      () => exchange.fail(new ConnectError('SALLYPORT_NO_CONNECTION', `none of ${this.most} connections was free`)),
+      () => exchange.fail(new ConnectError('SALLYPORT_FULL', `none of ${this.most} connections was free`)),
       connectMs,
     );
     this.waiting.add(exchange);

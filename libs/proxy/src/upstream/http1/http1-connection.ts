@@ -3,7 +3,8 @@ import { Readable } from 'node:stream';
 import type { Forwarding, ForwardPhase, ForwardSink, UpstreamRequest } from '../../forward';
 import { upstreamFailure } from '../../upstream-failure';
 import { Alarm } from '../alarm';
-import { ExchangeError, tooSlow, type Wait } from '../exchange-error';
+import { isBodyAwaited } from '../body-awaited';
+import { bodyBroke, ExchangeError, tooSlow, type Wait } from '../exchange-error';
 import { framingOf, requestHead } from './request-head';
 import { ResponseParser } from './response-parser';
 
@@ -19,6 +20,10 @@ export class Http1Exchange implements Forwarding {
     readonly request: UpstreamRequest,
     readonly sink: ForwardSink,
   ) {}
+
+  get heldUp(): boolean {
+    return this.leaveQueue !== undefined || (this.phase !== 'connect' && isBodyAwaited(this.request.body));
+  }
 
   resume(): void {
     if (!this.over) this.connection?.resume();
@@ -107,6 +112,8 @@ export class Http1Connection {
     }
     this.socket.uncork();
     this.requestSent = false;
+    // The caller has its own time for the body: what rang for an idle connection must not ring for a slow caller.
+    this.alarm.rest();
     this.stream(body, framing === 'chunked' ? undefined : Number(lengthOf(request)));
   }
 
@@ -137,7 +144,7 @@ export class Http1Connection {
     let written = 0;
     const isOver = () => this.exchange !== exchange || exchange!.over;
     const drained = (): void => {
-      this.alarm.rest();
+      if (this.waitsFor === 'send') this.alarm.rest();
       body.resume();
     };
     body.on('data', (chunk: Buffer) => {
@@ -155,9 +162,9 @@ export class Http1Connection {
       if (length === undefined) socket.write('0\r\n\r\n', 'latin1');
       this.sent();
     });
-    body.on('error', (error: Error) => isOver() || this.fail(error));
+    body.on('error', (error: Error) => isOver() || this.fail(bodyBroke(error)));
     // The body is destroyed by whoever gave it: then the request can never be complete.
-    body.on('close', () => isOver() || this.requestSent || this.fail(new Error('the body of the request broke off')));
+    body.on('close', () => isOver() || this.requestSent || this.fail(bodyBroke()));
   }
 
   private writeChunk(chunk: Buffer, framed: boolean): boolean {

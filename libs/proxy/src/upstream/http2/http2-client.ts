@@ -70,7 +70,7 @@ export class Http2Client implements UpstreamClient, PooledTransport {
 
   private wait(exchange: Http2Exchange): void {
     const { connectMs } = this.upstream;
-    const full = () => new ConnectError('SALLYPORT_NO_CONNECTION', 'no connection had room in time');
+    const full = () => new ConnectError('SALLYPORT_FULL', 'no connection had room in time');
     // A little longer than a connection may take: its own error says more.
     const timer = setTimeout(() => exchange.fail(full()), connectMs + 100);
     this.waiting.add(exchange);

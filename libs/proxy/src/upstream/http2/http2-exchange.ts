@@ -6,7 +6,8 @@ import { limits } from '../../limits';
 import type { RawFields } from '../../raw-fields';
 import { upstreamFailure } from '../../upstream-failure';
 import { Alarm } from '../alarm';
-import { ExchangeError, tooSlow, type Wait } from '../exchange-error';
+import { isBodyAwaited } from '../body-awaited';
+import { bodyBroke, ExchangeError, tooSlow, type Wait } from '../exchange-error';
 
 /** What an exchange tells the connection it runs on. */
 export interface Ground {
@@ -53,6 +54,10 @@ export class Http2Exchange implements Forwarding {
     if (body instanceof Readable) return this.send(body, this.stream);
     if (body !== undefined) this.stream.end(body);
     this.wait('first byte', this.request.timeouts.firstByteMs);
+  }
+
+  get heldUp(): boolean {
+    return this.leaveQueue !== undefined || (this.phase !== 'connect' && isBodyAwaited(this.request.body));
   }
 
   resume(): void {
@@ -146,9 +151,9 @@ export class Http2Exchange implements Forwarding {
       stream.end();
       if (this.phase === 'request') this.wait('first byte', firstByteMs);
     });
-    body.on('error', (error: Error) => this.fail(error));
+    body.on('error', (error: Error) => this.fail(bodyBroke(error)));
     body.on('close', () => {
-      if (!stream.writableEnded) this.fail(new Error('the body of the request broke off'));
+      if (!stream.writableEnded) this.fail(bodyBroke());
     });
   }
 
