@@ -88,6 +88,12 @@ describeWithNats('an ingress of two workers (needs nats-server)', () => {
   const pids = () =>
     readFileSync(`/proc/${ingress.pid}/task/${ingress.pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 
+  /** Waits until a process stands in reserve beside the two workers, the youngest of the three. */
+  const reserve = async (): Promise<number> => {
+    await until('there is a reserve', () => pids().length === 3);
+    return pids()[2]!;
+  };
+
   it('share the port, and show one readiness and one page of metrics', async () => {
     const agents = Array.from({ length: 16 }, () => new Agent({ connections: 1 }));
     for (const dispatcher of agents) {
@@ -97,7 +103,7 @@ describeWithNats('an ingress of two workers (needs nats-server)', () => {
       }
     }
     await Promise.all(agents.map((agent) => agent.close()));
-    expect(pids()).toHaveLength(2);
+    await reserve();
     expect((await call(`${health}/readyz`)).status).toBe(200);
     await until('all are counted', async () => (await metric('sallyport_ingress_requests_total')) === 48);
     const page = (await call(`${health}/metrics`)).text;
@@ -115,6 +121,7 @@ describeWithNats('an ingress of two workers (needs nats-server)', () => {
 
   it('lose a worker to kill -9: what comes later is served, and another takes its place', async () => {
     await call(`${health}/metrics`);
+    const next = await reserve();
     const [victim] = pids();
     process.kill(victim!, 'SIGKILL');
     await until('the death is noticed', async () => (await metric('sallyport_ingress_worker_deaths_total')) === 1);
@@ -123,6 +130,9 @@ describeWithNats('an ingress of two workers (needs nats-server)', () => {
     await until('there are two again', async () => (await workers()) === 2, { within: 2 * PATIENCE_MS });
     process.stderr.write(`a worker was replaced within ${Math.round(performance.now() - killedAt)} ms\n`);
     expect(pids()).not.toContain(victim);
+    // It was not started just then: the one in reserve took the place, and another is in reserve now.
+    expect(pids()).toContain(next);
+    expect(await reserve()).not.toBe(next);
   });
 
   it('end at SIGTERM when what is under way has ended, and are not ready from the first moment', async () => {
@@ -147,6 +157,7 @@ describeWithNats('an ingress of two workers (needs nats-server)', () => {
   });
 
   it('leave nothing behind when their supervisor is killed', async () => {
+    await reserve();
     const left = pids();
     await ingress.end('SIGKILL');
     await until('no worker is left', () => left.every((pid) => !isAlive(pid)));

@@ -1,15 +1,11 @@
 import { openService, runMain, type Life, type Running } from '@sallyport/platform';
 import { startIngress } from '.';
 import { readIngressConfig, workerConfig } from './config';
-import { ownChannel, ownSlot } from './workers/processes';
 import { startGroup } from './workers/group';
+import { isWorker, ownChannel } from './workers/processes';
 import { WorkerLink } from './workers/worker-link';
 
-const slot = ownSlot();
-
-runMain('ingress', (life) => (slot === undefined ? startFirst(life) : startWorker(slot, life)), {
-  supervised: slot !== undefined,
-});
+runMain('ingress', isWorker ? startWorker : startFirst, { supervised: isWorker });
 
 /** One worker needs no supervisor: it is this process. */
 async function startFirst(life: Life): Promise<Running> {
@@ -18,8 +14,10 @@ async function startFirst(life: Life): Promise<Running> {
   return openService(config, (runtime) => startIngress(config, runtime, { life }));
 }
 
-async function startWorker(place: number, life: Life): Promise<Running> {
+async function startWorker(life: Life): Promise<Running> {
   const link = new WorkerLink(ownChannel(), life);
-  const config = workerConfig(readIngressConfig(process.env), place);
+  const slot = await link.slot;
+  if (slot === undefined) return { close: () => Promise.resolve() };
+  const config = workerConfig(readIngressConfig(process.env), slot);
   return openService(config, (runtime) => startIngress(config, runtime, { life, link }));
 }

@@ -1,7 +1,8 @@
 import { systemClock } from '@sallyport/contracts';
 import { createLogger, createMetrics, opening, startHealth, type Life, type Running } from '@sallyport/platform';
 import { endsWithinMs, type IngressConfig } from '../config';
-import { forkProcess } from './processes';
+import { launchProcess } from './processes';
+import { Spare } from './spare';
 import { Supervisor } from './supervisor';
 
 /** What the supervisor adds to the bound of its workers, so that they end by themselves. */
@@ -14,7 +15,8 @@ const GRACE_MS = 1_000;
 export async function startGroup(config: IngressConfig, life: Life): Promise<Running> {
   const logger = createLogger({ app: 'ingress', node: config.nodeName, level: config.logLevel });
   const metrics = createMetrics('ingress');
-  const supervisor = new Supervisor({ count: config.workers, fork: forkProcess, clock: systemClock, logger, metrics });
+  const processes = new Spare(launchProcess);
+  const supervisor = new Supervisor({ count: config.workers, processes, clock: systemClock, logger, metrics });
   const bound = endsWithinMs(config) + GRACE_MS;
   // Whatever ends this process, no worker outlives it.
   process.once('exit', () => supervisor.kill());

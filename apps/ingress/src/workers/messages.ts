@@ -3,6 +3,8 @@ import type { IngressFacts } from '../admin/status';
 
 /** What the supervisor and its workers say to each other. Both are this very program; nothing of it comes from outside. */
 export type ToWorker =
+  /** The first word to a process: which place in the group it takes. */
+  | { readonly what: 'serve'; readonly slot: number }
   | { readonly what: 'end'; readonly reason: EndReason }
   | { readonly what: 'metrics?' | 'facts?'; readonly ask: number }
   | { readonly what: 'everybody'; readonly ask: number; readonly facts: readonly IngressFacts[] };

@@ -1,23 +1,17 @@
 import cluster, { type Worker } from 'node:cluster';
-import type { Channel } from './worker-link';
 import type { FromWorker, ToWorker } from './messages';
-import type { Fork } from './supervisor';
+import type { Launch } from './spare';
+import type { Channel } from './worker-link';
 
-const MARK = '--worker=';
-
-/** The place of this process in the group; undefined for a process that is no worker. */
-export function ownSlot(): number | undefined {
-  if (!cluster.isWorker) return undefined;
-  return Number(process.argv.find((argument) => argument.startsWith(MARK))?.slice(MARK.length));
-}
+/** Whether this process is one of a group, and no supervisor. */
+export const isWorker = cluster.isWorker;
 
 /**
  * Starts this program once more, as a worker. Workers share the listening sockets: the kernel gives a connection to one that
  * waits for it, so that a worker whose loop is busy or dead is given none, and the supervisor handles no connection at all.
  */
-export const forkProcess: Fork = (slot, { said, exited }) => {
+export const launchProcess: Launch = ({ said, exited }) => {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({ args: [`${MARK}${slot}`] });
   const worker: Worker = cluster.fork();
   worker.on('message', (message: FromWorker) => said(message));
   worker.on('error', () => undefined);

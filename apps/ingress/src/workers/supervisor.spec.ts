@@ -48,20 +48,18 @@ class FakeWorker {
 describe('the supervisor of the workers', () => {
   let workers: FakeWorker[];
   let supervisor: Supervisor;
+  const processes = { fork, prepare: jest.fn(), dismiss: jest.fn() };
   const lines: string[] = [];
 
   beforeEach(() => {
     jest.useFakeTimers();
     workers = [];
     lines.length = 0;
-    const fork: Fork = (slot, listener) => {
-      const worker = new FakeWorker(slot, workers.length + 1, listener);
-      workers.push(worker);
-      return worker;
-    };
+    processes.prepare.mockClear();
+    processes.dismiss.mockClear();
     supervisor = new Supervisor({
       count: 2,
-      fork,
+      processes,
       clock: { now: () => Date.now(), monotonic: () => performance.now() },
       logger: createLogger({
         app: 'ingress',
@@ -74,6 +72,11 @@ describe('the supervisor of the workers', () => {
   });
   afterEach(() => jest.useRealTimers());
 
+  function fork(...[slot, listener]: Parameters<Fork>): FakeWorker {
+    const worker = new FakeWorker(slot, workers.length + 1, listener);
+    workers.push(worker);
+    return worker;
+  }
   const started = async () => {
     const start = supervisor.start();
     workers[0]!.serve();
@@ -107,6 +110,24 @@ describe('the supervisor of the workers', () => {
     workers[0]!.exit(1);
     expect(alive()).toEqual([1, 2, 2, 1]);
     expect(supervisor.readiness().ready).toBe(false);
+  });
+
+  it('gets ready for the next death when every place is filled, and never while it ends', async () => {
+    const start = supervisor.start();
+    workers[0]!.serve();
+    await start;
+    expect(processes.prepare).not.toHaveBeenCalled();
+    workers[1]!.serve();
+    expect(processes.prepare).toHaveBeenCalledTimes(1);
+    workers[1]!.exit(null, 'SIGKILL');
+    expect(processes.prepare).toHaveBeenCalledTimes(1);
+    workers[2]!.serve();
+    expect(processes.prepare).toHaveBeenCalledTimes(2);
+    workers[2]!.say({ what: 'ending', reason: 'fault' });
+    void supervisor.end('SIGTERM');
+    expect(processes.dismiss).toHaveBeenCalledTimes(1);
+    workers[3]!.serve();
+    expect(processes.prepare).toHaveBeenCalledTimes(2);
   });
 
   it('does not hurry any more after five deaths within a minute, and does again when they have passed', async () => {

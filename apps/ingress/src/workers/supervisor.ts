@@ -29,9 +29,18 @@ export interface WorkerListener {
 /** Starts the process of one place in the group. */
 export type Fork = (slot: number, listener: WorkerListener) => WorkerProcess;
 
+/** Where workers come from. */
+export interface WorkerProcesses {
+  readonly fork: Fork;
+  /** There is time now to get ready for the next fork. */
+  prepare(): void;
+  /** There will be no other fork. */
+  dismiss(): void;
+}
+
 export interface SupervisorOptions {
   readonly count: number;
-  readonly fork: Fork;
+  readonly processes: WorkerProcesses;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -134,6 +143,7 @@ export class Supervisor {
   private async endAll(reason: EndReason): Promise<void> {
     clearInterval(this.watch);
     for (const timer of this.waiting) clearTimeout(timer);
+    this.options.processes.dismiss();
     for (const { process } of this.members.values()) process.send({ what: 'end', reason });
     if (this.members.size > 0) await new Promise<void>((resolve) => (this.allGone = resolve));
   }
@@ -141,6 +151,7 @@ export class Supervisor {
   /** Ends every worker at once. */
   kill(): void {
     this.ending = true;
+    this.options.processes.dismiss();
     for (const { process } of this.members.values()) process.kill();
   }
 
@@ -157,7 +168,7 @@ export class Supervisor {
     const member: Member = {
       number,
       slot,
-      process: this.options.fork(slot, listener),
+      process: this.options.processes.fork(slot, listener),
       state: { ready: false, reasons: ['starting'] },
       listening: false,
       leaving: false,
@@ -179,7 +190,7 @@ export class Supervisor {
         member.listening = true;
         this.started = true;
         this.settleStart?.(undefined);
-        return;
+        return this.getReady();
       case 'ending':
         return this.leaves(member, message.reason);
       case 'metrics':
@@ -190,6 +201,12 @@ export class Supervisor {
       case 'everybody?':
         void this.tellEverybody(member, message.ask);
     }
+  }
+
+  /** Not before the last place is filled: whatever loads meanwhile takes the processor from those that start. */
+  private getReady(): void {
+    const filled = [...this.members.values()].filter(({ listening, leaving }) => listening && !leaving);
+    if (!this.ending && filled.length === this.options.count) this.options.processes.prepare();
   }
 
   /** A worker that ends by itself still finishes what it has; its place is filled meanwhile. */

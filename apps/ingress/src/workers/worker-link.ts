@@ -23,17 +23,25 @@ const EVERYBODY_MS = 3_000;
 export class WorkerLink {
   private voice: WorkerVoice | undefined;
   private readonly asking = new Asking<readonly IngressFacts[]>();
+  /** The place of this process in the group, once it is given one; undefined when the process is to end before that. */
+  readonly slot: Promise<number | undefined>;
 
   constructor(
     private readonly channel: Channel,
     life: Life,
   ) {
+    let serve: (slot: number | undefined) => void;
+    this.slot = new Promise((resolve) => (serve = resolve));
     channel.onMessage((message) => {
-      if (message.what === 'end') life.end(message.reason);
+      if (message.what === 'serve') serve(message.slot);
+      else if (message.what === 'end') life.end(message.reason);
       else if (message.what === 'everybody') this.asking.answer(message.ask, message.facts);
       else void this.answer(message);
     });
-    life.onEnd((reason) => channel.send({ what: 'ending', reason }));
+    life.onEnd((reason) => {
+      serve(undefined);
+      channel.send({ what: 'ending', reason });
+    });
   }
 
   /** From now on the supervisor counts on this worker. @returns what says the last words. */
