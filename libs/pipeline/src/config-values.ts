@@ -14,3 +14,12 @@ export function durationUpTo(most: string): z.ZodType<number, string> {
     .transform(parseDuration)
     .refine((ms) => ms <= parseDuration(most), `at most ${most}`);
 }
+
+const MIB = 1024 * 1024;
+
+/** How large a body may be that a policy holds in one piece, in bytes. */
+export const wholeBodyBytes = z
+  .int()
+  .min(1)
+  .max(16 * MIB)
+  .default(MIB);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { refuse, type Refusal } from '@sallyport/contracts';
-import { durationUpTo } from '../../config-values';
+import { durationUpTo, wholeBodyBytes } from '../../config-values';
 import type { AnswerDraft } from '../../draft';
 import {
   definePolicy,
@@ -66,11 +66,7 @@ export const idempotencyKey = definePolicy({
       .max(512 * KIB)
       .default(64 * KIB),
     /** Bodies are read whole, to be told from each other. */
-    maxBodyBytes: z
-      .int()
-      .min(1)
-      .max(16 * KIB * KIB)
-      .default(KIB * KIB),
+    maxBodyBytes: wholeBodyBytes,
     /** With these the upstream says that it did nothing: the key may be used again. */
     notDone: z.array(z.int().min(400).max(599)).max(32).default([429, 503]),
   }),

@@ -1,30 +1,24 @@
 import { z } from 'zod';
 import { refuse, type Refusal } from '@sallyport/contracts';
-import { isEditable, type RequestDraft } from '../../draft';
+import { isFormType, isJsonType } from '@sallyport/waf';
+import { wholeBodyBytes } from '../../config-values';
+import type { RequestDraft } from '../../draft';
+import { compileFieldOperations, compileSource, fieldOperations, type HeadStep } from '../../json/field-operations';
 import { readQuery } from '../request-validation/parameters';
-import { isJsonType } from '../request-validation/openapi';
 import {
   compileOperations,
   documentOfForm,
-  find,
   formOfDocument,
   jsonOperation,
   NotTransformable,
   pointerText,
-  textOf,
 } from '../../json/operations';
-import { readPointer } from '../../json/pointer';
 import { JsonFault, readExactJson, writeExactJson, type ExactJson } from '../../json/strict-json';
 import { definePolicy, pass, type PolicyInput } from '../../policy';
-import { compileText, templateText } from '../../text-template';
+import { templateText } from '../../text-template';
 
-const MIB = 1024 * 1024;
 const FORM = 'application/x-www-form-urlencoded';
 
-const fieldName = z
-  .string()
-  .transform((name) => name.toLowerCase())
-  .refine(isEditable, 'this field is not for policies to edit');
 const parameterName = z.string().min(1).max(256);
 
 const config = z.strictObject({
@@ -32,16 +26,7 @@ const config = z.strictObject({
   json: z.array(jsonOperation).max(64).default([]),
   /** `form-to-json` comes before the operations, `json-to-form` after them. */
   convert: z.enum(['form-to-json', 'json-to-form']).optional(),
-  fields: z
-    .array(
-      z.union([
-        z.strictObject({ set: fieldName, text: templateText }),
-        z.strictObject({ set: fieldName, body: pointerText }),
-        z.strictObject({ remove: fieldName }),
-      ]),
-    )
-    .max(64)
-    .default([]),
+  fields: fieldOperations,
   query: z
     .array(
       z.union([
@@ -55,16 +40,9 @@ const config = z.strictObject({
     .default([]),
   /** What becomes of a body that is not of the form that is transformed. */
   otherTypes: z.enum(['refuse', 'pass']).default('refuse'),
-  maxBodyBytes: z
-    .int()
-    .min(1)
-    .max(16 * MIB)
-    .default(MIB),
+  maxBodyBytes: wholeBodyBytes,
 });
 type Config = z.output<typeof config>;
-
-/** What a step on the head looks at: the document where there is one. */
-type HeadStep = (draft: RequestDraft, input: PolicyInput, document: ExactJson | undefined) => void;
 
 export const requestTransform = definePolicy({
   id: 'request-transform',
@@ -78,7 +56,7 @@ export const requestTransform = definePolicy({
     fields: [{ set: 'x-order', body: '/id' }],
   },
   compile: (given) => {
-    const headSteps = [...given.fields.map(fieldStep), queryStep(given.query)];
+    const headSteps = [...compileFieldOperations(given.fields), queryStep(given.query)];
     const readsBody =
       given.json.length > 0 ||
       given.convert !== undefined ||
@@ -125,7 +103,7 @@ function documentOf(
   const isForm = convert === 'form-to-json';
   const essence = request.mediaType ?? '';
   const isPlain = (request.field.get('content-encoding') ?? 'identity').toLowerCase() === 'identity';
-  if (!isPlain || (isForm ? essence !== FORM : !isJsonType(essence))) {
+  if (!isPlain || (isForm ? !isFormType(essence) : !isJsonType(essence))) {
     return otherTypes === 'pass'
       ? undefined
       : refuse('MEDIA_TYPE_UNSUPPORTED', {
@@ -160,7 +138,7 @@ function written(document: ExactJson, { convert }: Config, draft: RequestDraft):
 }
 
 function edited(
-  steps: readonly HeadStep[],
+  steps: readonly HeadStep<RequestDraft>[],
   draft: RequestDraft,
   input: PolicyInput,
   document: ExactJson | undefined,
@@ -169,33 +147,10 @@ function edited(
   return pass;
 }
 
-function fieldStep(step: Config['fields'][number]): HeadStep {
-  if ('remove' in step) return (draft) => draft.fields.remove(step.remove);
-  const value = sourceOf(step);
-  return (draft, input, document) => {
-    const text = value(input, document);
-    if (text !== undefined) draft.fields.set(step.set, text);
-  };
-}
-
-type Source = (input: PolicyInput, document: ExactJson | undefined) => string | undefined;
-
-function sourceOf(step: { readonly text: string } | { readonly body: string }): Source {
-  if ('text' in step) {
-    const text = compileText(step.text);
-    return (input) => text(input, {});
-  }
-  const at = readPointer(step.body)!;
-  return (_, document) => {
-    const found = document === undefined ? undefined : find(document, at);
-    return found === undefined ? undefined : textOf(found);
-  };
-}
-
 /** The query is read once, and written only when something changed. */
-function queryStep(steps: Config['query']): HeadStep {
+function queryStep(steps: Config['query']): HeadStep<RequestDraft> {
   if (steps.length === 0) return () => undefined;
-  const compiled = steps.map((step) => ({ step, source: 'set' in step ? sourceOf(step) : undefined }));
+  const compiled = steps.map((step) => ({ step, source: 'set' in step ? compileSource(step) : undefined }));
   return (draft, input, document) => {
     let pairs = draft.query === undefined || draft.query === '' ? [] : draft.query.split('&').map(readPair);
     for (const { step, source } of compiled) {

@@ -1,3 +1,4 @@
+import { isJsonType } from '@sallyport/waf';
 import { SchemaDocument, type Validator } from '../../json-schema/schema-document';
 import { SchemaError, type Dialect } from '../../json-schema/schema-compiler';
 import { isObject, type Members } from '../../json-schema/values';
@@ -212,11 +213,6 @@ function styleOf(named: unknown, place: ParameterPlace, pointer: string): Style 
   const style = styles.find((known) => known === named);
   if (!style) throw new SchemaError(`${pointer}/style`, `must be ${styles.join(' or ')}`);
   return style;
-}
-
-/** `application/json` and what is built upon it (RFC 6839 §3.1). */
-export function isJsonType(essence: string): boolean {
-  return essence === 'application/json' || essence.endsWith('+json');
 }
 
 /** A path with named parts, one a segment, with text around it perhaps. */

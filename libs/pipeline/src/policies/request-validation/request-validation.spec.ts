@@ -124,6 +124,15 @@ describe('schemas for the parts of a request', () => {
     expect(send(config, { path: '/orders/7/lines', field })).toEqual(['SCHEMA_VIOLATION', '/path template']);
   });
 
+  it('read as JSON what inspection judges as JSON', () => {
+    const config = { body: order, mediaTypes: ['text/json', 'application/vnd.order+json'] };
+    for (const type of ['text/json', 'application/vnd.order+json'])
+      expect([send(config, {}, '{"sku":"a"}', type), send(config, {}, '{', type)]).toEqual([
+        'passes',
+        'REQUEST_MALFORMED',
+      ]);
+  });
+
   it('forms, with numbers where the schema takes numbers', () => {
     const config = { body: order, mediaTypes: ['application/x-www-form-urlencoded'] };
     expect(send(config, {}, 'sku=a+b&n=3', 'application/x-www-form-urlencoded')).toBe('passes');

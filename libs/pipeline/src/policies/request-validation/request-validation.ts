@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { refuse, type Refusal, type RequestHead, type Violation } from '@sallyport/contracts';
 import { parseMediaType, type MediaType } from '@sallyport/proxy';
+import { isFormType, isJsonType } from '@sallyport/waf';
+import { wholeBodyBytes } from '../../config-values';
 import { JsonFault, readJson } from '../../json/strict-json';
 import { readPointer, writePointer } from '../../json/pointer';
 import { dialectOf, SchemaDocument, type Validator } from '../../json-schema/schema-document';
 import { SchemaError } from '../../json-schema/schema-compiler';
 import { definePolicy, pass, type PolicyInput } from '../../policy';
 import { compilePathTemplate, pathTemplateFault } from '../../path-template';
-import { compileOpenApi, isJsonType, type BodyContent, type BodyRule, type Operation } from './openapi';
+import { compileOpenApi, type BodyContent, type BodyRule, type Operation } from './openapi';
 import {
   checkParameter,
   objectOf,
@@ -20,7 +22,6 @@ import {
   type TextShape,
 } from './parameters';
 
-const MIB = 1024 * 1024;
 /** A document is told as many faults as a person reads. */
 const MAX_VIOLATIONS = 20;
 
@@ -46,11 +47,7 @@ const config = z
     unknownOperations: z.enum(['refuse', 'pass']).default('refuse'),
     /** What becomes of a query parameter that the document does not describe. */
     unknownParameters: z.enum(['refuse', 'pass']).default('pass'),
-    maxBodyBytes: z
-      .int()
-      .min(1)
-      .max(16 * MIB)
-      .default(MIB),
+    maxBodyBytes: wholeBodyBytes,
   })
   .refine(
     ({ openapi, ...parts }) =>
@@ -294,10 +291,8 @@ function isWithin(essence: string, range: string): boolean {
   return range === '*/*' || essence === range || (range.endsWith('/*') && essence.startsWith(range.slice(0, -1)));
 }
 
-const FORM = 'application/x-www-form-urlencoded';
-
 function isText(essence: string): boolean {
-  return isJsonType(essence) || essence === FORM || essence.startsWith('text/');
+  return isJsonType(essence) || isFormType(essence) || essence.startsWith('text/');
 }
 
 function checkBody(request: RequestHead, body: Buffer, { validate, shape }: BodyContent): Refusal | undefined {
@@ -321,7 +316,7 @@ function valueOfBody(
       ? refuse('REQUEST_MALFORMED', { reason: `the body ${read.what}, at ${read.at}` })
       : read;
   }
-  if (essence === FORM) {
+  if (isFormType(essence)) {
     const form = readQuery(body.toString('latin1'));
     if (!form) return refuse('REQUEST_MALFORMED', { reason: 'the form has an escape that cannot be read' });
     const value = objectOf(

@@ -1,54 +1,30 @@
 import { z } from 'zod';
 import { refuse, type Refusal } from '@sallyport/contracts';
-import { isEditable, type AnswerDraft } from '../../draft';
-import { compileOperations, find, jsonOperation, NotTransformable, pointerText, textOf } from '../../json/operations';
-import { readPointer } from '../../json/pointer';
+import { isJsonType } from '@sallyport/waf';
+import { wholeBodyBytes } from '../../config-values';
+import type { AnswerDraft } from '../../draft';
+import { compileFieldOperations, fieldOperations } from '../../json/field-operations';
+import { compileOperations, jsonOperation, NotTransformable } from '../../json/operations';
 import { JsonFault, readExactJson, writeExactJson, type ExactJson } from '../../json/strict-json';
 import { definePolicy, pass, type PolicyInput } from '../../policy';
-import { compileText, templateText } from '../../text-template';
-import { isJsonType } from '../request-validation/openapi';
-
-const MIB = 1024 * 1024;
-
-const fieldName = z
-  .string()
-  .transform((name) => name.toLowerCase())
-  .refine(isEditable, 'this field is not for policies to edit');
 
 const config = z.strictObject({
   /** Done to the JSON of the answer, in order. */
   json: z.array(jsonOperation).max(64).default([]),
-  fields: z
-    .array(
-      z.union([
-        z.strictObject({ set: fieldName, text: templateText }),
-        z.strictObject({ set: fieldName, body: pointerText }),
-        z.strictObject({ remove: fieldName }),
-      ]),
-    )
-    .max(64)
-    .default([]),
+  fields: fieldOperations,
   /** Which answers: those of 2xx, or all of the upstream. */
   on: z.enum(['success', 'all']).default('success'),
   /** What becomes of an answer that is not JSON. */
   otherTypes: z.enum(['refuse', 'pass']).default('refuse'),
-  maxBodyBytes: z
-    .int()
-    .min(1)
-    .max(16 * MIB)
-    .default(MIB),
+  maxBodyBytes: wholeBodyBytes,
 });
-type Config = z.output<typeof config>;
-
-type FieldStep = (draft: AnswerDraft, input: PolicyInput, document: ExactJson | undefined) => void;
-
 export const responseTransform = definePolicy({
   id: 'response-transform',
   summary: 'Changes the JSON and fields of an answer on its way to the caller.',
   config,
   example: { json: [{ remove: '/internalNotes' }, { wrap: 'data' }], fields: [{ remove: 'x-backend' }] },
   compile: (given) => {
-    const steps = given.fields.map(fieldStep);
+    const steps = compileFieldOperations(given.fields);
     const transform = compileOperations(given.json);
     const readsBody = given.json.length > 0 || given.fields.some((step) => 'body' in step);
     const isMeant = ({ origin, status }: AnswerDraft) =>
@@ -113,17 +89,4 @@ function forgetOldBody({ fields }: AnswerDraft): void {
   for (const name of ['content-digest', 'content-md5', 'digest', 'repr-digest', 'accept-ranges']) fields.remove(name);
   const etag = fields.get('etag');
   if (etag !== undefined && !etag.startsWith('W/')) fields.set('etag', `W/${etag}`);
-}
-
-function fieldStep(step: Config['fields'][number]): FieldStep {
-  if ('remove' in step) return (draft) => draft.fields.remove(step.remove);
-  if ('text' in step) {
-    const text = compileText(step.text);
-    return (draft, input) => draft.fields.set(step.set, text(input, {}));
-  }
-  const at = readPointer(step.body)!;
-  return (draft, _, document) => {
-    const found = document === undefined ? undefined : find(document, at);
-    if (found !== undefined) draft.fields.set(step.set, textOf(found));
-  };
 }
