@@ -64,6 +64,8 @@ describe('the walls of the house', () => {
   it('keep the testkit out of what is shipped', () => {
     const shipped = sources.filter(({ path, place }) => !isTest(path) && place.name !== 'testkit');
     expect(shipped.filter(({ imports }) => imports.includes('@sallyport/testkit')).map(({ path }) => path)).toEqual([]);
+    const forTests = (specifier: string) => specifier.startsWith('.') && isTest(`${specifier}.ts`);
+    expect(shipped.filter(({ imports }) => imports.some(forTests)).map(({ path }) => path)).toEqual([]);
   });
 
   it('keep technology out of what decides', () => {
@@ -151,5 +153,5 @@ function librariesIn(imports: readonly string[]): string[] {
 }
 
 function isTest(path: string): boolean {
-  return /\.(spec|suite)\.ts$/.test(path) || path.includes('/testdata/') || path.includes('/test-');
+  return /(\.(spec|suite)|-under-test)\.ts$/.test(path) || path.includes('/testdata/') || path.includes('/test-');
 }

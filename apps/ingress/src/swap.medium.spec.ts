@@ -1,14 +1,9 @@
-import { Agent, createServer, request as httpRequest, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent } from 'node:http';
 import { createHash } from 'node:crypto';
-import { refuse, systemClock, type Snapshot } from '@sallyport/contracts';
-import { compileModels, LocalRouter } from '@sallyport/ai';
-import { LocalLimiter, MemorySource } from '@sallyport/limits';
+import type { Snapshot } from '@sallyport/contracts';
 import { publishDocument, publishSnapshot } from '@sallyport/platform';
-import { freePort, someRoute, testRuntime, type TestRuntime } from '@sallyport/testkit';
-import { Engine } from '@sallyport/waf';
-import type { IngressConfig } from './config';
-import { startIngress, type RunningIngress } from './ingress';
+import { someRoute } from '@sallyport/testkit';
+import { IngressUnderTest, RecordingUpstream, someSnapshot, someUpstream, until } from './ingress-under-test';
 
 /** As the contract says; the chaos harness does it for a minute, over processes. */
 const RELOAD_EVERY_MS = 200;
@@ -18,57 +13,35 @@ const SECONDS = 10;
 const anonymous = { anonymous: true, kinds: ['api-key' as const], trust: [], scopes: [] };
 
 describe('a configuration that is swapped under load', () => {
-  let runtime: TestRuntime;
-  let ingress: RunningIngress;
-  let upstream: Server;
-  let port: number;
+  let ingress: IngressUnderTest;
+  let upstream: RecordingUpstream;
   let revision = 0;
   const errors: { field?: string; reason: string; kept?: string }[] = [];
 
   beforeAll(async () => {
+    upstream = await RecordingUpstream.listen();
     // Says by which path it was called; every revision has an upstream with a path of its own.
-    upstream = createServer((incoming, response) => response.end(incoming.url));
-    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
-    port = (upstream.address() as AddressInfo).port;
-    runtime = testRuntime('ingress');
-    const logger = Object.assign(Object.create(runtime.logger) as typeof runtime.logger, {
-      error: (about: (typeof errors)[number]) => void errors.push(about),
-    });
-    const config = {
-      ...runtime.config,
-      listen: { http: { host: '127.0.0.1', port: await freePort() }, admin: null, health: null },
-      workers: 1,
-      drainSeconds: 1,
-      balancerSeconds: 0,
-      showConfigVersion: true,
-      pepper: '00'.repeat(32),
-    } as unknown as IngressConfig;
-    const router = new LocalRouter({ leases: { lease: () => undefined } });
-    router.use(compileModels({ revision: 'c_0', models: [], accounts: [] }));
-    const engines = {
-      verifier: { verify: (_: unknown, done: (outcome: never) => void) => done(refuse('AUTH_REQUIRED') as never) },
-      limiter: new LocalLimiter(new MemorySource(systemClock)),
-      inspector: new Engine(),
-      router,
-    };
-    ingress = await startIngress(config, { ...runtime, logger }, { engines });
+    upstream.respond = (incoming, response) => response.end(incoming.url);
+    ingress = await IngressUnderTest.start({ config: { showConfigVersion: true } });
+    Object.assign(ingress.runtime.logger, { error: (about: (typeof errors)[number]) => void errors.push(about) });
   });
   afterAll(async () => {
     await ingress.close();
-    await runtime.close();
-    await new Promise((resolve) => upstream.close(resolve));
+    await upstream.close();
   });
 
-  const next = (): Snapshot => snapshotOf(++revision, port);
-  const served = async (): Promise<void> => {
-    for (let waited = 0; ingress.revision() !== `c_${revision}`; waited += 5) {
-      if (waited > 20_000) throw new Error(`c_${revision} is not in use`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+  const get = async (path: string, agent?: Agent): Promise<Answer> => {
+    try {
+      const { status, fields, body } = await ingress.ask(path, agent && { agent });
+      return { status, version: fields['x-sallyport-config-version'] as string | undefined, body };
+    } catch (error) {
+      return { status: 0, version: undefined, body: (error as Error).message };
     }
   };
+  const next = (): Snapshot => snapshotOf(++revision, upstream.url);
   const publish = async (): Promise<void> => {
-    await publishSnapshot(runtime.bus, next());
-    await served();
+    await publishSnapshot(ingress.runtime.bus, next());
+    await ingress.inForce(`c_${revision}`, 20_000);
   };
 
   it(
@@ -84,10 +57,10 @@ describe('a configuration that is swapped under load', () => {
         const timer = setInterval(() => {
           const passed = performance.now() - begun;
           const due = Math.min(SECONDS * REQUESTS_A_SECOND, Math.floor((passed / 1000) * REQUESTS_A_SECOND));
-          while (answers.length < due) answers.push(get(`${ingress.address}/busy/${answers.length}`, agent));
+          while (answers.length < due) answers.push(get(`/busy/${answers.length}`, agent));
           if (passed / RELOAD_EVERY_MS > reloads) {
             reloads++;
-            reloading = reloading.then(() => publishSnapshot(runtime.bus, next()));
+            reloading = reloading.then(() => publishSnapshot(ingress.runtime.bus, next()));
           }
           if (answers.length < SECONDS * REQUESTS_A_SECOND) return;
           clearInterval(timer);
@@ -164,17 +137,15 @@ describe('a configuration that is swapped under load', () => {
         'bytes',
       ],
     ])('%s is refused whole, with its field named, and what runs keeps running', async (_, write, field) => {
-      const before = ingress.revision();
+      const before = ingress.running.revision();
       const document = Buffer.from(write());
       const sha256 = createHash('sha256').update(document).digest('hex');
-      await publishDocument(runtime.bus, { revision: `c_${revision}`, sha256, document });
-      for (let waited = 0; errors.length === 0 && waited < 10_000; waited += 5) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      await publishDocument(ingress.runtime.bus, { revision: `c_${revision}`, sha256, document });
+      await until(() => errors.length > 0, 10_000);
       expect(errors).toHaveLength(1);
       expect(errors[0]).toMatchObject({ kept: before });
       expect(errors[0]!.field ?? errors[0]!.reason).toMatch(startsWith(field));
-      const { status, version } = await get(`${ingress.address}/busy`);
+      const { status, version } = await get('/busy');
       expect([status, version]).toEqual([200, before]);
     });
   });
@@ -186,48 +157,21 @@ interface Answer {
   readonly body: string;
 }
 
-function get(url: string, agent?: Agent): Promise<Answer> {
-  return new Promise((resolve) => {
-    const failed = (error: Error): void => resolve({ status: 0, version: undefined, body: error.message });
-    const request = httpRequest(url, agent ? { agent } : {}, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (text: string) => (body += text));
-      response.on('error', failed);
-      const version = response.headers['x-sallyport-config-version'] as string | undefined;
-      response.on('end', () => resolve({ status: response.statusCode!, version, body }));
-    });
-    request.on('error', failed);
-    request.end();
-  });
-}
-
 function startsWith(field: string): RegExp {
   return new RegExp(`^${field.replace(/[.[\]]/g, '\\$&')}`);
 }
 
 /** Two routes; the upstream's path names the revision. */
-function snapshotOf(revision: number, port: number): Snapshot {
-  const upstream = {
-    id: 'busy',
-    tenant: 'default',
-    name: 'busy',
-    targets: [{ url: `http://127.0.0.1:${port}/c_${revision}`, weight: 1 }],
-    timeouts: { connectMs: 2_000, firstByteMs: 15_000, idleMs: 30_000 },
-    allowPrivate: true,
-  } as unknown as Snapshot['upstreams'][number];
+function snapshotOf(number: number, url: string): Snapshot {
+  const revision = `c_${number}`;
+  const timeouts = { connectMs: 2_000, firstByteMs: 15_000, idleMs: 30_000 };
   const more = { auth: anonymous, class: 'internal' as const, upstream: 'busy', stripPrefix: true };
-  return {
-    schema: 1,
-    revision: `c_${revision}`,
-    createdAt: '2026-01-01T00:00:00Z',
-    routes: [
+  return someSnapshot(
+    revision,
+    [
       someRoute({ ...more, id: 'busy/v1/all', match: { host: null, pathPrefix: '/busy', methods: [] } }),
       someRoute({ ...more, id: 'idle/v1/all', match: { host: null, pathPrefix: '/idle', methods: [] } }),
     ],
-    upstreams: [upstream],
-    consumers: [],
-    models: [],
-    accounts: [],
-    trust: [],
-  };
+    [someUpstream(`${url}/${revision}`, { id: 'busy', timeouts })],
+  );
 }

@@ -1,80 +1,31 @@
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { gunzipSync } from 'node:zlib';
-import { refuse, systemClock, type Snapshot } from '@sallyport/contracts';
-import { compileModels, LocalRouter } from '@sallyport/ai';
-import type { Presented, VerifierOutcome } from '@sallyport/identity';
-import { LocalLimiter, MemorySource } from '@sallyport/limits';
-import { publishSnapshot } from '@sallyport/platform';
-import { freePort, somePrincipal, someRoute, testRuntime, type TestRuntime } from '@sallyport/testkit';
-import { Engine } from '@sallyport/waf';
-import { startIngress, type RunningIngress } from '../ingress';
+import { someRoute } from '@sallyport/testkit';
+import {
+  everyKeyIsAConsumer,
+  IngressUnderTest,
+  RecordingUpstream,
+  someUpstream,
+  until,
+  type Answer,
+  type Asking,
+} from '../ingress-under-test';
 
-/** Each bearer value is a consumer of that name. */
-const verifier = {
-  verify({ value }: Presented, done: (outcome: VerifierOutcome) => void): void {
-    done(value === '' ? refuse('AUTH_TOKEN_INVALID') : somePrincipal({ consumer: value, subject: value }));
-  },
-};
-
-let runtime: TestRuntime;
-let ingress: RunningIngress;
-let upstream: Server;
-let url: string;
-let seen: { url: string; fields: NodeJS.Dict<string | string[]>; body: string }[];
-let respond: (response: ServerResponse, body: string, request: IncomingMessage) => void;
-let revision = 0;
+let ingress: IngressUnderTest;
+let upstream: RecordingUpstream;
 
 beforeAll(async () => {
-  upstream = createServer((request, response) => {
-    const entry = { url: request.url!, fields: request.headers, body: '' };
-    seen.push(entry);
-    request.on('data', (chunk: Buffer) => (entry.body += chunk.toString()));
-    request.on('error', () => undefined);
-    request.on('end', () => respond(response, entry.body, request));
-  });
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
-  runtime = testRuntime('ingress');
-  const router = new LocalRouter({ leases: { lease: () => undefined } });
-  router.use(compileModels({ revision: 'c_1', models: [], accounts: [] }));
-  const engines = {
-    verifier,
-    limiter: new LocalLimiter(new MemorySource(systemClock)),
-    inspector: new Engine(),
-    router,
-  };
-  ingress = await startIngress(
-    {
-      ...runtime.config,
-      listen: { http: { host: '127.0.0.1', port: await freePort() }, admin: null, health: null },
-      workers: 1,
-      drainSeconds: 1,
-      balancerSeconds: 0,
-      showConfigVersion: false,
-      pepper: '00'.repeat(32),
-      consult: { auth: '', rateLimit: '', waf: '', aiRouter: '' },
-      catalogUrl: '',
-    },
-    runtime,
-    { engines },
-  );
-  url = ingress.address;
+  upstream = await RecordingUpstream.listen();
+  ingress = await IngressUnderTest.start({ verifier: everyKeyIsAConsumer });
 });
 
 afterAll(async () => {
   await ingress.close();
-  await runtime.close();
-  await new Promise((resolve) => upstream.close(resolve));
+  await upstream.close();
 });
 
 beforeEach(() => {
-  seen = [];
+  upstream.seen = [];
 });
 
 const json = (response: ServerResponse, value: unknown, fields: Record<string, string> = {}): void => {
@@ -87,7 +38,7 @@ const json = (response: ServerResponse, value: unknown, fields: Record<string, s
 describe('response-cache in the gateway', () => {
   it('answers a caller from memory, another one from the upstream, and forgets what is changed', async () => {
     await serve([{ policy: 'response-cache', config: {} }]);
-    respond = (response) => json(response, { n: seen.length }, { 'cache-control': 'max-age=60' });
+    upstream.respond = (_, response) => json(response, { n: upstream.seen.length }, { 'cache-control': 'max-age=60' });
     const get = async (key = 'one') => (await call('/orders/1', { key })).body;
     expect([await get(), await get(), await get('two'), await get('two')]).toEqual([
       '{"n":1}',
@@ -109,17 +60,18 @@ describe('response-cache in the gateway', () => {
 
   it('is one call to the upstream for many who ask at once', async () => {
     await serve([{ policy: 'response-cache', config: {} }]);
-    respond = (response) => void setTimeout(() => json(response, 'slow', { 'cache-control': 'max-age=60' }), 100);
+    upstream.respond = (_, response) =>
+      void setTimeout(() => json(response, 'slow', { 'cache-control': 'max-age=60' }), 100);
     const answers = await Promise.all(Array.from({ length: 20 }, () => call('/orders/many', { key: 'one' })));
-    expect([new Set(answers.map(({ body }) => body)), seen.length]).toEqual([new Set(['slow']), 1]);
+    expect([new Set(answers.map(({ body }) => body)), upstream.seen.length]).toEqual([new Set(['slow']), 1]);
   });
 
   it('confirms a stale answer at the upstream, and lets it stand in for an upstream that is gone', async () => {
     await serve([{ policy: 'response-cache', config: { staleIfError: '1m' } }]);
-    respond = (response, _, request) => {
-      if (request.headers['if-none-match'] === '"1"' && seen.length === 2)
+    upstream.respond = (request, response) => {
+      if (request.headers['if-none-match'] === '"1"' && upstream.seen.length === 2)
         return response.writeHead(304, { etag: '"1"', 'x-seen': '2' }).end();
-      if (seen.length > 2) return request.socket.destroy();
+      if (upstream.seen.length > 2) return request.socket.destroy();
       json(response, 'kept', { 'cache-control': 'max-age=0', etag: '"1"' });
     };
     const bodies = [];
@@ -143,7 +95,8 @@ describe('idempotency-key in the gateway', () => {
     call('/orders', { method: 'POST', body, fields: key === undefined ? {} : { 'idempotency-key': key } });
 
   it('lets a request through once, answers it again as before, and refuses another one with its key', async () => {
-    respond = (response) => json(response, { n: seen.length }, { location: '/orders/1', 'set-cookie': 'sid=1' });
+    upstream.respond = (_, response) =>
+      json(response, { n: upstream.seen.length }, { location: '/orders/1', 'set-cookie': 'sid=1' });
     const [first, again, other, without] = [
       await post('order-0001'),
       await post('"order-0001"'),
@@ -158,7 +111,7 @@ describe('idempotency-key in the gateway', () => {
       again.fields['location'],
       again.fields['set-cookie'],
     ]).toEqual([200, '{"n":1}', 'true', '/orders/1', undefined]);
-    expect([other.status, codeOf(other), without.status, codeOf(without), seen.length]).toEqual([
+    expect([other.status, codeOf(other), without.status, codeOf(without), upstream.seen.length]).toEqual([
       422,
       'IDEMPOTENCY_MISMATCH',
       400,
@@ -169,9 +122,9 @@ describe('idempotency-key in the gateway', () => {
 
   it('tells those who come meanwhile to wait, and executes nothing for them', async () => {
     let release = () => undefined as void;
-    respond = (response) => void (release = () => json(response, 'done'));
+    upstream.respond = (_, response) => void (release = () => json(response, 'done'));
     const first = post('order-0002');
-    while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => upstream.seen.length > 0);
     const second = await post('order-0002');
     expect([second.status, codeOf(second), second.fields['retry-after']]).toEqual([
       409,
@@ -179,7 +132,7 @@ describe('idempotency-key in the gateway', () => {
       '1',
     ]);
     release();
-    expect([(await first).body, (await post('order-0002')).body, seen.length]).toEqual(['done', 'done', 1]);
+    expect([(await first).body, (await post('order-0002')).body, upstream.seen.length]).toEqual(['done', 'done', 1]);
   });
 });
 
@@ -191,7 +144,7 @@ describe('request-validation in the gateway', () => {
         config: { body: { type: 'object', required: ['sku'], properties: { n: { type: 'integer' } } } },
       },
     ]);
-    respond = (response, body) => json(response, body);
+    upstream.respond = (_, response, body) => json(response, body);
     const bad = await call('/orders', { method: 'POST', body: '{"n":"1"}' });
     expect(bad.status).toBe(422);
     expect(JSON.parse(bad.body)).toMatchObject({
@@ -203,7 +156,7 @@ describe('request-validation in the gateway', () => {
     });
     const odd = await call('/orders', { method: 'POST', body: '{}', fields: { 'content-type': 'text/plain' } });
     expect([odd.status, codeOf(odd)]).toEqual([415, 'MEDIA_TYPE_UNSUPPORTED']);
-    expect(seen).toHaveLength(0);
+    expect(upstream.seen).toHaveLength(0);
     expect((await call('/orders', { method: 'POST', body: '{"sku":"a", "n":1}' })).body).toBe('{"sku":"a", "n":1}');
   });
 });
@@ -221,23 +174,23 @@ describe('transforming in the gateway', () => {
       },
       { policy: 'response-transform', config: { json: [{ remove: '/secret' }, { wrap: 'data' }] } },
     ]);
-    respond = (response) => json(response, '{"total":12345678901234567890.10,"secret":"x"}');
+    upstream.respond = (_, response) => json(response, '{"total":12345678901234567890.10,"secret":"x"}');
     const answer = await call('/orders', { method: 'POST', body: '{"id": 12345678901234567890}' });
     expect([answer.body, answer.fields['content-length']]).toEqual([
       '{"data":{"total":12345678901234567890.10}}',
       '42',
     ]);
-    expect([seen[0]!.url, seen[0]!.body, seen[0]!.fields['x-order'], seen[0]!.fields['content-length']]).toEqual([
-      '/orders?by=one',
-      '{"order":12345678901234567890}',
-      '12345678901234567890',
-      '30',
-    ]);
+    expect([
+      upstream.seen[0]!.url,
+      upstream.seen[0]!.body,
+      upstream.seen[0]!.fields['x-order'],
+      upstream.seen[0]!.fields['content-length'],
+    ]).toEqual(['/orders?by=one', '{"order":12345678901234567890}', '12345678901234567890', '30']);
   });
 
   it('lets nothing pass that was to be taken out', async () => {
     await serve([{ policy: 'response-transform', config: { json: [{ remove: '/secret' }] } }]);
-    respond = (response) => json(response, '{"secret":"x"');
+    upstream.respond = (_, response) => json(response, '{"secret":"x"');
     const answer = await call('/orders', {});
     expect([answer.status, codeOf(answer), answer.body.includes('"x"')]).toEqual([
       502,
@@ -254,7 +207,7 @@ describe('compression in the gateway', () => {
       { policy: 'response-cache', config: {} },
     ]);
     const text = JSON.stringify(Array.from({ length: 1000 }, (_, at) => at));
-    respond = (response) => json(response, text, { 'cache-control': 'max-age=60' });
+    upstream.respond = (_, response) => json(response, text, { 'cache-control': 'max-age=60' });
     for (let times = 0; times < 2; times++) {
       const packed = await call('/orders/packed', { fields: { 'accept-encoding': 'gzip' } });
       expect([packed.fields['content-encoding'], packed.fields['vary'], gunzipSync(packed.bytes).toString()]).toEqual([
@@ -264,80 +217,19 @@ describe('compression in the gateway', () => {
       ]);
     }
     expect((await call('/orders/packed', {})).body).toBe(text);
-    expect(seen).toHaveLength(1);
+    expect(upstream.seen).toHaveLength(1);
   });
 });
 
-function codeOf({ body }: Called): unknown {
+function codeOf({ body }: Answer): unknown {
   return (JSON.parse(body) as { code: unknown }).code;
 }
 
 async function serve(policies: { policy: string; config: object }[]): Promise<void> {
-  revision += 1;
-  const { port } = upstream.address() as AddressInfo;
-  const snapshot = {
-    schema: 1,
-    revision: `c_${revision}`,
-    createdAt: '2026-01-01T00:00:00Z',
-    routes: [someRoute({ policies: policies as never })],
-    upstreams: [
-      {
-        id: 'orders',
-        tenant: 'default',
-        name: 'orders',
-        targets: [{ url: `http://127.0.0.1:${port}`, weight: 1 }],
-        timeouts: { connectMs: 1000, firstByteMs: 5000, idleMs: 5000 },
-        allowPrivate: true,
-      },
-    ],
-    consumers: [],
-    models: [],
-    accounts: [],
-    trust: [],
-  };
-  await publishSnapshot(runtime.bus, snapshot as unknown as Snapshot);
-  for (let tries = 0; ingress.revision() !== snapshot.revision && tries < 1000; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  expect(ingress.revision()).toBe(snapshot.revision);
+  await ingress.publish([someRoute({ policies: policies as never })], someUpstream(upstream.url));
 }
 
-interface Called {
-  readonly status: number;
-  readonly fields: Record<string, string | undefined>;
-  readonly body: string;
-  readonly bytes: Buffer;
-}
-
-interface Calling {
-  readonly method?: string;
-  readonly key?: string;
-  readonly body?: string;
-  readonly fields?: Record<string, string>;
-}
-
-function call(path: string, { method = 'GET', key = 'one', body, fields = {} }: Calling): Promise<Called> {
-  return new Promise((resolve, reject) => {
-    const headers = {
-      authorization: `Bearer ${key}`,
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-      ...fields,
-    };
-    const request = httpRequest(`${url}${path}`, { method, headers, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () => {
-        const bytes = Buffer.concat(chunks);
-        resolve({
-          status: response.statusCode!,
-          fields: response.headers as Called['fields'],
-          body: bytes.toString(),
-          bytes,
-        });
-      });
-    });
-    request.on('error', reject);
-    request.end(body);
-  });
+function call(path: string, { key = 'one', fields, ...asking }: Asking & { readonly key?: string }): Promise<Answer> {
+  const type = asking.body !== undefined && { 'content-type': 'application/json' };
+  return ingress.ask(path, { ...asking, fields: { authorization: `Bearer ${key}`, ...type, ...fields } });
 }

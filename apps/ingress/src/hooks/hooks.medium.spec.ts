@@ -1,20 +1,9 @@
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request as httpRequest } from 'node:http';
 import { z } from 'zod';
-import { refuse, systemClock, type Snapshot, type SnapshotRoute } from '@sallyport/contracts';
-import { compileModels, LocalRouter } from '@sallyport/ai';
-import { LocalLimiter, MemorySource } from '@sallyport/limits';
+import { refuse } from '@sallyport/contracts';
 import { definePolicy, pass, policies, reply, type Policy, type PolicyHooks } from '@sallyport/pipeline';
-import { publishSnapshot } from '@sallyport/platform';
-import { freePort, somePrincipal, someRoute, testRuntime, type TestRuntime } from '@sallyport/testkit';
-import { Engine } from '@sallyport/waf';
-import { startIngress, type RunningIngress } from '../ingress';
+import { someRoute } from '@sallyport/testkit';
+import { GOOD_KEY, IngressUnderTest, RecordingUpstream, someUpstream, until, type Answer } from '../ingress-under-test';
 
 /** What the policies `one`, `two` and `three` of this file do; each test says it anew. */
 const behaviour: Record<string, PolicyHooks> = {};
@@ -28,63 +17,26 @@ const probes = ['one', 'two', 'three'].map((id) =>
   }),
 );
 
-let runtime: TestRuntime;
-let ingress: RunningIngress;
-let upstream: Server;
-let url: string;
-let seen: { method: string; url: string; fields: NodeJS.Dict<string | string[]>; body: string }[];
-let respond: (response: ServerResponse, body: string, request: IncomingMessage) => void;
-let revision = 0;
+let ingress: IngressUnderTest;
+let upstream: RecordingUpstream;
+let served = 0;
 
 beforeAll(async () => {
   (policies as Policy[]).push(...probes);
-  upstream = createServer((request, response) => {
-    const entry = { method: request.method!, url: request.url!, fields: request.headers, body: '' };
-    seen.push(entry);
-    request.on('data', (chunk: Buffer) => (entry.body += chunk.toString()));
-    request.on('error', () => undefined);
-    request.on('end', () => respond(response, entry.body, request));
-  });
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
-  runtime = testRuntime('ingress');
-  const engines = {
-    verifier: {
-      verify: (_: unknown, done: (outcome: ReturnType<typeof somePrincipal>) => void) => done(somePrincipal()),
-    },
-    limiter: new LocalLimiter(new MemorySource(systemClock)),
-    inspector: new Engine(),
-    router: new LocalRouter({ leases: { lease: () => undefined } }),
-  };
-  engines.router.use(compileModels({ revision: 'c_1', models: [], accounts: [] }));
-  ingress = await startIngress(
-    {
-      ...runtime.config,
-      listen: { http: { host: '127.0.0.1', port: await freePort() }, admin: null, health: null },
-      workers: 1,
-      drainSeconds: 1,
-      balancerSeconds: 0,
-      showConfigVersion: false,
-      pepper: '00'.repeat(32),
-      consult: { auth: '', rateLimit: '', waf: '', aiRouter: '' },
-      catalogUrl: '',
-    },
-    runtime,
-    { engines },
-  );
-  url = ingress.address;
+  upstream = await RecordingUpstream.listen();
+  ingress = await IngressUnderTest.start();
 });
 
 afterAll(async () => {
   await ingress.close();
-  await runtime.close();
-  await new Promise((resolve) => upstream.close(resolve));
+  await upstream.close();
   (policies as Policy[]).splice(-probes.length);
 });
 
 beforeEach(() => {
-  seen = [];
-  runtime.trail.events.length = 0;
-  respond = (response, body) =>
+  upstream.seen = [];
+  ingress.runtime.trail.events.length = 0;
+  upstream.respond = (_, response, body) =>
     response.writeHead(200, { 'content-type': 'text/plain', etag: '"1"' }).end(`echo:${body}`);
 });
 
@@ -138,7 +90,7 @@ describe('the hooks of policies', () => {
       undefined,
       'here',
     ]);
-    expect(seen).toEqual([]);
+    expect(upstream.seen).toEqual([]);
     expect(statuses()).toEqual([['203', 'ok']]);
   });
 
@@ -172,7 +124,7 @@ describe('the hooks of policies', () => {
       },
     });
     await call('/orders/7', 'POST', 'straße');
-    expect(seen).toMatchObject([
+    expect(upstream.seen).toMatchObject([
       {
         method: 'PUT',
         url: '/other/place?a=1',
@@ -180,7 +132,7 @@ describe('the hooks of policies', () => {
         fields: { 'x-shaped': 'yes', 'content-type': 'text/upper', 'content-length': '7' },
       },
     ]);
-    expect(JSON.stringify(runtime.trail.bodies('request.completed'))).toContain('/orders/7');
+    expect(JSON.stringify(ingress.runtime.trail.bodies('request.completed'))).toContain('/orders/7');
   });
 
   it('change bodies as they pass, both ways', async () => {
@@ -215,8 +167,8 @@ describe('the hooks of policies', () => {
       },
     });
     const answer = await call('/orders', 'POST', 'hi');
-    expect([seen[0]!.body, answer.body]).toEqual(['<hi>', 'ECHO:<HI>!']);
-    expect(seen[0]!.fields['transfer-encoding']).toBe('chunked');
+    expect([upstream.seen[0]!.body, answer.body]).toEqual(['<hi>', 'ECHO:<HI>!']);
+    expect(upstream.seen[0]!.fields['transfer-encoding']).toBe('chunked');
   });
 
   it('may refuse a body that is too large for one of them, before it is read', async () => {
@@ -228,7 +180,7 @@ describe('the hooks of policies', () => {
 
   it('pass an answer on that is too large to be gathered, or refuse it', async () => {
     const large = 'x'.repeat(3000);
-    respond = (response) => response.end(large);
+    upstream.respond = (_, response) => response.end(large);
     const gathering = (larger: 'pass' | 'refuse'): PolicyHooks => ({
       answerBody: {
         mode: 'whole',
@@ -265,12 +217,15 @@ describe('the hooks of policies', () => {
 
   it('are told the end of every request once, also of one whose caller went away', async () => {
     const ends: boolean[] = [];
-    respond = () => undefined;
+    upstream.respond = () => undefined;
     await serve({ one: { settle: (_, { aborted }) => void ends.push(aborted) } });
-    const request = httpRequest(`${url}/orders`, { agent: false, headers: { authorization: 'Bearer good' } });
+    const request = httpRequest(`${ingress.running.address}/orders`, {
+      agent: false,
+      headers: { authorization: GOOD_KEY },
+    });
     request.on('error', () => undefined);
     request.end();
-    await until(() => seen.length === 1);
+    await until(() => upstream.seen.length === 1);
     request.destroy();
     await until(() => ends.length > 0);
     expect(ends).toEqual([true]);
@@ -280,7 +235,7 @@ describe('the hooks of policies', () => {
     // More than the buffers of all sockets on the way hold.
     const total = 64 * 1024 * 1024;
     let written = 0;
-    respond = (response) => {
+    upstream.respond = (_, response) => {
       const write = (): void => {
         while (written < total) {
           written += 65_536;
@@ -300,8 +255,8 @@ describe('the hooks of policies', () => {
     });
     const bytes = await new Promise<number>((resolve, reject) => {
       const request = httpRequest(
-        `${url}/orders`,
-        { agent: false, headers: { authorization: 'Bearer good' } },
+        `${ingress.running.address}/orders`,
+        { agent: false, headers: { authorization: GOOD_KEY } },
         (response) => {
           let read = 0;
           response.pause();
@@ -358,10 +313,10 @@ describe('rel-T17: a throw in a policy is that request’s 500', () => {
 
   it('cuts an answer that has begun', async () => {
     await serve({ one: { answerBody: { mode: 'stream', open: () => ({ data: thrown, end: thrown }) } } });
-    respond = (response) => response.write('begun');
+    upstream.respond = (_, response) => response.write('begun');
     await expect(call('/orders')).rejects.toThrow();
     await serve({});
-    respond = (response) => response.end('ok');
+    upstream.respond = (_, response) => response.end('ok');
     expect((await call('/orders')).status).toBe(200);
   });
 
@@ -377,68 +332,20 @@ describe('rel-T17: a throw in a policy is that request’s 500', () => {
 async function serve(given: Record<string, PolicyHooks>): Promise<void> {
   for (const id of Object.keys(behaviour)) delete behaviour[id];
   Object.assign(behaviour, given);
-  revision++;
-  const port = (upstream.address() as AddressInfo).port;
-  const route: SnapshotRoute = someRoute({
-    policies: Object.keys(given).map((policy) => ({ policy, config: { nth: revision } })),
+  served++;
+  const route = someRoute({
+    policies: Object.keys(given).map((policy) => ({ policy, config: { nth: served } })),
   });
-  const snapshot = {
-    schema: 1,
-    revision: `c_${revision}`,
-    createdAt: '2026-01-01T00:00:00Z',
-    routes: [route],
-    upstreams: [
-      {
-        id: 'orders',
-        tenant: 'default',
-        name: 'orders',
-        targets: [{ url: `http://127.0.0.1:${port}`, weight: 1 }],
-        timeouts: { connectMs: 1000, firstByteMs: 5000, idleMs: 5000 },
-        allowPrivate: true,
-      },
-    ],
-    consumers: [],
-    models: [],
-    accounts: [],
-    trust: [],
-  };
-  await publishSnapshot(runtime.bus, snapshot as unknown as Snapshot);
-  await until(() => ingress.revision() === snapshot.revision);
+  await ingress.publish([route], someUpstream(upstream.url));
 }
 
 function statuses(): unknown[] {
-  return runtime.trail
-    .bodies('request.completed')
-    .map((body) => [
-      body['status_code'],
-      (body['unmapped'] as Record<string, Record<string, unknown>>)['sallyport']!['outcome'],
-    ]);
+  return ingress.records().map(({ status, outcome }) => [status, outcome]);
 }
 
-interface Called {
-  readonly status: number;
-  readonly fields: Record<string, string>;
-  readonly body: string;
-}
-
-function call(path: string, method = 'GET', body?: string): Promise<Called> {
-  return new Promise((resolve, reject) => {
-    const headers = { authorization: 'Bearer good', ...(body !== undefined && { 'content-type': 'text/plain' }) };
-    const request = httpRequest(`${url}${path}`, { method, headers, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () =>
-        resolve({
-          status: response.statusCode!,
-          fields: response.headers as Record<string, string>,
-          body: Buffer.concat(chunks).toString(),
-        }),
-      );
-    });
-    request.on('error', reject);
-    request.end(body);
-  });
+function call(path: string, method = 'GET', body?: string): Promise<Answer> {
+  const fields = { authorization: GOOD_KEY, ...(body !== undefined && { 'content-type': 'text/plain' }) };
+  return ingress.ask(path, { method, fields, body });
 }
 
 /** Waits until a number has not changed for a while. */
@@ -448,11 +355,4 @@ async function standsStill(read: () => number): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
   return read();
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let waited = 0; !condition(); waited += 5) {
-    if (waited > 5000) throw new Error('not within 5 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

@@ -7,6 +7,7 @@ import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'n
 import { freePort, TestCertificates, testRuntime, type TestRuntime } from '@sallyport/testkit';
 import { canonicalRequest } from '@sallyport/proxy';
 import { isRefusal } from '@sallyport/contracts';
+import { until } from '../ingress-under-test';
 import type { Connection, Handle, Incoming, Outgoing } from './connection';
 import type { HttpListener } from './http';
 import { readListenersFile } from './listeners-file';
@@ -519,13 +520,6 @@ function firstLine(socket: Socket): Promise<string> {
 
 function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => (socket.destroyed ? resolve() : socket.on('close', () => resolve())));
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let waited = 0; !(await condition()); waited += 10) {
-    if (waited > 5_000) throw new Error('not within 5 s');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 // ---- frames by hand (RFC 9113 §4.1, RFC 7541 §6) --------------------------------------------------------------------

@@ -18,7 +18,7 @@ import {
 } from '@grpc/grpc-js';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { someRoute } from '@sallyport/testkit';
-import { GOOD_KEY, openTestDoor, until, type TestDoor } from '../test-door';
+import { GOOD_KEY, IngressUnderTest, someUpstream, until } from '../ingress-under-test';
 
 jest.setTimeout(30_000);
 
@@ -41,7 +41,7 @@ const service = {
 
 let upstream: Server;
 let upstreamPort: number;
-let door: TestDoor;
+let ingress: IngressUnderTest;
 let client: Client;
 let heard: { metadata: Metadata; cancelled: boolean; deadline: unknown }[];
 let unary: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => void;
@@ -85,18 +85,18 @@ beforeAll(async () => {
       error ? reject(error) : resolve(port),
     ),
   );
-  door = await openTestDoor();
+  ingress = await IngressUnderTest.start({ doors: { test: { http2: true } } });
   await serve();
 });
 afterAll(async () => {
-  await door.close();
+  await ingress.close();
   upstream.forceShutdown();
 });
 
 beforeEach(() => {
   heard = [];
-  door.runtime.trail.events.length = 0;
-  client = new Client(`127.0.0.1:${door.port}`, credentials.createInsecure());
+  ingress.runtime.trail.events.length = 0;
+  client = new Client(`127.0.0.1:${ingress.port}`, credentials.createInsecure());
   unary = ({ request }, done) => done(null, Buffer.concat([Buffer.from('re: '), request]));
   list = (call) => {
     for (const text of ['a', 'b', 'c']) call.write(Buffer.from(text));
@@ -117,8 +117,8 @@ describe('a call of gRPC', () => {
     const { metadata } = heard[0]!;
     expect([metadata.get('x-tag'), metadata.get('x-sallyport-subject')]).toEqual([['blue'], ['billing-bot']]);
     expect(metadata.get('authorization')).toEqual([]);
-    await until(() => door.records().length === 1);
-    expect(door.records()).toMatchObject([{ status: '200', outcome: 'ok', grpc_status: 0 }]);
+    await until(() => ingress.records().length === 1);
+    expect(ingress.records()).toMatchObject([{ status: '200', outcome: 'ok', grpc_status: 0 }]);
   });
 
   it('streams from the client', async () => {
@@ -163,15 +163,15 @@ describe('a call of gRPC', () => {
     unary = (_, done) => done({ code: status.FAILED_PRECONDITION, details: 'zu spät: 100 %' });
     const { error } = await ask();
     expect([error?.code, error?.details]).toEqual([status.FAILED_PRECONDITION, 'zu spät: 100 %']);
-    await until(() => door.records().length === 1);
-    expect(door.records()).toMatchObject([{ outcome: 'ok', grpc_status: 9 }]);
+    await until(() => ingress.records().length === 1);
+    expect(ingress.records()).toMatchObject([{ outcome: 'ok', grpc_status: 9 }]);
   });
 
   it('that its upstream cannot serve is an error of the upstream on record', async () => {
     unary = (_, done) => done({ code: status.UNAVAILABLE, details: 'gone fishing' });
     expect((await ask()).error?.code).toBe(status.UNAVAILABLE);
-    await until(() => door.records().length === 1);
-    expect(door.records()).toMatchObject([{ outcome: 'upstream_error', grpc_status: 14 }]);
+    await until(() => ingress.records().length === 1);
+    expect(ingress.records()).toMatchObject([{ outcome: 'upstream_error', grpc_status: 14 }]);
   });
 
   it('breaks off with a status when the upstream breaks off in the middle', async () => {
@@ -189,8 +189,8 @@ describe('a call of gRPC', () => {
     const { error } = await ask(Buffer.alloc(0), {}, begun + 400);
     expect(error?.code).toBe(status.DEADLINE_EXCEEDED);
     expect(Number(heard[0]!.deadline) - begun).toBeLessThanOrEqual(450);
-    await until(() => heard[0]!.cancelled && door.records().length === 1);
-    expect(['upstream_timeout', 'client_aborted']).toContain(door.records()[0]!['outcome']);
+    await until(() => heard[0]!.cancelled && ingress.records().length === 1);
+    expect(['upstream_timeout', 'client_aborted']).toContain(ingress.records()[0]!['outcome']);
   });
 
   it('that its caller gives up is cancelled upstream', async () => {
@@ -205,8 +205,8 @@ describe('a call of gRPC', () => {
     );
     await until(() => heard.length === 1);
     call.cancel();
-    await until(() => heard[0]!.cancelled && door.records().length === 1);
-    expect(door.records()).toMatchObject([{ outcome: 'client_aborted' }]);
+    await until(() => heard[0]!.cancelled && ingress.records().length === 1);
+    expect(ingress.records()).toMatchObject([{ outcome: 'client_aborted' }]);
   });
 
   it.each([
@@ -232,9 +232,9 @@ describe('a call of gRPC', () => {
   });
 
   it('has no status without an upstream that speaks HTTP/2, or any upstream', async () => {
-    await serve({}, { protocol: 'http1' });
+    await serve({}, 'http1');
     expect((await ask()).error?.code).toBe(status.UNAVAILABLE);
-    await serve({}, { url: 'http://127.0.0.1:1' });
+    await serve({}, 'http2', 1);
     expect((await ask()).error?.code).toBe(status.UNAVAILABLE);
     await serve();
   });
@@ -242,10 +242,9 @@ describe('a call of gRPC', () => {
 
 // ---- the bench ----------------------------------------------------------------------------------------------------
 
-async function serve(route: object = {}, more: object = {}): Promise<void> {
+async function serve(route: object = {}, protocol: 'http1' | 'http2' = 'http2', port = upstreamPort): Promise<void> {
   const match = { host: null, pathPrefix: '/orders.Orders', methods: ['POST'] };
-  const upstreamOf = { url: `http://127.0.0.1:${upstreamPort}`, protocol: 'http2' as const, ...more };
-  await door.publish([someRoute({ match, ...route })], upstreamOf);
+  await ingress.publish([someRoute({ match, ...route })], someUpstream(`http://127.0.0.1:${port}`, { protocol }));
 }
 
 function meta(more: Record<string, string> = {}): Metadata {

@@ -8,11 +8,11 @@ import {
 } from 'node:net';
 import { someRoute } from '@sallyport/testkit';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
-import { GOOD_KEY, openTestDoor, until, type TestDoor } from '../test-door';
+import { GOOD_KEY, IngressUnderTest, someUpstream, until } from '../ingress-under-test';
 
 jest.setTimeout(30_000);
 
-let door: TestDoor;
+let ingress: IngressUnderTest;
 let upstream: Server;
 let sockets: WebSocketServer;
 let raw: TcpServer;
@@ -50,13 +50,13 @@ afterAll(async () => {
 beforeEach(async () => {
   asked = [];
   onConnection = (socket) => socket.on('message', (data, binary) => socket.send(data, { binary }));
-  door = await openTestDoor();
-  url = `ws://127.0.0.1:${door.port}/orders/live`;
+  ingress = await IngressUnderTest.start({ doors: { test: { http2: true } } });
+  url = `ws://127.0.0.1:${ingress.port}/orders/live`;
   await serve();
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.terminate();
-  await door.close();
+  await ingress.close();
 });
 
 describe('a WebSocket', () => {
@@ -69,11 +69,11 @@ describe('a WebSocket', () => {
     }
     client.send(Buffer.from([1, 2, 3]));
     expect(await message(client)).toEqual(Buffer.from([1, 2, 3]));
-    expect(door.records()).toEqual([]);
+    expect(ingress.records()).toEqual([]);
     client.close(1000, 'done');
     expect(await closed(client)).toEqual([1000, 'done']);
-    await until(() => door.records().length === 1);
-    const [record] = door.records();
+    await until(() => ingress.records().length === 1);
+    const [record] = ingress.records();
     expect(record).toMatchObject({ status: '101', outcome: 'ok' });
     expect(Number(record!['bytes_in'])).toBeGreaterThan(200_000);
     expect(Number(record!['bytes_out'])).toBeGreaterThan(200_000);
@@ -94,7 +94,7 @@ describe('a WebSocket', () => {
   ])('is refused %s before the upstream hears of it', async (_, headers, status) => {
     expect(await refused(headers)).toBe(status);
     expect(asked).toEqual([]);
-    expect(door.records()).toMatchObject([{ outcome: 'refused' }]);
+    expect(ingress.records()).toMatchObject([{ outcome: 'refused' }]);
   });
 
   it('counts against the limit of its route', async () => {
@@ -106,14 +106,14 @@ describe('a WebSocket', () => {
   it('is not served on a route that does not say so, nor on pages of the gateway', async () => {
     await serve({ websocket: false });
     expect(await refused({ authorization: GOOD_KEY })).toBe(400);
-    expect(await refused({ authorization: GOOD_KEY }, `ws://127.0.0.1:${door.port}/problems`)).toBe(400);
+    expect(await refused({ authorization: GOOD_KEY }, `ws://127.0.0.1:${ingress.port}/problems`)).toBe(400);
   });
 
   it('gets the answer of an upstream that wants none', async () => {
     await serve({}, `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/elsewhere`);
     expect(await refused({ authorization: GOOD_KEY })).toBe(400);
-    await until(() => door.records().length === 1);
-    expect(door.records()).toMatchObject([{ outcome: 'ok', status: '400' }]);
+    await until(() => ingress.records().length === 1);
+    expect(ingress.records()).toMatchObject([{ outcome: 'ok', status: '400' }]);
   });
 
   it.each([
@@ -125,8 +125,8 @@ describe('a WebSocket', () => {
     const client = await open();
     act(client);
     expect((await closed(client))[0]).toBe(code);
-    await until(() => door.records().length === 1);
-    expect(door.records()[0]!['outcome']).toBe(code === 1009 ? 'refused' : 'upstream_error');
+    await until(() => ingress.records().length === 1);
+    expect(ingress.records()[0]!['outcome']).toBe(code === 1009 ? 'refused' : 'upstream_error');
   });
 
   it('ends after a while of silence, and both sides are told', async () => {
@@ -140,11 +140,11 @@ describe('a WebSocket', () => {
   it('is told to go when the gateway drains, and holds nothing up', async () => {
     const told = new Promise((resolve) => (onConnection = (socket) => socket.on('close', resolve)));
     const client = await open();
-    const closing = door.ingress.close();
+    const closing = ingress.running.close();
     expect(await closed(client)).toEqual([1001, 'the gateway is shutting down']);
     expect(await told).toBe(1001);
     await closing;
-    expect(door.records()).toMatchObject([{ status: '101', outcome: 'ok' }]);
+    expect(ingress.records()).toMatchObject([{ status: '101', outcome: 'ok' }]);
   });
 
   it('whose client vanishes is closed upstream, and the other way round', async () => {
@@ -153,8 +153,8 @@ describe('a WebSocket', () => {
     expect(await told).toBe(1001);
     onConnection = (socket) => setTimeout(() => socket.terminate(), 20);
     expect((await closed(await open()))[0]).toBe(1014);
-    await until(() => door.records().length === 2);
-    expect(door.records().map(({ outcome }) => outcome)).toEqual(['client_aborted', 'upstream_error']);
+    await until(() => ingress.records().length === 2);
+    expect(ingress.records().map(({ outcome }) => outcome)).toEqual(['client_aborted', 'upstream_error']);
   });
 
   it('does not gather what a side does not read', async () => {
@@ -221,8 +221,7 @@ describe('an upgrade that is none', () => {
         socket.write(answer);
       };
       await serve({}, `http://127.0.0.1:${(raw.address() as AddressInfo).port}`);
-      const { port } = door;
-      const socket = connect(port, '127.0.0.1');
+      const socket = connect(ingress.port, '127.0.0.1');
       socket.write(ask(...webSocket, key));
       let text = '';
       socket.on('data', (chunk: Buffer) => {
@@ -246,7 +245,7 @@ describe('an upgrade that is none', () => {
       agree = () => socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
     };
     await serve({}, `http://127.0.0.1:${(raw.address() as AddressInfo).port}`);
-    const socket = connect(door.port, '127.0.0.1');
+    const socket = connect(ingress.port, '127.0.0.1');
     socket.on('error', () => undefined);
     socket.resume();
     socket.write(ask(...webSocket, key));
@@ -270,7 +269,7 @@ function agreed(accept = '', more = ''): string {
 
 async function serve(more: object = {}, target?: string): Promise<void> {
   const here = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
-  await door.publish([someRoute({ websocket: true, ...more })], { url: target ?? here });
+  await ingress.publish([someRoute({ websocket: true, ...more })], someUpstream(target ?? here));
 }
 
 function open(more: { protocols?: string[]; headers?: object } = {}): Promise<WebSocket> {
@@ -306,7 +305,7 @@ function closed(client: WebSocket): Promise<[number, string]> {
 
 function say(bytes: string): Promise<string> {
   return new Promise((resolve) => {
-    const socket = connect(door.port, '127.0.0.1', () => socket.write(bytes));
+    const socket = connect(ingress.port, '127.0.0.1', () => socket.write(bytes));
     let text = '';
     socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
     socket.on('error', () => undefined);
