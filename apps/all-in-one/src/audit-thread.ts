@@ -1,6 +1,6 @@
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { join } from 'node:path';
-import { lendBus, type Bus, type Closable, type MetricsPage } from '@sallyport/platform';
+import { Asking, lendBus, type Bus, type Closable, type MetricsPage } from '@sallyport/platform';
 import type { AuditConfig } from '../../audit/src';
 
 /** What the thread is started with. */
@@ -18,9 +18,12 @@ export type FromAuditThread =
   | { readonly what: 'page'; readonly ask: number; readonly page: MetricsPage };
 
 export interface AuditThread extends Closable {
-  /** What the thread counts. */
-  page(): Promise<MetricsPage>;
+  /** What the thread counts; undefined when it does not say so within a second, because it is busy or has ended. */
+  page(): Promise<MetricsPage | undefined>;
 }
+
+/** Whoever reads the metrics is shown those of the other services in time. */
+const PAGE_MS = 1_000;
 
 /**
  * Runs the audit service in a thread of its own: taking records in costs as much as answering requests, and would make
@@ -36,13 +39,12 @@ export async function startAuditThread(config: AuditConfig, databaseUrl: string,
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const say = (message: ToAuditThread): void => worker.postMessage(message);
 
-  const pages = new Map<number, (page: MetricsPage) => void>();
-  let asks = 0;
+  const pages = new Asking<MetricsPage>();
   const started = new Promise<void>((resolve, reject) => {
     worker.on('message', (message: FromAuditThread) => {
       if (message.what === 'started') resolve();
       else if (message.what === 'failed') reject(new Error(message.message));
-      else pages.get(message.ask)?.(message.page);
+      else pages.answer(message.ask, message.page);
     });
     worker.once('exit', () => reject(new Error('the audit thread ended before it was ready')));
   });
@@ -52,15 +54,7 @@ export async function startAuditThread(config: AuditConfig, databaseUrl: string,
     throw error;
   });
   return {
-    page: () =>
-      new Promise((resolve) => {
-        const ask = ++asks;
-        pages.set(ask, (page) => {
-          pages.delete(ask);
-          resolve(page);
-        });
-        say({ what: 'page?', ask });
-      }),
+    page: () => pages.put((ask) => say({ what: 'page?', ask }), PAGE_MS),
     async close() {
       say({ what: 'end' });
       await ended;

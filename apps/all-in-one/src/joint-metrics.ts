@@ -8,10 +8,10 @@ export class JointMetrics implements Metrics {
   readonly histogram: Metrics['histogram'];
   readonly merges: Metrics['merges'];
 
-  /** @param other asked at every reading; undefined while the other thread is not there. */
+  /** @param other asked at every reading; undefined while the other thread is not there or does not answer. */
   constructor(
     private readonly own: Metrics,
-    private readonly other: () => Promise<MetricsPage> | undefined,
+    private readonly other: () => Promise<MetricsPage | undefined> | undefined,
   ) {
     this.counter = own.counter.bind(own);
     this.gauge = own.gauge.bind(own);

@@ -46,6 +46,7 @@ describe('the settings of a declared upstream', () => {
       },
       breaker: { probe: '2s' },
       limits: { requests: 5 },
+      adaptive: { most: 200 },
       retry: { attempts: 1, on: ['timeout'], attemptTimeout: '1s' },
       hedge: { after: '50ms' },
     });
@@ -56,6 +57,7 @@ describe('the settings of a declared upstream', () => {
       health: { active: { path: '/up', everyMs: 1_000, timeoutMs: 500, healthy: 2 }, ejection: { baseMs: 60_000 } },
       breaker: { probeMs: 2_000, consecutive: 5 },
       limits: { requests: 5, connections: 1_024 },
+      adaptive: { least: 4, most: 200, initial: 20, tolerance: 2 },
       retry: { attempts: 1, on: ['timeout'], attemptMs: 1_000 },
       hedge: { afterMs: 50, maxPercent: 5 },
     });
@@ -67,6 +69,7 @@ describe('the settings of a declared upstream', () => {
     ['a key from the environment', { tls: { certificate: '${file:/c.pem}', key: '${env:KEY}' } }],
     ['a certificate without its key', { tls: { certificate: '${file:/c.pem}' } }],
     ['a way to skip verification', { tls: { insecure: true } }],
+    ['an adaptive limit of which the least is more than the most', { adaptive: { least: 10, most: 5 } }],
     ['more than two retries', { retry: { attempts: 3 } }],
     ['a larger budget of retries', { retry: { budgetPercent: 21 } }],
     ['ejecting more than half', { health: { ejection: { maxPercent: 51 } } }],

@@ -16,7 +16,7 @@ type Declared = Exclude<UpstreamUse, string>;
 /** What a snapshot says of an upstream beside its targets and times. */
 export type UpstreamSettings = Pick<
   SnapshotUpstream,
-  'protocol' | 'tls' | 'balance' | 'health' | 'breaker' | 'limits' | 'retry' | 'hedge'
+  'protocol' | 'tls' | 'balance' | 'health' | 'breaker' | 'limits' | 'adaptive' | 'retry' | 'hedge'
 >;
 
 /**
@@ -24,7 +24,7 @@ export type UpstreamSettings = Pick<
  * ejection and retry are on unless they say `false`, so that a file that names targets only is well guarded.
  */
 export function upstreamSettings(declared: Declared): UpstreamSettings {
-  const { protocol, tls, balance, limits } = declared;
+  const { protocol, tls, balance, limits, adaptive } = declared;
   const health = healthOf(declared);
   const breakerSettings = breakerOf(declared.breaker);
   const retrySettings = retryOf(declared.retry);
@@ -35,6 +35,7 @@ export function upstreamSettings(declared: Declared): UpstreamSettings {
     ...(health && { health }),
     ...(breakerSettings && { breaker: breakerSettings }),
     ...(limits && { limits }),
+    ...(adaptive && { adaptive }),
     ...(retrySettings && { retry: retrySettings }),
     ...(declared.hedge && { hedge: hedgeOf(declared.hedge) }),
   };

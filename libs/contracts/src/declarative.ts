@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { routeLimits } from './route-limits';
 import {
   activeHealth,
+  adaptiveLimit,
   breaker,
   ejection,
   hedge,
@@ -130,6 +131,8 @@ const upstreamMembers = {
   /** Left out: on, with its defaults. */
   breaker: z.union([off, declaredBreaker]).optional(),
   limits: upstreamLimits.optional(),
+  /** Left out: off. */
+  adaptive: adaptiveLimit.optional(),
   /** Left out: on, with its defaults. */
   retry: z.union([off, declaredRetry]).optional(),
   /** Left out: off. */

@@ -133,6 +133,19 @@ export const upstreamLimits = z.strictObject({
 });
 export type UpstreamLimits = z.infer<typeof upstreamLimits>;
 
+/** Bounds the calls that wait for an answer of one target, per process, by how its answers slow down under them. */
+export const adaptiveLimit = z
+  .strictObject({
+    /** Never fewer, whatever is measured. */
+    least: z.int().min(1).max(65_535).default(4),
+    most: z.int().min(1).max(65_535).default(1_000),
+    initial: z.int().min(1).max(65_535).default(20),
+    /** How many times its best an answer may take before a target counts as congested. */
+    tolerance: z.number().min(1).max(10).default(2),
+  })
+  .refine(({ least, most }) => least <= most, { error: 'least is more than most' });
+export type AdaptiveSettings = z.infer<typeof adaptiveLimit>;
+
 export const retryReason = z.enum(['connect', 'broke', 'timeout', '429', '500', '502', '503', '504']);
 export type RetryReason = z.infer<typeof retryReason>;
 
@@ -177,6 +190,7 @@ export const snapshotUpstream = z.strictObject({
   health: z.strictObject({ active: activeHealth.optional(), ejection: ejection.optional() }).optional(),
   breaker: breaker.optional(),
   limits: upstreamLimits.optional(),
+  adaptive: adaptiveLimit.optional(),
   retry: retry.optional(),
   hedge: hedge.optional(),
 });

@@ -1,4 +1,3 @@
-export { AdaptiveLimit, nextLimit, type AdaptiveLimitOptions } from './adaptive-limit';
 export * from './limiter';
 export { LocalLimiter, type StandIn } from './local-limiter';
 export { MemorySource } from './memory-source';

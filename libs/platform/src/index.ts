@@ -1,6 +1,7 @@
 export * from './address';
 export * from './admin-token';
 export * from './admin/admin-app';
+export * from './asking';
 export * from './breaker';
 export * from './bus';
 export * from './config';

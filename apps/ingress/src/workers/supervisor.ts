@@ -1,5 +1,6 @@
 import {
   AlreadyReported,
+  Asking,
   exitCodes,
   MergedMetrics,
   type EndReason,
@@ -9,7 +10,6 @@ import {
 } from '@sallyport/platform';
 import type { Clock } from '@sallyport/contracts';
 import type { IngressFacts } from '../admin/status';
-import { Asking } from './asking';
 import type { FromWorker, ToWorker } from './messages';
 import { RespawnPace } from './respawn-pace';
 

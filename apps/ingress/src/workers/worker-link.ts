@@ -1,6 +1,5 @@
-import type { Closable, Life, Metrics, Readiness } from '@sallyport/platform';
+import { Asking, type Closable, type Life, type Metrics, type MetricsPage, type Readiness } from '@sallyport/platform';
 import type { IngressFacts } from '../admin/status';
-import { Asking } from './asking';
 import { STATE_EVERY_MS, type FromWorker, type ToWorker } from './messages';
 
 /** The channel to the supervisor, as far as a worker uses it. */
@@ -76,6 +75,6 @@ export class WorkerLink {
   }
 }
 
-async function pageOf(metrics: Metrics): Promise<{ text: string; merges: ReturnType<Metrics['merges']> }> {
+async function pageOf(metrics: Metrics): Promise<MetricsPage> {
   return { text: await metrics.exposition(), merges: metrics.merges() };
 }

@@ -41,7 +41,9 @@ const MAX_NAME_BYTES = 144;
 /**
  * Reads a JSON document (RFC 8259) whose value is an object, without building it, and notes where the values of some
  * of its members lie. It accepts exactly what `JSON.parse` accepts, but for documents that are not UTF-8 or are nested
- * deeper than {@link MAX_DEPTH}. One pass, no recursion, no allocation but for the names of top-level members.
+ * deeper than {@link MAX_DEPTH}. One pass, no recursion, no allocation but for the names of top-level members:
+ * a conversation of megabytes goes on byte for byte, which a reader that builds values (`readJson` of pipeline) or one that
+ * only judges (`JsonScanner` of waf) cannot do.
  *
  * @param names members to note. One that comes twice, or in another letter case, is an error: two readers of such a
  *   document would not agree on what it says.

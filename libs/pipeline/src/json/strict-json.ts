@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { SnapshotRoute } from '@sallyport/contracts';
 
 /** What a document may be made of before it is refused. */
 export interface JsonBounds {
@@ -10,7 +11,18 @@ export interface JsonBounds {
   readonly stringLength: number;
 }
 
-export const jsonBounds: JsonBounds = { depth: 64, members: 10_000, stringLength: 1024 * 1024 };
+const jsonBounds: JsonBounds = { depth: 64, members: 10_000, stringLength: 1024 * 1024 };
+
+/** The bounds of documents on a route: the same ones by which they are inspected there. */
+export function jsonBoundsOf({ limits }: Pick<SnapshotRoute, 'limits'>): JsonBounds {
+  if (!limits) return jsonBounds;
+  const { jsonDepth: depth, jsonKeys: members, jsonStringBytes: stringLength } = limits;
+  return {
+    depth: depth ?? jsonBounds.depth,
+    members: members ?? jsonBounds.members,
+    stringLength: stringLength ?? jsonBounds.stringLength,
+  };
+}
 
 /** Why a text is not a document, and the UTF-16 unit at which that was known. */
 export class JsonFault {
@@ -57,6 +69,10 @@ const exact: Shape<ExactJson, Map<string, ExactJson>> = {
 };
 
 /**
+ * For bodies that a policy looks into or writes again, and therefore builds. Inspection judges bodies that it must not
+ * hold (`JsonScanner` of waf), and models' bodies are cut in place, megabytes of them, around a few members (`scanObject`
+ * of ai): neither builds anything. One set of cases holds this reader and inspection to the same verdicts.
+ *
  * Reads a JSON text (RFC 8259) as values: UTF-8 without a byte order mark, no member twice (§4: readers differ on which
  * one counts), within bounds. Objects have no prototype.
  */

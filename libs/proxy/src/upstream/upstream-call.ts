@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { refuse, type Refusal, type RetryReason } from '@sallyport/contracts';
 import type { Forwarding, ForwardPhase, ForwardSink, UpstreamRequest } from '../forward';
 import type { RawFields } from '../raw-fields';
+import type { AdaptiveLimit } from './adaptive-limit';
 import { askedWait, backoff, reasonOfFailure } from './retry-rules';
 import type { UpstreamGroup } from './upstream-group';
 import type { UpstreamTarget } from './upstream-target';
@@ -251,6 +252,9 @@ class Attempt implements ForwardSink {
   running = true;
   /** When the last byte of the request went out. */
   private askedAt: number | undefined;
+  private answered = false;
+  /** Where it holds a place, from the last byte of the request to the head of the answer. */
+  private place: AdaptiveLimit | undefined;
   private forwarding: Forwarding | undefined;
   private aborted = false;
   /** Its answer is not wanted: the rest is read to have the connection free again. */
@@ -264,16 +268,13 @@ class Attempt implements ForwardSink {
     readonly n: number,
     private readonly startedAt: number,
     private readonly probe: boolean,
-  ) {
-    this.askedAt = startedAt;
-  }
+  ) {}
 
   send(request: UpstreamRequest): void {
     // A target is as quick as it answers a whole request; how long a caller takes to send one is its own affair.
-    if (request.body instanceof Readable) {
-      this.askedAt = undefined;
-      request.body.once('end', () => (this.askedAt = this.call.group.parts.clock.monotonic()));
-    }
+    if (request.body instanceof Readable)
+      request.body.once('end', () => this.asked(this.call.group.parts.clock.monotonic()));
+    else this.asked(this.startedAt);
     const forwarding = this.target.client.forward(request, this);
     this.forwarding = forwarding;
     if (this.aborted) forwarding.abort();
@@ -282,9 +283,12 @@ class Attempt implements ForwardSink {
   onHead(status: number, fields: RawFields): void {
     const { call } = this;
     const now = call.group.parts.clock.monotonic();
-    const { askedAt } = this;
-    const latency = askedAt === undefined ? undefined : now - askedAt;
-    call.group.observe(this.at, verdictOfStatus(status), latency, this.probe, now);
+    const verdict = verdictOfStatus(status);
+    const latency = this.askedAt === undefined ? undefined : now - this.askedAt;
+    this.answered = true;
+    // What fails does so quickly, and would pass for the best there is.
+    this.leavePlace(verdict === 'ok' ? latency : undefined);
+    call.group.observe(this.at, verdict, latency, this.probe, now);
     if (call.take(this, status, fields)) return call.owner.onHead(status, fields);
     this.unwanted = true;
     // Another answer is on its way: what is left of this one no longer counts as a call to wait for.
@@ -309,8 +313,8 @@ class Attempt implements ForwardSink {
 
   onFailure(refusal: Refusal, phase: ForwardPhase): void {
     if (this.unwanted) return;
-    this.settle();
     this.blame(refusal, phase);
+    this.settle();
     this.call.failed(this, refusal, phase);
   }
 
@@ -337,7 +341,20 @@ class Attempt implements ForwardSink {
     const now = group.parts.clock.monotonic();
     // A target that had to wait for the rest of a request and gave up is not to blame for a slow caller.
     const late = phase === 'request' && now - this.startedAt >= CALLER_LATE_MS && this.forwarding?.heldUp === true;
+    if (!late && refusal.code === 'UPSTREAM_TIMEOUT' && this.askedAt !== undefined) this.leavePlace(now - this.askedAt);
     group.observe(this.at, late ? 'none' : verdictOfFailure(refusal), undefined, this.probe, now);
+  }
+
+  private asked(now: number): void {
+    if (!this.running || this.answered) return;
+    this.askedAt = now;
+    this.place = this.call.group.states[this.at]!.adaptive;
+    this.place?.enter();
+  }
+
+  private leavePlace(milliseconds: number | undefined): void {
+    this.place?.leave(milliseconds);
+    this.place = undefined;
   }
 
   private cut(): void {
@@ -349,6 +366,7 @@ class Attempt implements ForwardSink {
   private settle(): void {
     if (!this.running) return;
     this.running = false;
+    this.leavePlace(undefined);
     this.call.group.states[this.at]!.load--;
   }
 }

@@ -409,6 +409,75 @@ describe('limits of a target', () => {
   });
 });
 
+describe('an adaptive limit of a target', () => {
+  const adaptive = { least: 2, most: 10, initial: 2 };
+  const placesOf = ({ group }: ReturnType<typeof setup>) => group.states[0]!.adaptive!.inFlight;
+
+  it('refuses what is beyond it at once, and has the place again when the answer begins', () => {
+    const made = setup({ adaptive }, 1);
+    const owners = [made.call(), made.call(), made.call()];
+    expect(owners.map(({ calls }) => calls)).toEqual([[], [], ['UPSTREAM_BUSY connect']]);
+    expect(owners[2]!.refusal!.retryAfterMs).toBe(1_000);
+    made.targets[0]!.open[0]!.sink.onHead(200, []);
+    expect([placesOf(made), made.call().calls]).toEqual([1, []]);
+    expect(placesOf(made)).toBe(2);
+  });
+
+  it('has every place again, whichever way a call ends', () => {
+    const made = setup({ adaptive: { ...adaptive, initial: 10 }, timeouts: { totalMs: 100 } }, 1);
+    const { group, targets, time, call } = made;
+    group.call(new Owner()).abort();
+    for (const end of [status(200), status(503), broke, unreachable]) {
+      call();
+      end(targets[0]!.open.at(-1)!.sink);
+    }
+    const body = new PassThrough();
+    group.call(new Owner(body)).abort();
+    call();
+    expect(placesOf(made)).toBe(1);
+    time.pass(100);
+    expect(placesOf(made)).toBe(0);
+  });
+
+  it('gives no place to a caller who is still sending', async () => {
+    const made = setup({ adaptive }, 1);
+    const body = new PassThrough();
+    const owner = made.call(new Owner(body));
+    expect([owner.calls, placesOf(made)]).toEqual([[], 0]);
+    body.end();
+    body.resume();
+    await new Promise((resolve) => body.once('end', resolve));
+    expect(placesOf(made)).toBe(1);
+  });
+
+  it('falls when the target becomes slower', () => {
+    const made = setup({ adaptive: { least: 2, most: 100, initial: 50 } }, 1);
+    const rounds = (ms: number): void => {
+      for (let round = 0; round < 20; round++) {
+        for (let n = 0; n < 50; n++) made.call();
+        made.time.pass(ms);
+        for (const { sink } of made.targets[0]!.open.splice(0)) status(200)(sink);
+      }
+    };
+    rounds(300);
+    const before = made.group.states[0]!.adaptive!.limit;
+    rounds(3_000);
+    expect(made.group.states[0]!.adaptive!.limit).toBeLessThan(before / 2);
+  });
+
+  it('goes on in the next revision, within its bounds', () => {
+    const made = setup({ adaptive }, 1);
+    made.call();
+    const settings = { ...made.settings, adaptive: { ...made.settings.adaptive!, most: 1, least: 1 } };
+    const next = new UpstreamGroup(settings, made.made, made.parts, made.group);
+    const owner = new Owner();
+    next.call(owner);
+    expect(owner.calls).toEqual(['UPSTREAM_BUSY connect']);
+    status(200)(made.targets[0]!.open[0]!.sink);
+    expect(next.available()).toBe(true);
+  });
+});
+
 describe('ejection in a group', () => {
   it('takes half of the targets out at most, although all fail', () => {
     const { targets, call, changes, time, group } = setup({ health: { ejection: {} } }, 3);

@@ -79,7 +79,7 @@ export class UpstreamGroup {
     previous?: UpstreamGroup,
   ) {
     this.id = settings.id;
-    this.states = adopt(targets, settings, previous);
+    this.states = adopt(targets, settings, parts, previous);
     this.picker = pickerOf(settings.balance, this.states);
     const { health, breaker, retry, hedge, timeouts } = settings;
     this.judged = this.states.flatMap(({ weight }, at) => (weight > 0 ? [at] : []));
@@ -102,6 +102,7 @@ export class UpstreamGroup {
       !retry &&
       !hedge &&
       !settings.limits &&
+      !settings.adaptive &&
       timeouts.totalMs === undefined &&
       !isLoadWanted(settings);
     if (health?.active) this.prober = new HealthProber(this, health.active);
@@ -137,7 +138,7 @@ export class UpstreamGroup {
   /** Whether a call could go out now. */
   available(): boolean {
     const now = this.parts.clock.monotonic();
-    return this.states.some((state) => !this.isOut(state, now) && state.load < this.mostCalls);
+    return this.states.some((state) => !this.isOut(state, now) && this.hasRoom(state));
   }
 
   /**
@@ -159,7 +160,7 @@ export class UpstreamGroup {
     if (this.detector && now >= this.nextSweep) this.sweep(now);
     if (!this.impaired && !tried) {
       const at = this.picker.pick(undefined, key);
-      if (at >= 0 && this.states[at]!.load < this.mostCalls) return at;
+      if (at >= 0 && this.hasRoom(this.states[at]!)) return at;
     }
     return this.chooseAmongTheRest(key, tried, now);
   }
@@ -235,7 +236,7 @@ export class UpstreamGroup {
     for (let at = 0; at < states.length; at++) {
       const left = this.isOut(states[at]!, now);
       impaired ||= left || (states[at]!.breaker?.open ?? false);
-      out[at] = left || states[at]!.load >= this.mostCalls || tried?.[at] ? 1 : 0;
+      out[at] = left || !this.hasRoom(states[at]!) || tried?.[at] ? 1 : 0;
     }
     this.impaired = impaired;
     const at = this.picker.pick(out, key);
@@ -249,11 +250,15 @@ export class UpstreamGroup {
   private chooseFromTheUnhealthy(key: string, now: number): number | Refusal {
     const { states, out } = this;
     for (let at = 0; at < states.length; at++) {
-      const { check, breaker, load } = states[at]!;
-      out[at] = check && !check.healthy && breaker?.admits(now) !== false && load < this.mostCalls ? 0 : 1;
+      const { check, breaker } = states[at]!;
+      out[at] = check && !check.healthy && breaker?.admits(now) !== false && this.hasRoom(states[at]!) ? 0 : 1;
     }
     const at = this.picker.pick(out, key);
     return at >= 0 ? at : this.refusal(now);
+  }
+
+  private hasRoom({ load, adaptive }: TargetState): boolean {
+    return load < this.mostCalls && (adaptive === undefined || adaptive.hasRoom);
   }
 
   private isOut({ check, outlier, breaker }: TargetState, now: number): boolean {
@@ -267,7 +272,7 @@ export class UpstreamGroup {
   private refusal(now: number): Refusal {
     const taking = this.states.filter(({ weight }) => weight > 0);
     if (taking.length === 0) return noTarget();
-    if (taking.some((state) => state.load >= this.mostCalls && !this.isOut(state, now)))
+    if (taking.some((state) => !this.hasRoom(state) && !this.isOut(state, now)))
       return refuse('UPSTREAM_BUSY', {}, { reason: 'every target has as many calls as it may', retryAfterMs: 1_000 });
     const waits = taking.flatMap(({ breaker }) => (breaker?.open ? [breaker.wait(now)] : []));
     const retryAfterMs = Math.max(1_000, Math.min(...waits, 30_000));
@@ -300,13 +305,14 @@ function isLoadWanted({ balance }: SnapshotUpstream): boolean {
 function adopt(
   targets: readonly UpstreamTarget[],
   settings: SnapshotUpstream,
+  parts: GroupParts,
   previous: UpstreamGroup | undefined,
 ): TargetState[] {
   const known = [...(previous?.states ?? [])];
   return targets.map((target) => {
     const at = known.findIndex(({ target: { url } }) => url === target.url);
     const state = at < 0 ? new TargetState(target) : known.splice(at, 1)[0]!;
-    state.use(target, settings);
+    state.use(target, settings, parts);
     return state;
   });
 }

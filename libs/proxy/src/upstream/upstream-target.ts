@@ -1,5 +1,6 @@
 import type { SnapshotUpstream } from '@sallyport/contracts';
 import type { UpstreamClient } from '../forward';
+import { AdaptiveLimit, type AdaptiveLimitParts } from './adaptive-limit';
 import { Breaker } from './breaker';
 import { HealthCheck } from './health-check';
 import { OutlierRecord } from './outlier';
@@ -28,6 +29,8 @@ export class TargetState implements Balanced {
   breaker: Breaker | undefined;
   outlier: OutlierRecord | undefined;
   check: HealthCheck | undefined;
+  /** Bounds the calls whose answers have not begun. */
+  adaptive: AdaptiveLimit | undefined;
 
   constructor(public target: UpstreamTarget) {}
 
@@ -40,11 +43,14 @@ export class TargetState implements Balanced {
   }
 
   /** Takes the settings of an upstream over, and keeps what is known. */
-  use(target: UpstreamTarget, { breaker, health }: SnapshotUpstream): void {
+  use(target: UpstreamTarget, { breaker, health, adaptive }: SnapshotUpstream, parts: AdaptiveLimitParts): void {
     this.target = target;
     if (!breaker) this.breaker = undefined;
     else if (this.breaker) this.breaker.use(breaker);
     else this.breaker = new Breaker(breaker);
+    if (!adaptive) this.adaptive = undefined;
+    else if (this.adaptive) this.adaptive.use(adaptive);
+    else this.adaptive = new AdaptiveLimit(adaptive, parts);
     this.outlier = health?.ejection && (this.outlier ?? new OutlierRecord(health.ejection.windowMs));
     this.check = health?.active && (this.check ?? new HealthCheck());
   }

@@ -103,6 +103,9 @@ const SIMPLE_ESCAPES: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'));
  * Judges a JSON document (RFC 8259) as its bytes arrive, in time linear in them and in memory that does not grow with
  * them: nothing is parsed, so that a document made to exhaust a parser is refused before there is one. Text must be
  * UTF-8 without a byte order mark, and nothing may follow the document.
+ *
+ * It is the only reader that needs no whole body; pipeline builds documents (`readJson`), ai finds places in one
+ * (`scanObject`), both from a body that is held already.
  */
 export class JsonScanner {
   private state: State = State.value;

@@ -13,7 +13,7 @@ import {
   NotTransformable,
   pointerText,
 } from '../../json/operations';
-import { JsonFault, readExactJson, writeExactJson, type ExactJson } from '../../json/strict-json';
+import { JsonFault, jsonBoundsOf, readExactJson, writeExactJson, type ExactJson } from '../../json/strict-json';
 import { definePolicy, pass, type PolicyInput } from '../../policy';
 import { templateText } from '../../text-template';
 
@@ -96,7 +96,7 @@ function impossible(reason: string): Refusal {
 
 /** @returns undefined where the body may pass as it is */
 function documentOf(
-  { request }: PolicyInput,
+  { request, exchange }: PolicyInput,
   body: Buffer,
   { convert, otherTypes }: Config,
 ): { value: ExactJson } | Refusal | undefined {
@@ -116,7 +116,7 @@ function documentOf(
       ? { value: documentOfForm(form) }
       : refuse('REQUEST_MALFORMED', { reason: 'the form has an escape that cannot be read' });
   }
-  const read = readExactJson(body);
+  const read = readExactJson(body, jsonBoundsOf(exchange.route));
   return read instanceof JsonFault
     ? refuse('REQUEST_MALFORMED', { reason: `the body ${read.what}, at ${read.at}` })
     : read;

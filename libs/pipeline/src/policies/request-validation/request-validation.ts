@@ -3,7 +3,7 @@ import { refuse, type Refusal, type RequestHead, type Violation } from '@sallypo
 import { parseMediaType, type MediaType } from '@sallyport/proxy';
 import { isFormType, isJsonType } from '@sallyport/waf';
 import { wholeBodyBytes } from '../../config-values';
-import { JsonFault, readJson } from '../../json/strict-json';
+import { JsonFault, jsonBoundsOf, readJson } from '../../json/strict-json';
 import { readPointer, writePointer } from '../../json/pointer';
 import { dialectOf, SchemaDocument, type Validator } from '../../json-schema/schema-document';
 import { SchemaError } from '../../json-schema/schema-compiler';
@@ -96,8 +96,8 @@ export const requestValidation = definePolicy({
         mode: 'whole',
         maxBytes: given.maxBodyBytes,
         wants: ({ exchange }) => exchange.kept(owner) !== undefined,
-        run: ({ request, exchange }, body, _draft, done) => {
-          done(checkBody(request, body, exchange.kept(owner) as BodyContent));
+        run: (input, body, _draft, done) => {
+          done(checkBody(input, body, input.exchange.kept(owner) as BodyContent));
         },
       },
     };
@@ -295,9 +295,8 @@ function isText(essence: string): boolean {
   return isJsonType(essence) || isFormType(essence) || essence.startsWith('text/');
 }
 
-function checkBody(request: RequestHead, body: Buffer, { validate, shape }: BodyContent): Refusal | undefined {
-  const essence = request.mediaType ?? '';
-  const value = valueOfBody(essence, body, shape);
+function checkBody(input: PolicyInput, body: Buffer, { validate, shape }: BodyContent): Refusal | undefined {
+  const value = valueOfBody(input, body, shape);
   if (!value) return pass;
   if ('refused' in value) return value;
   const violations = validate?.(value.value);
@@ -306,12 +305,13 @@ function checkBody(request: RequestHead, body: Buffer, { validate, shape }: Body
 
 /** @returns undefined for media types whose content is not looked into. */
 function valueOfBody(
-  essence: string,
+  { request, exchange }: PolicyInput,
   body: Buffer,
   shape: TextShape,
 ): { readonly value: unknown } | Refusal | undefined {
+  const essence = request.mediaType ?? '';
   if (isJsonType(essence)) {
-    const read = readJson(body);
+    const read = readJson(body, jsonBoundsOf(exchange.route));
     return read instanceof JsonFault
       ? refuse('REQUEST_MALFORMED', { reason: `the body ${read.what}, at ${read.at}` })
       : read;

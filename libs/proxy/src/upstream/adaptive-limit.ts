@@ -1,15 +1,10 @@
-import type { Clock } from '@sallyport/contracts';
+import type { AdaptiveSettings, Clock } from '@sallyport/contracts';
 
-export interface AdaptiveLimitOptions {
+/** What the limit works with. */
+export interface AdaptiveLimitParts {
   readonly clock: Pick<Clock, 'monotonic'>;
   /** A number from 0 up to 1; spreads the moments at which the baseline is measured anew. */
   readonly random: () => number;
-  /** Never fewer than this may be under way, whatever is measured. */
-  readonly least: number;
-  readonly most: number;
-  readonly initial: number;
-  /** How much slower than its best something may be before it counts as congested. */
-  readonly tolerance?: number;
 }
 
 /** Measurements of one window; with fewer the limit stays as it is. */
@@ -17,8 +12,6 @@ const WINDOW_SAMPLES = 20;
 const WINDOW_MS = 250;
 /** How long a baseline is believed; half of it is chance, so that many processes do not forget theirs at once. */
 const BASELINE_MS = 30_000;
-/** A window in which everything takes longer than it does at best by a hair is no congestion. */
-const DEFAULT_TOLERANCE = 2;
 /** How fast the limit may fall in one window: a single bad one is not the end. */
 const STEEPEST = 0.5;
 /** How fast a baseline rises that was never met again, in one window. */
@@ -38,12 +31,16 @@ export function nextLimit(
   limit: number,
   baseline: number,
   current: number,
-  { least, most, tolerance = DEFAULT_TOLERANCE }: Pick<AdaptiveLimitOptions, 'least' | 'most' | 'tolerance'>,
+  { least, most, tolerance }: AdaptiveSettings,
 ): number {
   const gradient = Math.max(STEEPEST, Math.min(1, (tolerance * baseline) / Math.max(current, Number.MIN_VALUE)));
   const aim = limit * gradient + Math.sqrt(limit);
   const next = limit * (1 - SMOOTHING) + aim * SMOOTHING;
-  return Math.max(least, Math.min(most, next));
+  return within({ least, most }, next);
+}
+
+function within({ least, most }: Pick<AdaptiveSettings, 'least' | 'most'>, limit: number): number {
+  return Math.max(least, Math.min(most, limit));
 }
 
 /**
@@ -60,9 +57,18 @@ export class AdaptiveLimit {
   private baseline = Number.POSITIVE_INFINITY;
   private baselineUntil = 0;
 
-  constructor(private readonly options: AdaptiveLimitOptions) {
-    this.allowed = options.initial;
-    this.windowEnds = options.clock.monotonic() + WINDOW_MS;
+  constructor(
+    private settings: AdaptiveSettings,
+    private readonly parts: AdaptiveLimitParts,
+  ) {
+    this.allowed = within(settings, settings.initial);
+    this.windowEnds = parts.clock.monotonic() + WINDOW_MS;
+  }
+
+  /** Takes other settings over; what was measured stays. */
+  use(settings: AdaptiveSettings): void {
+    this.settings = settings;
+    this.allowed = within(settings, this.allowed);
   }
 
   get limit(): number {
@@ -73,16 +79,15 @@ export class AdaptiveLimit {
     return this.under;
   }
 
-  /**
-   * Takes a place.
-   * @param share of the limit that this one may fill up: less than 1 keeps room for what is more important.
-   * @returns false when there is none; then nothing has changed.
-   */
-  enter(share = 1): boolean {
-    if (this.under >= Math.max(1, Math.floor(this.allowed * share))) return false;
+  /** Whether one more may be under way. */
+  get hasRoom(): boolean {
+    return this.under < this.limit;
+  }
+
+  /** Takes a place: there is room, or it is too late to turn this one away. */
+  enter(): void {
     this.under++;
     if (this.under > this.peak) this.peak = this.under;
-    return true;
   }
 
   /**
@@ -92,7 +97,7 @@ export class AdaptiveLimit {
   leave(milliseconds: number | undefined): void {
     this.under--;
     if (milliseconds !== undefined) this.samples.push(milliseconds);
-    const now = this.options.clock.monotonic();
+    const now = this.parts.clock.monotonic();
     if (now >= this.windowEnds) this.turn(now);
   }
 
@@ -107,18 +112,18 @@ export class AdaptiveLimit {
     if (current < this.baseline) this.remember(current, now);
     else if (now >= this.baselineUntil) this.measureAnew(current, now, inUse);
     // A limit that nobody comes near is not what makes things slow, and must not grow: it would not be there when needed.
-    if (inUse) this.allowed = nextLimit(this.allowed, this.baseline, current, this.options);
+    if (inUse) this.allowed = nextLimit(this.allowed, this.baseline, current, this.settings);
   }
 
   /** What is measured under pressure is the pressure, so it waits for room; at the bottom, where none will come, it drifts. */
   private measureAnew(current: number, now: number, inUse: boolean): void {
     if (!inUse) this.remember(current, now);
-    else if (this.allowed <= 2 * this.options.least) this.baseline = Math.min(current, this.baseline * DRIFT);
+    else if (this.allowed <= 2 * this.settings.least) this.baseline = Math.min(current, this.baseline * DRIFT);
   }
 
   private remember(current: number, now: number): void {
     this.baseline = current;
-    this.baselineUntil = now + BASELINE_MS * (0.5 + this.options.random());
+    this.baselineUntil = now + BASELINE_MS * (0.5 + this.parts.random());
   }
 }
 

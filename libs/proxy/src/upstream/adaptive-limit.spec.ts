@@ -1,7 +1,8 @@
+import { adaptiveLimit } from '@sallyport/contracts';
 import fc from 'fast-check';
 import { AdaptiveLimit, nextLimit } from './adaptive-limit';
 
-const bounds = { least: 4, most: 1_000 };
+const bounds = adaptiveLimit.parse({ least: 4, most: 1_000 });
 
 describe('the next limit', () => {
   const numbers = {
@@ -53,14 +54,19 @@ describe('the next limit', () => {
 describe('an adaptive limit', () => {
   let now: number;
   const make = (initial = 20) =>
-    new AdaptiveLimit({ clock: { monotonic: () => now }, random: () => 0.5, ...bounds, initial });
+    new AdaptiveLimit({ ...bounds, initial }, { clock: { monotonic: () => now }, random: () => 0.5 });
+  const enters = (limit: AdaptiveLimit): boolean => {
+    const { hasRoom } = limit;
+    if (hasRoom) limit.enter();
+    return hasRoom;
+  };
   beforeEach(() => (now = 0));
 
   /** A server with `capacity` places that takes `ms`, and longer in proportion once more is under way. */
   const run = (limit: AdaptiveLimit, capacity: number, ms: number, windows: number, offered = 1_000) => {
     for (let window = 0; window < windows; window++) {
       let under = 0;
-      while (under < offered && limit.enter()) under++;
+      while (under < offered && enters(limit)) under++;
       now += 250;
       const took = ms * Math.max(1, under / capacity);
       for (let at = 0; at < under; at++) limit.leave(took);
@@ -107,14 +113,20 @@ describe('an adaptive limit', () => {
     expect(limit.limit).toBeGreaterThan(50);
   });
 
-  it('keeps room for what is more important', () => {
+  it('counts what came too late to be turned away, and has room again when that is below the limit', () => {
     const limit = make(10);
-    for (let at = 0; at < 8; at++) expect(limit.enter(0.8)).toBe(true);
-    expect(limit.enter(0.8)).toBe(false);
-    expect(limit.enter(1)).toBe(true);
-    expect(limit.enter(1)).toBe(true);
-    expect(limit.enter(1)).toBe(false);
-    expect(limit.inFlight).toBe(10);
+    for (let at = 0; at < 12; at++) limit.enter();
+    expect([limit.inFlight, limit.hasRoom]).toEqual([12, false]);
+    for (let at = 0; at < 3; at++) limit.leave(undefined);
+    expect(limit.hasRoom).toBe(true);
+  });
+
+  it('keeps within other bounds as soon as it has them', () => {
+    const limit = make(100);
+    limit.use({ ...bounds, most: 50 });
+    expect(limit.limit).toBe(50);
+    limit.use({ ...bounds, least: 60 });
+    expect(limit.limit).toBe(60);
   });
 
   it('never lets in more than its limit, and forgets nobody, in any order of comings and goings', () => {
@@ -128,7 +140,7 @@ describe('an adaptive limit', () => {
         let under = 0;
         for (const step of all) {
           if (step === 'enter') {
-            if (limit.enter()) under++;
+            if (enters(limit)) under++;
             expect(under).toBeLessThanOrEqual(bounds.most);
           } else if (under > 0) {
             now += step / 100;

@@ -1,4 +1,4 @@
-/** Questions that are under way: each is answered once, or given up. */
+/** Questions to another process or thread that are under way: each is answered once, or given up. */
 export class Asking<Answer> {
   private readonly open = new Map<number, (answer: Answer | undefined) => void>();
   private last = 0;
