@@ -1,0 +1,32 @@
+import { base64Digit } from './base64-digits';
+import { ByteOutput } from './byte-output';
+import type { Transformation } from './transformation';
+
+const PAD = 0x3d;
+
+/**
+ * `t:base64DecodeExt`: forgiving, as PHP reads Base64. What is no digit is passed over, an unfinished group counts.
+ * The whole is empty where padding, or the end, follows the first digit of a group, which makes no byte.
+ */
+export const base64DecodeExt: Transformation = {
+  name: 'base64DecodeExt',
+  trigger: undefined,
+  apply: (value) => {
+    const output = new ByteOutput(value.length);
+    let bits = 0;
+    let count = 0;
+    for (let at = 0; at < value.length; at++) {
+      const byte = value.charCodeAt(at);
+      if (byte === PAD && count % 4 === 1 && value.charCodeAt(at + 1) !== PAD) return '';
+      const digit = base64Digit(byte);
+      if (digit < 0) continue;
+      bits = ((bits << 6) | digit) & 0xffffff;
+      count++;
+      if (count % 4 === 1 && at === value.length - 1) return '';
+      if (count % 4 === 2) output.push(bits >> 4);
+      else if (count % 4 === 3) output.push(bits >> 2);
+      else if (count % 4 === 0) output.push(bits);
+    }
+    return output.textUnlessSame(value);
+  },
+};

@@ -1,0 +1,14 @@
+import type { Bytes, ByteSet } from '../bytes';
+
+/** A transformation of SecLang, `t:name`. */
+export interface Transformation {
+  /** As the reference manual spells it; rules may spell it in any letter case. */
+  readonly name: string;
+  /** A value without any of these bytes stays as it is; undefined where any value may change. */
+  readonly trigger: ByteSet | undefined;
+  /**
+   * Linear in the value, and never throws: what cannot be decoded stays as far as it cannot.
+   * @returns the very same string where nothing changed.
+   */
+  apply(value: Bytes): Bytes;
+}
