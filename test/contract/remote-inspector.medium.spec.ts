@@ -1,7 +1,12 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { wafV1 } from '@sallyport/contracts';
 import type { Inspection, InspectionAnswer, Inspector } from '@sallyport/waf';
-import { describeInspector, headUnderTest } from '../../libs/waf/src/inspector.suite';
+import {
+  answerUnderTest,
+  describeInspector,
+  headUnderTest,
+  inspectionUnderTest,
+} from '../../libs/waf/src/inspector.suite';
 import { isSilence, type Silence } from '../../apps/ingress/src/consult/consult';
 import { RemoteInspector } from '../../apps/ingress/src/consult/remote-inspector';
 import { DecideModule } from '../../apps/waf/src/decide/decide.module';
@@ -17,6 +22,7 @@ async function reach(engine: Inspector, budget = patient) {
   await connected(remote);
   const inspector: Inspector = {
     open: (head, answer) => remote.open(head, (outcome) => answer(answered(outcome))),
+    malformed: (request, answer) => remote.malformed(request, (outcome) => answer(answered(outcome))),
   };
   const close = async (): Promise<void> => {
     await remote.close();
@@ -57,7 +63,7 @@ describe('an exchange on a Decide stream', () => {
     tenant: 'default',
     requestId: 'req_1',
   };
-  const passed: InspectionAnswer = { point: 'request-head', verdict: 'pass', hits: [], enough: false };
+  const passed = answerUnderTest();
 
   /** An engine that notes what reaches it and answers the head only. */
   class Notes implements Inspector {
@@ -66,11 +72,12 @@ describe('an exchange on a Decide stream', () => {
     open(_: unknown, answer: (answer: InspectionAnswer) => void): Inspection {
       answer(passed);
       return {
+        ...inspectionUnderTest,
         body: (chunk) => this.chunks.push(Buffer.from(chunk)) > 0,
-        bodyEnd: () => {},
         close: (outcome) => void this.outcomes.push(outcome),
       };
     }
+    malformed(): void {}
   }
 
   const until = async (condition: () => boolean): Promise<void> => {
@@ -155,8 +162,9 @@ describe('an exchange on a Decide stream', () => {
     const slow: Inspector = {
       open: (_, give) => {
         answer = give;
-        return { body: () => false, bodyEnd: () => {}, close: () => {} };
+        return { ...inspectionUnderTest, body: () => false };
       },
+      malformed: () => undefined,
     };
     const server = await serve(DecideModule.over(slow, new OpenStreams()), services);
     const remote = new RemoteInspector({ target: server.target, runtime: consultRuntime(), budget: patient });

@@ -96,6 +96,7 @@ function compileRoute(route: EffectiveRoute, configuration: Configuration): Snap
     ...(route.websocket && { websocket: true }),
     ...(route.limits && { limits: route.limits }),
     ...(route.priority && { priority: route.priority }),
+    ...(route.waf && { waf: route.waf }),
   };
 }
 

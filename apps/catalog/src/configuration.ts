@@ -1,14 +1,16 @@
-import type {
-  DeclaredAccount,
-  DeclaredConsumer,
-  DeclaredModel,
-  DeclaredPolicy,
-  DeclaredRoute,
-  DeclaredTrustEntry,
-  DeclaredUpstream,
-  RouteLimits,
-  UpstreamUse,
-  VersionSpec,
+import {
+  mergeWafSettings,
+  type DeclaredAccount,
+  type DeclaredConsumer,
+  type DeclaredModel,
+  type DeclaredPolicy,
+  type DeclaredRoute,
+  type DeclaredTrustEntry,
+  type DeclaredUpstream,
+  type RouteLimits,
+  type UpstreamUse,
+  type VersionSpec,
+  type WafSettings,
 } from '@sallyport/contracts';
 import type { Life } from './lifecycle';
 
@@ -69,6 +71,7 @@ export interface EffectiveRoute extends Required<
   readonly policies: VersionSpec['policies'];
   readonly limits: RouteLimits | undefined;
   readonly priority: DeclaredRoute['priority'];
+  readonly waf: WafSettings | undefined;
   /** JSON Pointer of the route in its version; empty when the version is its only route. */
   readonly pointer: string;
 }
@@ -97,6 +100,7 @@ export function routesOf(entry: VersionEntry): EffectiveRoute[] {
     policies: route.policies ?? spec.policies,
     limits: route.limits && spec.limits ? { ...spec.limits, ...route.limits } : (route.limits ?? spec.limits),
     priority: route.priority ?? spec.priority,
+    waf: mergeWafSettings(spec.waf, route.waf),
     pointer: spec.routes.length > 0 ? `/routes/${index}` : '',
   }));
 }

@@ -1,5 +1,5 @@
 import type { Counter, CounterSeries, Metrics } from '@sallyport/platform';
-import type { Inspection, InspectionAnswer, InspectionHead, Inspector } from '@sallyport/waf';
+import type { Inspection, InspectionAnswer, InspectionHead, Inspector, MalformedRequest } from '@sallyport/waf';
 
 /** An inspector whose answers and hits are counted, whoever asks it. */
 export class CountedInspector implements Inspector {
@@ -21,9 +21,20 @@ export class CountedInspector implements Inspector {
 
   open(head: InspectionHead, answer: (answer: InspectionAnswer) => void): Inspection {
     return this.inspector.open(head, (given) => {
-      this.decisions[given.verdict].add();
-      for (const { rule } of given.hits) this.hits.add(1, { rule: String(rule) });
+      this.count(given);
       answer(given);
     });
+  }
+
+  malformed(request: MalformedRequest, answer: (answer: InspectionAnswer) => void): void {
+    this.inspector.malformed(request, (given) => {
+      this.count(given);
+      answer(given);
+    });
+  }
+
+  private count({ verdict, hits }: InspectionAnswer): void {
+    this.decisions[verdict].add();
+    for (const { rule } of hits) this.hits.add(1, { rule: String(rule) });
   }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { buckets, refusalFromWire, requestHeadToWire, systemClock, wafV1 } from '@sallyport/contracts';
 import { createEmbeddedBus, createLogger, createMetrics, type Runtime } from '@sallyport/platform';
-import type { Hit, InspectionAnswer, Inspector } from '@sallyport/waf';
+import type { Hit, InspectionAnswer, Inspector, MalformedRequest, ResponseHead } from '@sallyport/waf';
 import { describeInspector, headUnderTest } from '../../../libs/waf/src/inspector.suite';
 import { Agent, request } from 'undici';
 import { readWafConfig } from './config';
@@ -39,7 +39,19 @@ async function start() {
   };
 }
 
-const pointNames: Readonly<Record<number, InspectionAnswer['point']>> = { 1: 'request-head', 2: 'request-body' };
+const pointNames: Readonly<Record<number, InspectionAnswer['point']>> = {
+  1: 'request-head',
+  2: 'request-body',
+  3: 'response-head',
+  4: 'response-body',
+  5: 'malformed',
+};
+const extentNames: Readonly<Record<number, InspectionAnswer['inspected']['extent']>> = {
+  1: 'full',
+  2: 'partial',
+  3: 'skipped',
+  4: 'exhausted',
+};
 const verdictNames: Readonly<Record<number, InspectionAnswer['verdict']>> = { 1: 'pass', 2: 'refuse', 3: 'flag' };
 
 /** The plainest client of a Decide stream: no batches, no deadlines, no reconnect. */
@@ -74,11 +86,27 @@ class StreamInspector implements Inspector {
         return !over;
       },
       bodyEnd: () => ask({ $case: 'bodyEnd', value: {} }),
+      response: ({ status, version, fields }: ResponseHead) => {
+        const raw = fields.map(({ name, value }) => ({ name, value: Buffer.from(value, 'latin1') }));
+        ask({ $case: 'responseHead', value: { status, version, fields: raw } });
+      },
+      responseBody: (chunk: Uint8Array) => {
+        ask({ $case: 'responseBody', value: Buffer.from(chunk) });
+        return true;
+      },
+      responseEnd: () => ask({ $case: 'responseEnd', value: {} }),
       close: (outcome: string) => {
         this.waiting.delete(exchange);
         ask({ $case: 'close', value: { outcome } });
       },
     };
+  }
+
+  malformed(request: MalformedRequest, answer: (answer: InspectionAnswer) => void): void {
+    const exchange = ++this.last;
+    this.waiting.set(exchange, answer);
+    const value = { ...request, packet: Buffer.from(request.packet) };
+    this.stream.write({ asks: [{ exchange, step: { $case: 'malformed', value } }] });
   }
 
   close(): Promise<void> {
@@ -88,9 +116,21 @@ class StreamInspector implements Inspector {
   }
 }
 
-function readAnswer({ point, verdict, refused, hits, enough }: wafV1.Answer): InspectionAnswer {
-  const refusal = refused && { refusal: refusalFromWire(refused) };
-  return { point: pointNames[point]!, verdict: verdictNames[verdict]!, ...refusal, hits: hits as Hit[], enough };
+function readAnswer({ point, verdict, refused, hits, inspected, ...rest }: wafV1.Answer): InspectionAnswer {
+  return {
+    point: pointNames[point]!,
+    verdict: verdictNames[verdict]!,
+    ...(refused && { refusal: refusalFromWire(refused) }),
+    hits: hits as Hit[],
+    enough: rest.enough,
+    inspected: {
+      extent: extentNames[inspected!.extent]!,
+      bytes: Number(inspected!.bytes),
+      why: inspected!.why || undefined,
+    },
+    ruleset: rest.ruleset,
+    cpuMicros: rest.cpuMicros,
+  };
 }
 
 describeInspector('waf service', async () => {

@@ -19,6 +19,7 @@ import {
   upstreamProtocol,
   upstreamTls,
 } from './snapshot';
+import { wafSettings } from './waf-settings';
 
 /**
  * The declarative document: what a configuration file says, what `export` gives back, and what the admin API calls its
@@ -185,6 +186,8 @@ const declaredRoute = z.strictObject({
   /** Member by member over those of the version. */
   limits: routeLimits.optional(),
   priority: routePriority.optional(),
+  /** Member by member over that of the version; exclusions of both count. */
+  waf: wafSettings.optional(),
 });
 export type DeclaredRoute = z.infer<typeof declaredRoute>;
 
@@ -208,6 +211,8 @@ const versionMembers = {
   limits: routeLimits.optional(),
   /** `low` is turned away first when the gateway is busy, `high` last; left out: normal. */
   priority: routePriority.optional(),
+  /** How requests and answers are inspected; left out: inspected by the rules in force, which block. */
+  waf: wafSettings.optional(),
   /** Left out: one route, `all`, for everything below the path. */
   routes: distinct(declaredRoute, 2000, (route) => route.name).default([]),
 };

@@ -25,6 +25,7 @@ export * from './semconv';
 export * from './snapshot';
 export * from './subjects';
 export * from './variables';
+export * from './waf-settings';
 export * from './wire';
 export * as aiV1 from './gen/sallyport/ai/v1/ai';
 export * as auditV1 from './gen/sallyport/audit/v1/audit';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { routeLimits } from './route-limits';
+import { wafSettings } from './waf-settings';
 
 /**
  * The configuration every process runs on: one immutable document per revision, compiled by the catalog and read as
@@ -274,6 +275,8 @@ export const snapshotRoute = z.strictObject({
   limits: routeLimits.optional(),
   /** Who is turned away first when the gateway is busy; left out: normal. */
   priority: routePriority.optional(),
+  /** How its requests and answers are inspected; left out: with the defaults. */
+  waf: wafSettings.optional(),
 });
 export type SnapshotRoute = z.infer<typeof snapshotRoute>;
 

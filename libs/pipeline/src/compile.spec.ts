@@ -7,11 +7,26 @@ import { servicesWithoutMemory } from './policy-services';
 
 describe('compiling a route', () => {
   it('inspects every route that does not say otherwise, and denies when nobody can inspect', () => {
-    expect(compileRoute(someRoute()).inspection).toEqual({ plan: 'structural:block', onFailure: 'deny' });
+    expect(compileRoute(someRoute()).inspection).toEqual({
+      plan: 'structural:block',
+      onFailure: 'deny',
+      response: undefined,
+    });
   });
 
   it('lets an internal route pass uninspected when nobody can inspect, flagged', () => {
     expect(compileRoute(someRoute({ class: 'internal' })).inspection?.onFailure).toBe('allow_flagged');
+  });
+
+  it('takes inspection from the route, and from a waf policy what it says otherwise', () => {
+    const waf = { profile: 'json-api' as const, response: { inspect: true }, on_failure: 'allow_flagged' as const };
+    expect(compileRoute(someRoute({ waf })).inspection).toEqual({
+      plan: 'json-api:block:{"response":{"inspect":true}}',
+      onFailure: 'allow_flagged',
+      response: { blocks: true, holdBytes: 16_384 },
+    });
+    const policies = [{ policy: 'waf', config: { mode: 'detect' } }];
+    expect(compileRoute(someRoute({ waf, policies })).inspection?.response).toMatchObject({ blocks: false });
   });
 
   it('switches inspection off only where a waf policy says so', () => {

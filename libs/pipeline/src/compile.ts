@@ -1,14 +1,13 @@
 import {
   canonicalJson,
+  mergeWafSettings,
   type PolicyInstance,
   type Principal,
-  type RouteLimits,
   type RoutePriority,
   type SnapshotRoute,
 } from '@sallyport/contracts';
 import type { Charge } from '@sallyport/limits';
 import type { UpstreamTimeouts } from '@sallyport/proxy';
-import { planWithin } from '@sallyport/waf';
 import { inspectionOf } from './policies/waf/waf';
 import { policies } from './policies/registry';
 import type { InspectStep, Policy, PolicyHooks, PolicyInput, PolicyServices } from './policy';
@@ -185,11 +184,6 @@ export function compileRoute(
 
 type Make = (policy: Policy, instance: PolicyInstance, route: SnapshotRoute, pointer: string) => PolicyHooks;
 
-/** An inspection keeps the limits that its route has of its own. */
-function within(step: InspectStep | undefined, limits: RouteLimits | undefined): InspectStep | undefined {
-  return step && limits ? { ...step, plan: planWithin(step.plan, limits) } : step;
-}
-
 /** Inspection is on unless a policy says otherwise. */
 function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make): CompiledRoute {
   const all = route.policies.map((instance, index) => {
@@ -201,14 +195,14 @@ function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make)
       const run = hooks[hook];
       return run === undefined || run === null ? [] : [{ at, id, run: run }];
     });
-  const said = all.findLast(({ hooks }) => hooks.inspection !== undefined)?.hooks.inspection;
+  const said = all.findLast(({ hooks }) => hooks.inspection)?.hooks.inspection;
   const { deprecatedAt, sunsetAt } = route.lifecycle;
   return Object.freeze({
     route,
     admit: steps('admit'),
     authorised: steps('authorised'),
     charges: steps('charges'),
-    inspection: within((said === undefined ? inspectionOf({}, route.class) : said) ?? undefined, route.limits),
+    inspection: inspectionOf(mergeWafSettings(route.waf, said) ?? {}, route),
     shape: steps('shape'),
     requestBody: steps('requestBody'),
     intercept: steps('intercept'),

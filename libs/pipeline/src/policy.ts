@@ -8,11 +8,12 @@ import type {
   RoutePriority,
   SnapshotRoute,
   SnapshotUpstream,
+  WafSettings,
 } from '@sallyport/contracts';
 import type { Timers } from '@sallyport/ai';
 import type { Charge, Spending } from '@sallyport/limits';
 import type { RawFields, UpstreamTimeouts } from '@sallyport/proxy';
-import type { PlanId } from '@sallyport/waf';
+import type { PlanId, ResponseInspection } from '@sallyport/waf';
 import type { AnswerDraft, RequestDraft } from './draft';
 import type { SharedStore } from './shared-store';
 
@@ -78,6 +79,8 @@ export type Done<Value = Verdict> = (value: Value) => void;
 export interface InspectStep {
   readonly plan: PlanId;
   readonly onFailure: 'deny' | 'allow_flagged';
+  /** Undefined: its answers are not looked at, and nobody is asked about them. */
+  readonly response: ResponseInspection | undefined;
 }
 
 /** Receives a body piece by piece. Nothing is called after `end` or `close`. */
@@ -162,8 +165,8 @@ export interface PolicyHooks {
   readonly authorised?: (input: PolicyInput, done: Done) => void;
   /** Names what is to be counted; the limiter is asked once for all charges of a request. */
   readonly charges?: (input: PolicyInput) => Charge | readonly Charge[] | undefined;
-  /** The last one of a route holds; null switches inspection off. */
-  readonly inspection?: InspectStep | null;
+  /** Over what the route says of its inspection; the last one of a route holds. */
+  readonly inspection?: WafSettings;
   /** Edits the head of what goes upstream; runs before the body is read. */
   readonly shape?: (input: PolicyInput, draft: RequestDraft) => Pass | Refusal;
   readonly requestBody?: WholeRequestBody | StreamedRequestBody;

@@ -1,7 +1,6 @@
 import { Engine } from './engine';
 import type { InspectionAnswer } from './inspector';
 import { describeInspector, headUnderTest, type RequestUnderTest } from './inspector.suite';
-import { compilePlan, planId, planIds, planWithin } from './plan';
 import { rules } from './rules/registry';
 
 describeInspector('engine', async (engine) => ({ inspector: engine, close: async () => undefined }));
@@ -141,31 +140,7 @@ describe('rules over bodies', () => {
     expect(answersOf(post('application/json'))[1]).toMatchObject({ verdict: 'pass' }));
 });
 
-describe('plans and rules', () => {
-  it('has one plan for each profile and mode, and off', () => {
-    expect(planIds).toEqual(['off', 'structural:detect', 'structural:block', 'llm:detect', 'llm:block']);
-    expect(planId('llm', 'off')).toBe('off');
-    for (const id of planIds) expect(compilePlan(id).id).toBe(id);
-  });
-
-  it('carries the limits of a route in the id of its plan', () => {
-    const id = planWithin('structural:block', { jsonDepth: 3, multipartParts: 2, bodyBytes: 5 });
-    expect(id).toBe('structural:block:depth=3,parts=2');
-    expect(compilePlan(id)).toMatchObject({
-      mode: 'block',
-      limits: { json: { depth: 3, keys: 10_000 }, multipart: { parts: 2 } },
-    });
-    expect(compilePlan(id)).toBe(compilePlan(id));
-    expect(planWithin('llm:detect', { bodyBytes: 5 })).toBe('llm:detect');
-    for (const unknown of [
-      'structural:block:height=3',
-      'structural:block:depth=-1',
-      'off:depth=3',
-      'structural:block:',
-    ])
-      expect(compilePlan(unknown).limits).toEqual(compilePlan('structural:block').limits);
-  });
-
+describe('rules', () => {
   it('numbers each rule once, in our own range, and explains it', () => {
     const ids = rules.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);

@@ -3,9 +3,18 @@ import { splitArguments } from './arguments';
 import { FormCounter } from './bodies/form-counter';
 import { JsonScanner } from './bodies/json-scanner';
 import { boundaryOf, MultipartScanner, type MultipartFault } from './bodies/multipart-scanner';
-import type { Hit, Inspection, InspectionAnswer, InspectionHead, Inspector } from './inspector';
+import type {
+  Hit,
+  Inspected,
+  Inspection,
+  InspectionAnswer,
+  InspectionHead,
+  Inspector,
+  MalformedRequest,
+} from './inspector';
 import { isFormType, isJsonType } from './media-type';
-import { compilePlan, type Plan, type ProfileLimits } from './plan';
+import { compilePlan, excludesRule, type Plan } from './plan';
+import type { ProfileLimits } from './profile';
 import { hitOf, type Finding, type HeadView, type RuleCard } from './rule';
 import { judgeForm, judgeJson, judgeMultipart } from './rules/bodies';
 import { headRules } from './rules/registry';
@@ -29,13 +38,24 @@ export class Engine implements Inspector {
     answer(reply);
     return inspection;
   }
+
+  malformed({ packet }: MalformedRequest, answer: Answer): void {
+    const inspected: Inspected = { extent: 'skipped', bytes: packet.length, why: 'no-rules' };
+    answer({ point: 'malformed', verdict: 'pass', hits: [], enough: true, inspected, ruleset: RULESET, cpuMicros: 0 });
+  }
 }
+
+/** Name of the rules that are always there. */
+const RULESET = 'built-in';
+const ALL: Inspected = Object.freeze({ extent: 'full', bytes: 0, why: undefined });
+const OFF: Inspected = Object.freeze({ extent: 'skipped', bytes: 0, why: 'off' });
 
 /** In `block` the first finding decides and ends the work; in `detect` all of them are recorded. */
 function judgeHead(head: RequestHead, plan: Plan): Found[] {
   const view: HeadView = { head, queryArguments: splitArguments(head.query), limits: plan.limits };
   const found: Found[] = [];
   for (const rule of headRules) {
+    if (plan.exclusions.some((exclusion) => excludesRule(exclusion, rule.id, []))) continue;
     const finding = rule.inspect(view);
     if (!finding) continue;
     found.push([rule, finding]);
@@ -50,12 +70,13 @@ function answerTo(
   found: readonly Found[],
   seenEnough: boolean,
 ): InspectionAnswer {
-  const hits: Hit[] = found.map(([rule, finding]) => hitOf(rule, finding));
+  const hits: Hit[] = found.map(([rule, finding]) => hitOf(rule, finding, point === 'request-head' ? 1 : 2));
   const [first] = found;
-  if (!first) return { point, verdict: 'pass', hits, enough: seenEnough };
-  if (mode === 'detect') return { point, verdict: 'flag', hits, enough: seenEnough };
+  const common = { point, hits, inspected: mode === 'off' ? OFF : ALL, ruleset: RULESET, cpuMicros: 0 };
+  if (!first) return { ...common, verdict: 'pass', enough: seenEnough };
+  if (mode === 'detect') return { ...common, verdict: 'flag', enough: seenEnough };
   const refusal = { ...first[1].refusal, reason: `rule ${first[0].id}: ${first[0].message}` };
-  return { point, verdict: 'refuse', refusal: Object.freeze(refusal), hits, enough: true };
+  return { ...common, verdict: 'refuse', refusal: Object.freeze(refusal), enough: true };
 }
 
 /** Follows a body; tells what is wrong as soon as it knows. */
@@ -114,6 +135,18 @@ class EngineInspection implements Inspection {
 
   bodyEnd(): void {
     if (!this.over) this.conclude(this.scan?.end());
+  }
+
+  response(): void {
+    if (this.plan.response.inspect) this.answer(answerTo('response-head', this.plan, [], false));
+  }
+
+  responseBody(): boolean {
+    return false;
+  }
+
+  responseEnd(): void {
+    if (this.plan.response.inspect) this.answer(answerTo('response-body', this.plan, [], true));
   }
 
   close(): void {

@@ -35,6 +35,30 @@ export function headUnderTest(request: RequestUnderTest = {}): RequestHead {
   };
 }
 
+/** An inspection that wants everything and says nothing. */
+export const inspectionUnderTest: Inspection = {
+  body: () => true,
+  bodyEnd: () => undefined,
+  response: () => undefined,
+  responseBody: () => true,
+  responseEnd: () => undefined,
+  close: () => undefined,
+};
+
+/** What is said at one point, for tests of what happens then. */
+export function answerUnderTest(answer: Partial<InspectionAnswer> = {}): InspectionAnswer {
+  return {
+    point: 'request-head',
+    verdict: 'pass',
+    hits: [],
+    enough: false,
+    inspected: { extent: 'full', bytes: 0, why: undefined },
+    ruleset: 'built-in',
+    cpuMicros: 0,
+    ...answer,
+  };
+}
+
 /** One inspection with what was answered so far. */
 class Asked {
   readonly answers: InspectionAnswer[] = [];
@@ -83,17 +107,17 @@ export function describeInspector(
 
     it('passes an ordinary request with one answer', async () => {
       const asked = ask({ query: 'page=2&sort=name' });
-      expect(await asked.answer(1)).toEqual({ point: 'request-head', verdict: 'pass', hits: [], enough: true });
+      expect(await asked.answer(1)).toMatchObject({ point: 'request-head', verdict: 'pass', hits: [], enough: true });
       asked.inspection.close('forwarded');
       expect(asked.answers).toHaveLength(1);
     });
 
     it('answers head and body of a request in this order', async () => {
       const asked = ask(json);
-      expect(await asked.answer(1)).toEqual({ point: 'request-head', verdict: 'pass', hits: [], enough: false });
+      expect(await asked.answer(1)).toMatchObject({ point: 'request-head', verdict: 'pass', hits: [], enough: false });
       asked.send('{"item":', '"käse"', '}');
       asked.inspection.bodyEnd();
-      expect(await asked.answer(2)).toEqual({ point: 'request-body', verdict: 'pass', hits: [], enough: true });
+      expect(await asked.answer(2)).toMatchObject({ point: 'request-body', verdict: 'pass', hits: [], enough: true });
       asked.inspection.close('forwarded');
     });
 
@@ -101,9 +125,10 @@ export function describeInspector(
       const asked = ask({ ...json, ...attack });
       const answer = await asked.answer(1);
       expect(answer).toMatchObject({ verdict: 'refuse', refusal: { code: 'WAF_BLOCKED' }, enough: true });
-      expect(answer.hits).toEqual([
+      expect(answer.hits).toMatchObject([
         {
           rule: 7702002,
+          phase: 1,
           severity: 'critical',
           message: 'Argument climbs to a parent folder',
           variable: 'ARGS:file',
@@ -164,7 +189,7 @@ export function describeInspector(
     it('wants no more of a body it cannot read, and lets it go on', async () => {
       const asked = ask({ method: 'PUT', mediaType: 'image/png' });
       asked.send('PNG');
-      expect(await asked.answer(2)).toEqual({ point: 'request-body', verdict: 'pass', hits: [], enough: true });
+      expect(await asked.answer(2)).toMatchObject({ point: 'request-body', verdict: 'pass', hits: [], enough: true });
       expect(asked.inspection.body(Buffer.from('more'))).toBe(false);
       asked.inspection.close('forwarded');
     });
@@ -178,6 +203,77 @@ export function describeInspector(
       });
       expect(await asked.answer(1)).toMatchObject({ hits: [{ rule: 7705001, data: 'a/b\\x09\\xe9' }] });
       asked.inspection.close('refused');
+    });
+
+    const seesAnswers = 'structural:block:{"response":{"inspect":true}}';
+
+    it('answers head and body of the answer where the plan has it inspected', async () => {
+      const asked = ask({}, seesAnswers);
+      await asked.answer(1);
+      asked.inspection.response({
+        status: 200,
+        fields: [{ name: 'content-type', value: 'text/plain' }],
+        version: '1.1',
+      });
+      expect(await asked.answer(2)).toMatchObject({ point: 'response-head', verdict: 'pass', hits: [] });
+      asked.inspection.responseBody(Buffer.from('all is well'));
+      asked.inspection.responseEnd();
+      expect(await asked.answer(3)).toMatchObject({ point: 'response-body', verdict: 'pass', hits: [] });
+      asked.inspection.close('ok');
+      expect(asked.answers).toHaveLength(3);
+    });
+
+    it('answers all four points of a request with a body, in their order', async () => {
+      const asked = ask(json, seesAnswers);
+      await asked.answer(1);
+      asked.send('{}');
+      asked.inspection.bodyEnd();
+      await asked.answer(2);
+      asked.inspection.response({ status: 204, fields: [], version: '1.1' });
+      await asked.answer(3);
+      asked.inspection.responseEnd();
+      await asked.answer(4);
+      expect(asked.answers.map(({ point }) => point)).toEqual([
+        'request-head',
+        'request-body',
+        'response-head',
+        'response-body',
+      ]);
+      asked.inspection.close('ok');
+    });
+
+    it('says which rules ran, and how much of it they saw', async () => {
+      const asked = ask();
+      const { ruleset, inspected } = await asked.answer(1);
+      expect(ruleset).toMatch(/^[a-z0-9][a-z0-9._-]*$/);
+      expect(inspected.extent).toBe('full');
+      const off = ask({}, 'off');
+      expect((await off.answer(1)).inspected).toMatchObject({ extent: 'skipped', why: 'off' });
+    });
+
+    it('keeps a rule off a route that excludes it', async () => {
+      const plan = 'structural:block:{"exclude":[{"reason":"names of files","rule":"7702000-7702999"}]}';
+      expect(await ask(attack, plan).answer(1)).toMatchObject({ verdict: 'pass', hits: [] });
+    });
+
+    it('answers bytes that are no request once', async () => {
+      const answers: InspectionAnswer[] = [];
+      await new Promise<void>((resolve) =>
+        inspector.malformed(
+          {
+            packet: Buffer.from('GET / HTTP/9.9\r\n\r\n'),
+            plan: 'structural:block',
+            tenant: 'default',
+            requestId: 'req_1',
+            clientAddress: '192.0.2.7',
+          },
+          (answer) => {
+            answers.push(answer);
+            resolve();
+          },
+        ),
+      );
+      expect(answers).toMatchObject([{ point: 'malformed' }]);
     });
 
     it('says nothing after it was closed', async () => {

@@ -1,123 +1,186 @@
-import type { RouteLimits } from '@sallyport/contracts';
-import type { JsonLimits } from './bodies/json-scanner';
-import type { MultipartLimits } from './bodies/multipart-scanner';
-import type { PlanId } from './inspector';
+import {
+  canonicalJson,
+  parseByteSize,
+  wafSettings,
+  type Json,
+  type RouteLimits,
+  type WafExclusion,
+  type WafMode,
+  type WafProfile,
+  type WafSettings,
+} from '@sallyport/contracts';
+import type { PlanId, ResponseInspection } from './inspector';
+import { profiles, type ProfileLimits } from './profile';
 
-const MIB = 1024 * 1024;
-
-/** What a kind of request may be made of. */
-export interface ProfileLimits {
-  readonly fields: number;
-  /** Bytes of one field value. */
-  readonly fieldBytes: number;
-  readonly queryArguments: number;
-  /** Bytes of the name of one argument, decoded. */
-  readonly argumentNameBytes: number;
-  readonly formArguments: number;
-  readonly json: JsonLimits;
-  readonly multipart: MultipartLimits;
+/** Takes rules off a part of a request, ready to be applied to a rule set. */
+export interface Exclusion {
+  /** Ids from the first to the last; undefined where a tag says which rules are meant. */
+  readonly rules: { readonly from: number; readonly to: number } | undefined;
+  readonly tag: string | undefined;
+  /** `ARGS:json.query`; undefined: the rule is off as a whole. */
+  readonly target: string | undefined;
+  /** Milliseconds since the epoch; undefined: it stays. */
+  readonly expires: number | undefined;
+  readonly reason: string;
 }
-
-const structural: ProfileLimits = {
-  fields: 100,
-  fieldBytes: 8 * 1024,
-  queryArguments: 1_000,
-  argumentNameBytes: 256,
-  formArguments: 1_000,
-  json: { depth: 64, keys: 10_000, stringBytes: MIB },
-  multipart: { parts: 128, headerBytes: 8 * 1024, fileNameBytes: 255 },
-};
-
-/** Kinds of requests, as data. */
-export const profiles = {
-  structural,
-  /** Content of messages, pictures among it, is one string that may be as long as the body of a model route. */
-  llm: { ...structural, json: { ...structural.json, stringBytes: 10 * MIB, uniqueNames: true } },
-} as const satisfies Record<string, ProfileLimits>;
-
-export type ProfileName = keyof typeof profiles;
-/** `block` refuses what a rule finds, `detect` records it and lets it pass. */
-export type Mode = 'off' | 'detect' | 'block';
 
 /** How one route is inspected. */
 export interface Plan {
   readonly id: PlanId;
-  readonly mode: Mode;
+  readonly mode: WafMode;
+  readonly profile: WafProfile;
   readonly limits: ProfileLimits;
+  /** Undefined: the rule set that is in force. */
+  readonly ruleset: string | undefined;
+  readonly paranoia: { readonly detect: number; readonly block: number };
+  readonly threshold: { readonly inbound: number; readonly outbound: number };
+  readonly body: { readonly inspectBytes: number; readonly over: 'reject' | 'partial'; readonly strict: boolean };
+  readonly response: { readonly inspect: boolean; readonly holdBytes: number; readonly types: readonly string[] };
+  /** Those of the profile, then those of the route. */
+  readonly exclusions: readonly Exclusion[];
 }
 
-const OFF: Plan = Object.freeze({ id: 'off', mode: 'off', limits: structural });
-
-/** Limits of a route that an inspection keeps, with the short names they go by in the id of a plan. */
+/** Limits of a route that an inspection keeps. */
 const carried = [
-  ['depth', 'jsonDepth'],
-  ['keys', 'jsonKeys'],
-  ['string', 'jsonStringBytes'],
-  ['parts', 'multipartParts'],
-  ['head', 'multipartHeaderBytes'],
-  ['file', 'multipartFileNameBytes'],
-] as const satisfies readonly (readonly [string, keyof RouteLimits])[];
+  'jsonDepth',
+  'jsonKeys',
+  'jsonStringBytes',
+  'multipartParts',
+  'multipartHeaderBytes',
+  'multipartFileNameBytes',
+] as const satisfies readonly (keyof RouteLimits)[];
 
-/** The id that the snapshot's routes carry: `off`, or profile and mode as in `structural:block`. */
-export function planId(profile: ProfileName, mode: Mode): PlanId {
-  return mode === 'off' ? OFF.id : `${profile}:${mode}`;
+type CarriedLimits = Pick<RouteLimits, (typeof carried)[number]>;
+
+/** What a plan says beside its profile and its mode. */
+type Rest = Omit<WafSettings, 'profile' | 'mode' | 'on_failure'> & { readonly limits?: CarriedLimits };
+
+const DEFAULTS = {
+  paranoia: { detect: 1, block: 1 },
+  threshold: { inbound: 5, outbound: 4 },
+  holdBytes: 16 * 1024,
+} as const;
+
+/**
+ * @param limits those of the route, of which an inspection keeps some
+ * @returns the text that the plan goes by between processes; the same settings have the same text.
+ */
+export function planId(settings: WafSettings, limits?: RouteLimits): PlanId {
+  const { profile = 'structural', mode = 'block', on_failure: _, ...rest } = settings;
+  if (mode === 'off') return 'off';
+  const own = Object.fromEntries(
+    carried.flatMap((name) => (limits?.[name] === undefined ? [] : [[name, limits[name]]])),
+  );
+  const text = canonicalJson({
+    ...(rest as Record<string, Json>),
+    ...(Object.keys(own).length > 0 && { limits: own as Json }),
+  });
+  return text === '{}' ? `${profile}:${mode}` : `${profile}:${mode}:${text}`;
 }
 
-/** @returns the id of the same plan with the limits of a route, as in `structural:block:depth=8,keys=100`. */
-export function planWithin(plan: PlanId, limits: RouteLimits | undefined): PlanId {
-  if (!limits || plan === OFF.id) return plan;
-  const own = carried.flatMap(([name, member]) => (limits[member] === undefined ? [] : [`${name}=${limits[member]}`]));
-  return own.length === 0 ? plan : `${plan}:${own.join(',')}`;
-}
+/** Plans are as many as routes differ, and no caller can make more; one that goes unused goes with the others. */
+const plans = new Map<PlanId, Plan>();
+const MAX_PLANS = 10_000;
+const MAX_TEXT = 256 * 1024;
 
-const plans: ReadonlyMap<PlanId, Plan> = new Map([
-  [OFF.id, OFF],
-  ...(Object.keys(profiles) as ProfileName[]).flatMap((profile) =>
-    (['detect', 'block'] as const).map((mode): [PlanId, Plan] => {
-      const id = planId(profile, mode);
-      return [id, Object.freeze({ id, mode, limits: profiles[profile] })];
-    }),
-  ),
-]);
+const OFF: Plan = planOf('off', 'structural', 'off', {});
+/** The plan every other is measured by: one this process cannot read is inspected no less than this. */
+const strictestPlan: Plan = planOf('structural:block', 'structural', 'block', {});
 
-/** Ids of all plans there are. */
-export const planIds: readonly PlanId[] = [...plans.keys()];
-
-/** The plan every other is measured by: an id this process does not know yet is inspected no less than this. */
-const strictestPlan: Plan = plans.get('structural:block')!;
-
-/** @returns the plan of an id; an unknown one comes from a newer catalog and is never a reason to skip inspection. */
+/** @returns the plan of an id; one that cannot be read comes from a newer catalog and is never a reason to skip inspection. */
 export function compilePlan(id: PlanId): Plan {
-  return plans.get(id) ?? ownPlan(id);
-}
-
-/** Plans with limits of a route; there are as many as routes differ, and no caller can make more. */
-const ownPlans = new Map<PlanId, Plan>();
-const MAX_OWN_PLANS = 10_000;
-
-function ownPlan(id: PlanId): Plan {
-  const known = ownPlans.get(id);
+  const known = plans.get(id);
   if (known) return known;
-  const plan = readOwnPlan(id) ?? strictestPlan;
-  if (ownPlans.size >= MAX_OWN_PLANS) ownPlans.clear();
-  ownPlans.set(id, plan);
+  const plan = id === strictestPlan.id ? strictestPlan : (readPlan(id) ?? strictestPlan);
+  if (plans.size >= MAX_PLANS) plans.clear();
+  plans.set(id, plan);
   return plan;
 }
 
-function readOwnPlan(id: PlanId): Plan | undefined {
-  const at = id.lastIndexOf(':');
-  const base = plans.get(id.slice(0, at));
-  if (!base || base.mode === 'off') return undefined;
-  const own: { [Member in (typeof carried)[number][1]]?: number } = {};
-  for (const part of id.slice(at + 1).split(',')) {
-    const [name, value = ''] = part.split('=');
-    const member = carried.find(([short]) => short === name)?.[1];
-    if (!member || !/^\d{1,10}$/.test(value)) return undefined;
-    own[member] = Number(value);
+/** Ids of the plans that say nothing of their own. */
+export const planIds: readonly PlanId[] = [
+  OFF.id,
+  ...(Object.keys(profiles) as WafProfile[]).flatMap((profile) => [`${profile}:detect`, `${profile}:block`]),
+];
+
+/** @returns how answers are inspected by a plan; undefined: not at all. */
+export function responseInspection(id: PlanId): ResponseInspection | undefined {
+  const { mode, response } = compilePlan(id);
+  if (mode === 'off' || !response.inspect) return undefined;
+  return { blocks: mode === 'block', holdBytes: response.holdBytes };
+}
+
+/** Whether an exclusion means a rule as a whole, whatever it looks at. */
+export function excludesRule({ rules, tag, target }: Exclusion, id: number, tags: readonly string[]): boolean {
+  if (target !== undefined) return false;
+  if (rules) return rules.from <= id && id <= rules.to;
+  return tag !== undefined && tags.includes(tag);
+}
+
+function readPlan(id: PlanId): Plan | undefined {
+  if (id === OFF.id) return OFF;
+  if (id.length > MAX_TEXT) return undefined;
+  const [, profile = '', mode = '', text = '{}'] = /^([a-z-]+):(detect|block)(?::(\{.*\}))?$/s.exec(id) ?? [];
+  if (!Object.hasOwn(profiles, profile)) return undefined;
+  try {
+    const { limits, ...rest } = JSON.parse(text) as Rest;
+    const settings = wafSettings.safeParse(rest);
+    if (!settings.success) return undefined;
+    return planOf(id, profile as WafProfile, mode as WafMode, { ...settings.data, ...(limits && { limits }) });
+  } catch {
+    return undefined;
   }
-  const { json, multipart } = base.limits;
-  const limits: ProfileLimits = {
-    ...base.limits,
+}
+
+function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Plan {
+  const { limits, inspectBytes, over, exclusions } = profiles[profile];
+  const { paranoia = {}, threshold = {}, body = {}, response = {}, exclude = [] } = rest;
+  const block = paranoia.block ?? DEFAULTS.paranoia.block;
+  return Object.freeze({
+    id,
+    mode,
+    profile,
+    limits: withinLimits(limits, rest.limits),
+    ruleset: rest.ruleset,
+    // What refuses is also seen.
+    paranoia: { block, detect: Math.max(block, paranoia.detect ?? DEFAULTS.paranoia.detect) },
+    threshold: { ...DEFAULTS.threshold, ...threshold },
+    body: {
+      inspectBytes: parseByteSize(body.inspect ?? inspectBytes),
+      over: body.over ?? (mode === 'block' ? over : 'partial'),
+      strict: body.strict ?? mode === 'block',
+    },
+    response: {
+      inspect: response.inspect ?? false,
+      holdBytes: parseByteSize(response.hold ?? DEFAULTS.holdBytes),
+      types: response.types ?? [],
+    },
+    exclusions: [...exclusions, ...exclude].map(exclusionOf),
+  });
+}
+
+function exclusionOf({ rule, tag, target, expires, reason }: WafExclusion): Exclusion {
+  return { rules: rule === undefined ? undefined : rangeOf(rule), tag, target, expires: endOf(expires), reason };
+}
+
+function rangeOf(rule: number | string): { from: number; to: number } {
+  const [from, to = from] = String(rule).split('-').map(Number);
+  return { from: from!, to: to! };
+}
+
+const DAY_MS = 86_400_000;
+
+/** An exclusion that ends with a day holds until that day is over, everywhere the same: UTC. */
+function endOf(expires: string | undefined): number | undefined {
+  if (expires === undefined) return undefined;
+  return expires.length === 10 ? Date.parse(expires) + DAY_MS : Date.parse(expires);
+}
+
+function withinLimits(limits: ProfileLimits, own: CarriedLimits | undefined): ProfileLimits {
+  if (!own) return limits;
+  const { json, multipart } = limits;
+  return {
+    ...limits,
     json: {
       ...json,
       depth: own.jsonDepth ?? json.depth,
@@ -130,5 +193,4 @@ function readOwnPlan(id: PlanId): Plan | undefined {
       fileNameBytes: own.multipartFileNameBytes ?? multipart.fileNameBytes,
     },
   };
-  return Object.freeze({ id, mode: base.mode, limits });
 }

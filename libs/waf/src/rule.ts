@@ -1,6 +1,6 @@
 import type { Refusal, RequestHead } from '@sallyport/contracts';
-import type { Hit } from './inspector';
-import type { ProfileLimits } from './plan';
+import type { Hit, Phase } from './inspector';
+import type { ProfileLimits } from './profile';
 import type { Argument } from './arguments';
 
 /** What a rule is, for people: the admin API and the documentation show it. */
@@ -40,8 +40,19 @@ export interface HeadRule extends RuleCard {
 const MAX_DATA = 100;
 
 /** A finding as it is answered and recorded: printable, and bounded. */
-export function hitOf({ id, severity, message }: RuleCard, { variable, data }: Finding): Hit {
-  return { rule: id, severity, message, variable: printable(variable), data: printable(data) };
+export function hitOf({ id, severity, message }: RuleCard, { variable, data }: Finding, phase: Phase): Hit {
+  return {
+    rule: id,
+    phase,
+    severity,
+    paranoia: 1,
+    message,
+    tags: [],
+    variable: printable(variable),
+    data: printable(data),
+    count: 1,
+    late: false,
+  };
 }
 
 function printable(text: string): string {

@@ -4,12 +4,23 @@ import {
   writeBody,
   writeBodyEnd,
   writeClose,
+  writeMalformed,
   writeOpen,
+  writeResponseBody,
+  writeResponseEnd,
+  writeResponseHead,
   type WireReader,
   type WireWriter,
 } from '@sallyport/contracts';
 import type { Closable } from '@sallyport/platform';
-import type { Inspection, InspectionAnswer, InspectionHead } from '@sallyport/waf';
+import {
+  responseInspection,
+  type Inspection,
+  type InspectionAnswer,
+  type InspectionHead,
+  type MalformedRequest,
+  type ResponseHead,
+} from '@sallyport/waf';
 import { Consult, type Silence } from './consult';
 import { DecideClient, type ConsultRuntime } from './decide-client';
 
@@ -59,11 +70,19 @@ export class RemoteInspector implements Closable {
 
   /** @param answer hears the answers, or once and last why none comes. */
   open(head: InspectionHead, answer: (answer: InspectionAnswer | Silence) => void): PausableInspection {
-    const exchange = new RemoteInspection(this, head.head.hasBody, answer);
+    const exchange = new RemoteInspection(this, lastPointOf(head), answer);
     const silence = this.client.begin(exchange, this.budget.baseMs);
     if (silence) exchange.unanswered(silence);
     else exchange.open(head);
     return exchange;
+  }
+
+  /** @param answer hears the answer, or why none comes. */
+  malformed(request: MalformedRequest, answer: (answer: InspectionAnswer | Silence) => void): void {
+    const exchange = new RemoteInspection(this, 'malformed', answer);
+    const silence = this.client.begin(exchange, this.allowance(request.packet.length));
+    if (silence) exchange.unanswered(silence);
+    else this.client.send(exchange, writeBroken, request, undefined);
   }
 
   allowance(bytes: number): number {
@@ -76,6 +95,12 @@ export class RemoteInspector implements Closable {
   }
 }
 
+/** Where an exchange is answered for the last time, unless it is refused before. */
+function lastPointOf({ head, plan }: InspectionHead): InspectionAnswer['point'] {
+  if (responseInspection(plan)) return 'response-body';
+  return head.hasBody ? 'request-body' : 'request-head';
+}
+
 /** A question without a step is answered: nobody looked. */
 function writeProbe(writer: WireWriter, id: number): void {
   const ask = writer.open(0x0a);
@@ -85,6 +110,11 @@ function writeProbe(writer: WireWriter, id: number): void {
 
 const writeOpening = (writer: WireWriter, id: number, head: InspectionHead): void => writeOpen(writer, id, head);
 const writePart = (writer: WireWriter, id: number, part: Uint8Array): void => writeBody(writer, id, part);
+const writeAnswerHead = (writer: WireWriter, id: number, head: ResponseHead): void =>
+  writeResponseHead(writer, id, head);
+const writeAnswerPart = (writer: WireWriter, id: number, part: Uint8Array): void => writeResponseBody(writer, id, part);
+const writeBroken = (writer: WireWriter, id: number, request: MalformedRequest): void =>
+  writeMalformed(writer, id, request);
 const writeOutcome = (writer: WireWriter, id: number, outcome: string): void => writeClose(writer, id, outcome);
 
 class RemoteInspection extends Consult implements PausableInspection {
@@ -93,11 +123,13 @@ class RemoteInspection extends Consult implements PausableInspection {
   /** Nothing more is looked at: refused, enough, over, or nobody there. */
   private finished = false;
   private enough = false;
+  /** The same of the answer's body. */
+  private answerEnough = false;
   private closed = false;
 
   constructor(
     private readonly inspector: RemoteInspector,
-    private readonly hasBody: boolean,
+    private readonly lastPoint: InspectionAnswer['point'],
     private readonly answer: (answer: InspectionAnswer | Silence) => void,
   ) {
     super();
@@ -128,6 +160,33 @@ class RemoteInspection extends Consult implements PausableInspection {
   bodyEnd(): void {
     if (this.finished) return;
     this.inspector.client.send(this, writeBodyEnd, undefined, undefined, true);
+    this.owed();
+  }
+
+  response(head: ResponseHead): void {
+    if (this.finished) return;
+    this.sent = 0;
+    this.inspector.client.send(this, writeAnswerHead, head, undefined, true);
+    this.owed();
+  }
+
+  responseBody(chunk: Uint8Array): boolean {
+    for (let at = 0; at < chunk.length && !this.finished && !this.answerEnough; at += CHUNK_BYTES) {
+      const part = chunk.subarray(at, at + CHUNK_BYTES);
+      this.sent += part.length;
+      this.inspector.client.send(this, writeAnswerPart, part, undefined, true);
+    }
+    return !this.finished && !this.answerEnough;
+  }
+
+  responseEnd(): void {
+    if (this.finished) return;
+    this.inspector.client.send(this, writeResponseEnd, undefined, undefined, true);
+    this.owed();
+  }
+
+  /** An answer is due from now on, in a time that what was sent allows. */
+  private owed(): void {
     if (!this.finished) this.stream!.due(this, this.inspector.allowance(this.sent));
   }
 
@@ -149,10 +208,11 @@ class RemoteInspection extends Consult implements PausableInspection {
       return this.unanswered('down');
     }
     const { point, verdict, enough } = said;
-    if (verdict === 'refuse' || point === 'request-body' || !this.hasBody) this.finish();
-    // Until the body has ended no answer is owed, however long the client takes to send it.
+    if (verdict === 'refuse' || point === this.lastPoint) this.finish();
+    // Until the body has ended no answer is owed, however long the client or the upstream takes to send it.
     else this.expires = 0;
-    this.enough ||= enough;
+    if (point === 'response-head') this.answerEnough = enough;
+    else this.enough ||= enough;
     this.answer(said as InspectionAnswer);
   }
 

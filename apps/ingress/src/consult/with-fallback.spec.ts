@@ -3,7 +3,8 @@ import { refuse, type Principal, type RequestHead } from '@sallyport/contracts';
 import type { PlanQuestion } from '@sallyport/ai';
 import { createMetrics, FallbackWindow, type Logger } from '@sallyport/platform';
 import type { AuditEvent, Trail } from '@sallyport/trail';
-import type { InspectionAnswer, InspectionHead } from '@sallyport/waf';
+import type { InspectionAnswer, InspectionHead, MalformedRequest } from '@sallyport/waf';
+import { answerUnderTest, inspectionUnderTest } from '../../../../libs/waf/src/inspector.suite';
 import type { Silence } from './consult';
 import type { PausableInspection } from './remote-inspector';
 import {
@@ -69,8 +70,9 @@ describe('while waf is silent', () => {
   const remote = {
     open: (_: InspectionHead, answer: typeof tell): PausableInspection => {
       tell = answer;
-      return { body: () => true, bodyEnd: () => {}, close: () => {}, clogged: false, whenFlowing: () => {} };
+      return { ...inspectionUnderTest, clogged: false, whenFlowing: () => {} };
     },
+    malformed: (_: MalformedRequest, answer: typeof tell): void => answer('down'),
   };
   const open = (hasBody: boolean, onFailure: OnFailure) => {
     const heard: [InspectionAnswer, string | undefined][] = [];
@@ -83,7 +85,7 @@ describe('while waf is silent', () => {
     const brief = () => heard.map(([{ point, verdict, refusal }, by]) => [point, verdict, refusal?.code, by]);
     return { inspection, brief };
   };
-  const passed: InspectionAnswer = { point: 'request-head', verdict: 'pass', hits: [], enough: false };
+  const passed = answerUnderTest();
 
   it('refuses a route that denies, at its head and only once', () => {
     const { inspection, brief } = open(true, 'deny');
@@ -117,6 +119,24 @@ describe('while waf is silent', () => {
     inspection.bodyEnd();
     if (when === 'after') tell('down');
     expect(brief().slice(1)).toEqual([['request-body', 'flag', undefined, 'local']]);
+  });
+
+  it('flags the answer of a route that allows it, at both of its points', () => {
+    const { inspection, brief } = open(false, 'allow_flagged');
+    tell(passed);
+    inspection.response({ status: 200, fields: [], version: '1.1' });
+    tell('slow');
+    inspection.responseEnd();
+    expect(brief().slice(1)).toEqual([
+      ['response-head', 'flag', undefined, 'local'],
+      ['response-body', 'flag', undefined, 'local'],
+    ]);
+  });
+
+  it('answers bytes that are no request without hits: they are refused in any case', () => {
+    const heard = jest.fn();
+    inspectorWithFallback(remote, window).malformed({} as MalformedRequest, heard);
+    expect(heard.mock.calls).toMatchObject([[{ point: 'malformed', verdict: 'flag', hits: [] }, 'local']]);
   });
 
   it('says nothing after close', () => {

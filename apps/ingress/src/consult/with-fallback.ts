@@ -3,7 +3,15 @@ import type { ModelRouter, Planned, PlanQuestion } from '@sallyport/ai';
 import type { Presented, Verifier, VerifierOutcome } from '@sallyport/identity';
 import type { Charge, Limiter, Spending, StandIn } from '@sallyport/limits';
 import { FallbackWindow, tellFallback, type Runtime } from '@sallyport/platform';
-import type { Inspection, InspectionAnswer, InspectionHead, Inspector } from '@sallyport/waf';
+import type {
+  Inspection,
+  InspectionAnswer,
+  InspectionHead,
+  Inspector,
+  MalformedRequest,
+  Point,
+  ResponseHead,
+} from '@sallyport/waf';
 import { isSilence, type Silence } from './consult';
 import type { PausableInspection, RemoteInspector } from './remote-inspector';
 import type { RemoteLimiter } from './remote-limiter';
@@ -30,6 +38,7 @@ export interface ConsultedInspector extends Inspector {
     answer: (answer: InspectionAnswer, decidedBy?: DecidedBy) => void,
     onFailure?: OnFailure,
   ): Inspection & Partial<PausableInspection>;
+  malformed(request: MalformedRequest, answer: (answer: InspectionAnswer, decidedBy?: DecidedBy) => void): void;
 }
 export interface ConsultedModelRouter extends ModelRouter {
   plan(question: PlanQuestion, done: (outcome: Planned | Refusal, decidedBy?: DecidedBy) => void): void;
@@ -115,7 +124,7 @@ export function limiterWithFallback(
  * waf: nothing here can inspect. The route says whether its requests are refused, or pass with the verdict `flag` and no hits, which the record shows as a skipped inspection.
  */
 export function inspectorWithFallback(
-  remote: Pick<RemoteInspector, 'open'>,
+  remote: Pick<RemoteInspector, 'open' | 'malformed'>,
   window: FallbackWindow,
 ): ConsultedInspector {
   return {
@@ -124,6 +133,28 @@ export function inspectorWithFallback(
       watched.remote = remote.open(head, (outcome) => watched.hear(outcome));
       return watched;
     },
+    malformed(request, answer) {
+      remote.malformed(request, (outcome) => {
+        if (!isSilence(outcome)) return answer(outcome, 'service');
+        // It is refused in any case; only its record is poorer.
+        window.stoodIn('deny');
+        answer(notInspected('malformed', 'flag'), 'local');
+      });
+    },
+  };
+}
+
+/** An answer in the place of a service that gives none. */
+function notInspected(point: Point, verdict: 'flag' | 'refuse', refusal?: Refusal): InspectionAnswer {
+  return {
+    point,
+    verdict,
+    ...(refusal && { refusal }),
+    hits: [],
+    enough: true,
+    inspected: { extent: 'skipped', bytes: 0, why: 'unavailable' },
+    ruleset: '',
+    cpuMicros: 0,
   };
 }
 
@@ -131,10 +162,10 @@ export function inspectorWithFallback(
 class WatchedInspection implements PausableInspection {
   /** Set as soon as it is open; answers may come before. */
   remote: PausableInspection | undefined;
-  private headAnswered = false;
-  private bodyEnded = false;
+  /** Points that were asked for and not answered, in order. */
+  private readonly owed: Point[] = ['request-head'];
   private over = false;
-  private silent = false;
+  private silence: Silence | undefined;
 
   constructor(
     private readonly onFailure: OnFailure,
@@ -145,7 +176,8 @@ class WatchedInspection implements PausableInspection {
   hear(outcome: InspectionAnswer | Silence): void {
     if (isSilence(outcome)) return this.standIn(outcome);
     this.window.answered();
-    if (outcome.point === 'request-head') this.headAnswered = true;
+    const at = this.owed.indexOf(outcome.point);
+    if (at >= 0) this.owed.splice(at, 1);
     this.answer(outcome, 'service');
   }
 
@@ -164,8 +196,21 @@ class WatchedInspection implements PausableInspection {
   /** A request with a body is answered a second time, also when nobody looked at it. */
   bodyEnd(): void {
     this.remote!.bodyEnd();
-    this.bodyEnded = true;
-    this.flagBody();
+    this.owe('request-body');
+  }
+
+  response(head: ResponseHead): void {
+    this.remote!.response(head);
+    this.owe('response-head');
+  }
+
+  responseBody(chunk: Uint8Array): boolean {
+    return this.remote!.responseBody(chunk);
+  }
+
+  responseEnd(): void {
+    this.remote!.responseEnd();
+    this.owe('response-body');
   }
 
   close(outcome: string): void {
@@ -173,29 +218,28 @@ class WatchedInspection implements PausableInspection {
     this.remote!.close(outcome);
   }
 
+  private owe(point: Point): void {
+    this.owed.push(point);
+    this.standInForWhatIsOwed();
+  }
+
   private standIn(why: Silence): void {
-    this.silent = true;
+    this.silence = why;
     this.window.stoodIn(this.onFailure);
-    const point = this.headAnswered ? 'request-body' : 'request-head';
-    if (this.onFailure === 'deny') return this.deny(point, why);
-    if (!this.headAnswered) this.flag('request-head');
-    this.flagBody();
+    if (this.onFailure === 'deny') this.deny(why);
+    else this.standInForWhatIsOwed();
   }
 
-  private flagBody(): void {
-    if (!this.silent || this.onFailure === 'deny' || !this.bodyEnded || this.over) return;
-    this.over = true;
-    this.flag('request-body');
+  private standInForWhatIsOwed(): void {
+    if (this.silence === undefined || this.onFailure === 'deny') return;
+    for (const point of this.owed.splice(0)) if (!this.over) this.answer(notInspected(point, 'flag'), 'local');
   }
 
-  private flag(point: InspectionAnswer['point']): void {
-    this.answer({ point, verdict: 'flag', hits: [], enough: true }, 'local');
-  }
-
-  private deny(point: InspectionAnswer['point'], why: Silence): void {
+  private deny(why: Silence): void {
+    if (this.over) return;
     this.over = true;
     const refusal = refuse('WAF_UNAVAILABLE', {}, { reason: `the waf service is ${why}` });
-    this.answer({ point, verdict: 'refuse', refusal, hits: [], enough: true }, 'local');
+    this.answer(notInspected(this.owed[0] ?? 'request-body', 'refuse', refusal), 'local');
   }
 }
 

@@ -1,6 +1,6 @@
 import { requestHeadToWire, wafV1, type InspectionOpening } from '@sallyport/contracts';
 import { Engine, type InspectionAnswer, type Inspector } from '@sallyport/waf';
-import { headUnderTest } from '../../../../libs/waf/src/inspector.suite';
+import { headUnderTest, inspectionUnderTest } from '../../../../libs/waf/src/inspector.suite';
 import { InspectionStream } from './inspection-stream';
 import { inspectWhole } from './whole-request';
 
@@ -40,6 +40,25 @@ describe('InspectionStream', () => {
     ]);
   });
 
+  it('holds an exchange until the end of its answer where answers are inspected', () => {
+    const { one, answers } = stream();
+    one.open(1, { ...opening(), plan: 'structural:block:{"response":{"inspect":true}}' });
+    expect(one.size).toBe(1);
+    one.responseHead(1, { status: 200, fields: [], version: '1.1' });
+    one.responseBody(1, Buffer.from('text'));
+    one.responseEnd(1);
+    expect(one.size).toBe(0);
+    expect(answers).toHaveLength(3);
+  });
+
+  it('answers bytes that are no request and holds nothing of them', () => {
+    const { one, answers } = stream();
+    const shown = { plan: 'structural:block', tenant: 'default', requestId: 'req_1', clientAddress: '192.0.2.7' };
+    one.malformed(1, { ...shown, packet: Buffer.from('\x16\x03') });
+    expect(one.size).toBe(0);
+    expect(answers).toHaveLength(1);
+  });
+
   it('takes steps of exchanges it does not know for late ones', () => {
     const { one, answers } = stream();
     one.body(9, Buffer.from('{'));
@@ -60,7 +79,8 @@ describe('InspectionStream', () => {
   it('closes what is open with the stream, and what an id is used again for', () => {
     const outcomes: string[] = [];
     const inspector: Inspector = {
-      open: () => ({ body: () => true, bodyEnd: () => undefined, close: (outcome) => outcomes.push(outcome) }),
+      open: () => ({ ...inspectionUnderTest, close: (outcome) => outcomes.push(outcome) }),
+      malformed: () => undefined,
     };
     const { one } = stream(undefined, inspector);
     one.open(1, withBody);
@@ -83,10 +103,11 @@ describe('inspectWhole', () => {
   });
 
   it('reads media type and body from what was sent', () => {
-    expect(inspectWhole(new Engine(), request('application/json', '{"a":1}'))).toEqual({
+    expect(inspectWhole(new Engine(), request('application/json', '{"a":1}'))).toMatchObject({
       verdict: Verdict.VERDICT_PASS,
       refused: undefined,
       hits: [],
+      ruleset: 'built-in',
     });
     expect(inspectWhole(new Engine(), request('application/json', '{"a":1'))).toMatchObject({
       verdict: Verdict.VERDICT_REFUSE,

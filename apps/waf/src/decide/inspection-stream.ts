@@ -1,5 +1,5 @@
-import type { InspectionOpening, InspectionTaker } from '@sallyport/contracts';
-import type { Inspection, InspectionAnswer, Inspector } from '@sallyport/waf';
+import type { AnswerHeadShown, InspectionOpening, InspectionTaker, MalformedShown } from '@sallyport/contracts';
+import { responseInspection, type Inspection, type InspectionAnswer, type Inspector } from '@sallyport/waf';
 
 /** As many as an ingress may have in flight at one service. */
 const MAX_OPEN = 4_096;
@@ -19,7 +19,7 @@ export class InspectionStream implements InspectionTaker {
     private readonly maxOpen = MAX_OPEN,
   ) {}
 
-  /** Exchanges that wait for more of their body. */
+  /** Exchanges that wait for more of their body, or for their answer. */
   get size(): number {
     return this.exchanges.size;
   }
@@ -27,10 +27,10 @@ export class InspectionStream implements InspectionTaker {
   open(exchange: number, opening: InspectionOpening | undefined): void {
     if (this.exchanges.size > 0) this.end(exchange, 'superseded');
     if (!opening || this.exchanges.size >= this.maxOpen) return this.send(exchange, undefined);
-    const { hasBody } = opening.head;
+    const lastPoint = lastPointOf(opening);
     let last = false;
     const inspection = this.inspector.open(opening, (answer) => {
-      last ||= answer.verdict === 'refuse' || answer.point === 'request-body' || !hasBody;
+      last ||= answer.verdict === 'refuse' || answer.point === lastPoint;
       if (last) this.exchanges.delete(exchange);
       this.send(exchange, answer);
     });
@@ -43,6 +43,23 @@ export class InspectionStream implements InspectionTaker {
 
   bodyEnd(exchange: number): void {
     this.exchanges.get(exchange)?.bodyEnd();
+  }
+
+  responseHead(exchange: number, head: AnswerHeadShown): void {
+    this.exchanges.get(exchange)?.response(head);
+  }
+
+  responseBody(exchange: number, chunk: Buffer): void {
+    this.exchanges.get(exchange)?.responseBody(chunk);
+  }
+
+  responseEnd(exchange: number): void {
+    this.exchanges.get(exchange)?.responseEnd();
+  }
+
+  malformed(exchange: number, shown: MalformedShown): void {
+    this.end(exchange, 'superseded');
+    this.inspector.malformed(shown, (answer) => this.send(exchange, answer));
   }
 
   close(exchange: number, outcome: string): void {
@@ -64,4 +81,10 @@ export class InspectionStream implements InspectionTaker {
     this.exchanges.get(exchange)?.close(outcome);
     this.exchanges.delete(exchange);
   }
+}
+
+/** Where an exchange is answered for the last time, unless it is refused before. */
+function lastPointOf({ head, plan }: InspectionOpening): InspectionAnswer['point'] {
+  if (responseInspection(plan)) return 'response-body';
+  return head.hasBody ? 'request-body' : 'request-head';
 }

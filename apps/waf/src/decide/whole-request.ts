@@ -1,4 +1,12 @@
-import { requestHeadFromWire, refuse, RefusalError, refusalToWire, type wafV1 } from '@sallyport/contracts';
+import {
+  inspectedToWire,
+  requestHeadFromWire,
+  refuse,
+  RefusalError,
+  refusalToWire,
+  scoresToWire,
+  type wafV1,
+} from '@sallyport/contracts';
 import { parseMediaType } from '@sallyport/proxy';
 import type { InspectionAnswer, Inspector } from '@sallyport/waf';
 import { verdictsOnWire } from './answers';
@@ -34,9 +42,13 @@ function replyOf(answers: readonly InspectionAnswer[]): wafV1.InspectReply {
     answers.find(({ verdict }) => verdict === 'refuse') ??
     answers.find(({ verdict }) => verdict === 'flag') ??
     answers.at(-1);
+  const last = answers.at(-1);
   return {
     verdict: verdictsOnWire[gravest?.verdict ?? 'pass'],
     refused: gravest?.refusal && refusalToWire(gravest.refusal),
-    hits: answers.flatMap(({ hits }) => hits.map((hit) => ({ ...hit }))),
+    hits: answers.flatMap(({ hits }) => hits.map((hit) => ({ ...hit, tags: [...hit.tags] }))),
+    scores: last?.scores && scoresToWire(last.scores),
+    inspected: last && inspectedToWire(last.inspected),
+    ruleset: last?.ruleset ?? '',
   };
 }

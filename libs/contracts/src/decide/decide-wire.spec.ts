@@ -17,8 +17,13 @@ import {
   writeBodyEnd,
   writeClose,
   writeInspected,
+  writeMalformed,
   writeOpen,
+  writeResponseBody,
+  writeResponseEnd,
+  writeResponseHead,
   type InspectionSaid,
+  type InspectionTaker,
 } from './waf-wire';
 import { WireReader } from './wire-reader';
 import { WireWriter } from './wire-writer';
@@ -208,6 +213,19 @@ describe('questions about credentials', () => {
   });
 });
 
+/** Hears nothing. */
+const silent: InspectionTaker = {
+  open: () => {},
+  body: () => {},
+  bodyEnd: () => {},
+  responseHead: () => {},
+  responseBody: () => {},
+  responseEnd: () => {},
+  malformed: () => {},
+  close: () => {},
+  unknown: () => {},
+};
+
 describe('inspections', () => {
   const heads: fc.Arbitrary<RequestHead> = fc
     .record({
@@ -251,8 +269,6 @@ describe('inspections', () => {
       { numRuns: 50 },
     ));
 
-  const silent = { open: () => {}, body: () => {}, bodyEnd: () => {}, close: () => {}, unknown: () => {} };
-
   it('join fields of one name when they are asked for by name', () => {
     const opened = jest.fn();
     const fields = [
@@ -288,13 +304,24 @@ describe('inspections', () => {
     const bytes = written((writer) => {
       writeBody(writer, 1, Buffer.from('chunk'));
       writeBodyEnd(writer, 1);
+      writeResponseBody(writer, 1, Buffer.from('answer'));
+      writeResponseEnd(writer, 1);
       writeClose(writer, 2, 'forwarded');
     });
-    expect(wafV1.DecideBatch.decode(bytes).asks.map(({ step }) => step!.$case)).toEqual(['body', 'bodyEnd', 'close']);
+    expect(wafV1.DecideBatch.decode(bytes).asks.map(({ step }) => step!.$case)).toEqual([
+      'body',
+      'bodyEnd',
+      'responseBody',
+      'responseEnd',
+      'close',
+    ]);
     const taker = {
+      ...silent,
       open: note('open'),
       body: note('body'),
       bodyEnd: note('end'),
+      responseBody: note('response body'),
+      responseEnd: note('response end'),
       close: note('close'),
       unknown: note('unknown'),
     };
@@ -309,21 +336,67 @@ describe('inspections', () => {
     expect(heard).toEqual([
       ['body', 1, 'chunk'],
       ['end', 1, 'undefined'],
+      ['response body', 1, 'answer'],
+      ['response end', 1, 'undefined'],
       ['close', 2, 'forwarded'],
       ['unknown', 3, 'undefined'],
       ['body', 4, ''],
     ]);
   });
 
+  it('carry the head of an answer, and bytes that are no request, as the generated code reads them', () => {
+    const head = { status: 204, fields: [{ name: 'server', value: 'a\xe9' }], version: '1.1' };
+    const packet = Buffer.from('G\xe9T / HTTP', 'latin1');
+    const shown = { packet, plan: 'structural:detect', tenant: 't', requestId: 'r', clientAddress: '192.0.2.1' };
+    const bytes = written((writer) => {
+      writeResponseHead(writer, 1, head);
+      writeMalformed(writer, 2, shown);
+    });
+    const [answer, malformed] = wafV1.DecideBatch.decode(bytes).asks.map(({ step }) => step!.value);
+    expect(answer).toMatchObject({ status: 204, fields: [{ name: 'server', value: Buffer.from([0x61, 0xe9]) }] });
+    expect(malformed).toEqual(shown);
+    const [responseHead, broken] = [jest.fn(), jest.fn()];
+    readSteps(reading(bytes), { ...silent, responseHead, malformed: broken });
+    expect(responseHead).toHaveBeenCalledWith(1, head);
+    expect(broken).toHaveBeenCalledWith(2, shown);
+  });
+
+  const facts = {
+    inspected: { extent: 'full', bytes: 0, why: undefined },
+    ruleset: 'built-in',
+    cpuMicros: 0,
+  } as const;
+
   it.each<[string, InspectionSaid]>([
-    ['a pass', { point: 'request-head', verdict: 'pass', hits: [], enough: false }],
+    ['a pass', { point: 'request-head', verdict: 'pass', hits: [], enough: false, ...facts }],
     [
       'a flag with its hits',
       {
         point: 'request-body',
         verdict: 'flag',
-        hits: [{ rule: 7700001, severity: 'error', message: 'm', variable: 'REQUEST_BODY', data: 'ä' }],
+        hits: [
+          {
+            rule: 7700001,
+            phase: 2,
+            paranoia: 1,
+            severity: 'error',
+            message: 'm',
+            tags: ['attack-sqli'],
+            variable: 'REQUEST_BODY',
+            data: 'ä',
+            count: 3,
+            late: true,
+          },
+        ],
         enough: true,
+        scores: {
+          inbound: { detection: 10, blocking: 5 },
+          outbound: { detection: 0, blocking: 0 },
+          categories: { sqli: 10 },
+        },
+        inspected: { extent: 'partial', bytes: 131_072, why: 'body-limit' },
+        ruleset: 'crs-4.28.0',
+        cpuMicros: 212,
       },
     ],
     [
@@ -334,6 +407,7 @@ describe('inspections', () => {
         refusal: refuse('WAF_BLOCKED', { rule: '1' }, { reason: 'rule 1: because' }),
         hits: [],
         enough: true,
+        ...facts,
       },
     ],
   ])('are answered with %s', (_, said) => {
@@ -354,8 +428,7 @@ describe('a message from somebody hostile', () => {
   const takers = [
     (reader: WireReader) => readSpends(reader, { node: () => {}, spend: () => {} }),
     (reader: WireReader) => readVerifies(reader, () => {}),
-    (reader: WireReader) =>
-      readSteps(reader, { open: () => {}, body: () => {}, bodyEnd: () => {}, close: () => {}, unknown: () => {} }),
+    (reader: WireReader) => readSteps(reader, silent),
   ];
 
   it('is read, or throws a RangeError, and never runs beyond its end', () =>

@@ -1,4 +1,4 @@
-import { Hit as WireHit, Point, Verdict } from '../gen/sallyport/waf/v1/waf';
+import { Extent, Hit as WireHit, Point, Scores as WireScores, Verdict } from '../gen/sallyport/waf/v1/waf';
 import type { Refusal } from '../refusal';
 import type { Field, RequestHead } from '../request-head';
 import { fieldsByName, refusalFromWire } from '../wire';
@@ -14,6 +14,22 @@ export interface InspectionOpening {
   readonly plan: string;
   readonly tenant: string;
   readonly requestId: string;
+}
+
+/** Head of an answer as the upstream gave it. */
+export interface AnswerHeadShown {
+  readonly status: number;
+  readonly fields: readonly Field[];
+  readonly version: string;
+}
+
+/** Bytes no request could be read from, or a request that was refused before it had a head. */
+export interface MalformedShown {
+  readonly packet: Uint8Array;
+  readonly plan: string;
+  readonly tenant: string;
+  readonly requestId: string;
+  readonly clientAddress: string;
 }
 
 export function writeOpen(writer: WireWriter, exchange: number, opening: InspectionOpening): void {
@@ -38,20 +54,23 @@ function writeHead(writer: WireWriter, head: RequestHead): void {
   writer.latin1(0x2a, head.query);
   writer.latin1(0x32, head.rawTarget);
   writer.text(0x3a, head.version);
-  const { fields } = head;
-  for (let index = 0; index < fields.length; index++) {
-    const { name, value } = fields[index]!;
-    const field = writer.open(0x42);
-    writer.text(0x0a, name);
-    writer.latin1(0x12, value);
-    writer.close(field);
-  }
+  writeFields(writer, 0x42, head.fields);
   writer.text(0x4a, head.clientAddress);
   if (head.contentLength !== undefined) writer.uint64(0x50, head.contentLength);
   writer.flag(0x58, head.hasBody);
   writer.text(0x62, head.mediaType ?? '');
   writer.flag(0x68, head.hasQuery);
   writer.close(opened);
+}
+
+function writeFields(writer: WireWriter, tag: number, fields: readonly Field[]): void {
+  for (let index = 0; index < fields.length; index++) {
+    const { name, value } = fields[index]!;
+    const field = writer.open(tag);
+    writer.text(0x0a, name);
+    writer.latin1(0x12, value);
+    writer.close(field);
+  }
 }
 
 export function writeBody(writer: WireWriter, exchange: number, chunk: Uint8Array): void {
@@ -77,6 +96,44 @@ export function writeClose(writer: WireWriter, exchange: number, outcome: string
   writer.close(ask);
 }
 
+export function writeResponseHead(writer: WireWriter, exchange: number, head: AnswerHeadShown): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, exchange);
+  const opened = writer.open(0x32);
+  writer.uint(0x08, head.status);
+  writeFields(writer, 0x12, head.fields);
+  writer.text(0x1a, head.version);
+  writer.close(opened);
+  writer.close(ask);
+}
+
+export function writeResponseBody(writer: WireWriter, exchange: number, chunk: Uint8Array): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, exchange);
+  writer.message(0x3a, chunk);
+  writer.close(ask);
+}
+
+export function writeResponseEnd(writer: WireWriter, exchange: number): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, exchange);
+  writer.close(writer.open(0x42));
+  writer.close(ask);
+}
+
+export function writeMalformed(writer: WireWriter, exchange: number, shown: MalformedShown): void {
+  const ask = writer.open(0x0a);
+  writer.present(0x08, exchange);
+  const opened = writer.open(0x4a);
+  writer.bytes(0x0a, shown.packet);
+  writer.text(0x12, shown.plan);
+  writer.text(0x1a, shown.tenant);
+  writer.text(0x22, shown.requestId);
+  writer.text(0x2a, shown.clientAddress);
+  writer.close(opened);
+  writer.close(ask);
+}
+
 /** Hears the steps of a batch in their order. */
 export interface InspectionTaker {
   /** @param opening undefined when there is no head: nothing that could be inspected. */
@@ -85,6 +142,12 @@ export interface InspectionTaker {
   body(exchange: number, chunk: Buffer): void;
   bodyEnd(exchange: number): void;
   close(exchange: number, outcome: string): void;
+  responseHead(exchange: number, head: AnswerHeadShown): void;
+  /** @param chunk lies in the message: it holds while the message does. */
+  responseBody(exchange: number, chunk: Buffer): void;
+  responseEnd(exchange: number): void;
+  /** @param shown its packet lies in the message. */
+  malformed(exchange: number, shown: MalformedShown): void;
   /** A step this version does not know. */
   unknown(exchange: number): void;
 }
@@ -114,12 +177,63 @@ function readStep(reader: WireReader, taker: InspectionTaker): void {
     }
   }
   reader.at = stepAt;
-  if (step === 0x12) taker.open(exchange, readOpen(reader));
-  else if (step === 0x1a) taker.body(exchange, reader.view());
-  else if (step === 0x22) taker.bodyEnd(exchange);
-  else if (step === 0x2a) taker.close(exchange, readOutcome(reader));
-  else taker.unknown(exchange);
+  takeStep(reader, taker, exchange, step);
   reader.at = end;
+}
+
+function takeStep(reader: WireReader, taker: InspectionTaker, exchange: number, step: number): void {
+  switch (step) {
+    case 0x12:
+      return taker.open(exchange, readOpen(reader));
+    case 0x1a:
+      return taker.body(exchange, reader.view());
+    case 0x22:
+      return taker.bodyEnd(exchange);
+    case 0x2a:
+      return taker.close(exchange, readOutcome(reader));
+    case 0x32:
+      return taker.responseHead(exchange, readResponseHead(reader));
+    case 0x3a:
+      return taker.responseBody(exchange, reader.view());
+    case 0x42:
+      return taker.responseEnd(exchange);
+    case 0x4a:
+      return taker.malformed(exchange, readMalformed(reader));
+    default:
+      return taker.unknown(exchange);
+  }
+}
+
+function readResponseHead(reader: WireReader): AnswerHeadShown {
+  const end = reader.nested();
+  reader.prepare(end);
+  const fields: Field[] = [];
+  let status = 0;
+  let version = '';
+  while (reader.at < end) {
+    const tag = reader.varint();
+    if (tag === 0x08) status = reader.varint();
+    else if (tag === 0x12) fields.push(readField(reader));
+    else if (tag === 0x1a) version = reader.text();
+    else reader.skip(tag);
+  }
+  return { status, fields, version };
+}
+
+function readMalformed(reader: WireReader): MalformedShown {
+  const end = reader.nested();
+  let packet: Uint8Array = Buffer.alloc(0);
+  let [plan, tenant, requestId, clientAddress] = ['', '', '', ''];
+  while (reader.at < end) {
+    const tag = reader.varint();
+    if (tag === 0x0a) packet = reader.view();
+    else if (tag === 0x12) plan = reader.text();
+    else if (tag === 0x1a) tenant = reader.text();
+    else if (tag === 0x22) requestId = reader.text();
+    else if (tag === 0x2a) clientAddress = reader.text();
+    else reader.skip(tag);
+  }
+  return { packet, plan, tenant, requestId, clientAddress };
 }
 
 function readOutcome(reader: WireReader): string {
@@ -249,16 +363,55 @@ function readField(reader: WireReader): Field {
 
 /** What is said about an exchange at one point. */
 export interface InspectionSaid {
-  readonly point: 'request-head' | 'request-body';
+  readonly point: keyof typeof points;
   readonly verdict: 'pass' | 'flag' | 'refuse';
   readonly refusal?: Refusal;
-  readonly hits: readonly Readonly<WireHit>[];
+  readonly hits: readonly HitSaid[];
   readonly enough: boolean;
+  readonly scores?: ScoresSaid;
+  readonly inspected: InspectedSaid;
+  readonly ruleset: string;
+  readonly cpuMicros: number;
 }
 
-const points = { 'request-head': Point.POINT_REQUEST_HEAD, 'request-body': Point.POINT_REQUEST_BODY } as const;
+export type HitSaid = Readonly<Omit<WireHit, 'tags'>> & { readonly tags: readonly string[] };
+
+export interface ScoresSaid {
+  readonly inbound: { readonly detection: number; readonly blocking: number };
+  readonly outbound: { readonly detection: number; readonly blocking: number };
+  readonly categories: Readonly<Record<string, number>>;
+}
+
+export interface InspectedSaid {
+  readonly extent: keyof typeof extents;
+  readonly bytes: number;
+  readonly why: string | undefined;
+}
+
+const points = {
+  'request-head': Point.POINT_REQUEST_HEAD,
+  'request-body': Point.POINT_REQUEST_BODY,
+  'response-head': Point.POINT_RESPONSE_HEAD,
+  'response-body': Point.POINT_RESPONSE_BODY,
+  malformed: Point.POINT_MALFORMED,
+} as const;
+const pointNames = namesOf(points);
 const verdicts = { pass: Verdict.VERDICT_PASS, flag: Verdict.VERDICT_FLAG, refuse: Verdict.VERDICT_REFUSE } as const;
-const verdictNames: readonly (InspectionSaid['verdict'] | undefined)[] = [undefined, 'pass', 'refuse', 'flag'];
+const verdictNames = namesOf(verdicts);
+const extents = {
+  full: Extent.EXTENT_FULL,
+  partial: Extent.EXTENT_PARTIAL,
+  skipped: Extent.EXTENT_SKIPPED,
+  exhausted: Extent.EXTENT_EXHAUSTED,
+} as const;
+const extentNames = namesOf(extents);
+
+/** The names of an enumeration by their numbers. */
+function namesOf<Name extends string>(numbers: Readonly<Record<Name, number>>): readonly (Name | undefined)[] {
+  const names: (Name | undefined)[] = [];
+  for (const name of Object.keys(numbers) as Name[]) names[numbers[name]] = name;
+  return names;
+}
 
 /** @param said undefined: nobody looked, and what happens then is the route's own decision. */
 export function writeInspected(writer: WireWriter, exchange: number, said: InspectionSaid | undefined): void {
@@ -268,18 +421,32 @@ export function writeInspected(writer: WireWriter, exchange: number, said: Inspe
     writer.uint(0x10, points[said.point]);
     writer.uint(0x18, verdicts[said.verdict]);
     if (said.refusal) writeRefusal(writer, 0x22, said.refusal);
-    for (const hit of said.hits) writer.message(0x2a, WireHit.encode(hit).finish());
+    for (const hit of said.hits) writer.message(0x2a, WireHit.encode({ ...hit, tags: [...hit.tags] }).finish());
   }
   writer.flag(0x30, said?.enough ?? true);
   writer.text(0x3a, said?.refusal?.reason ?? '');
+  if (said) writeFacts(writer, said);
   writer.close(answer);
 }
 
+function writeFacts(writer: WireWriter, { scores, inspected, ruleset, cpuMicros }: InspectionSaid): void {
+  if (scores) writer.message(0x42, WireScores.encode(scoresToWire(scores)).finish());
+  const facts = writer.open(0x4a);
+  writer.uint(0x08, extents[inspected.extent]);
+  writer.uint64(0x10, inspected.bytes);
+  writer.text(0x1a, inspected.why ?? '');
+  writer.close(facts);
+  writer.text(0x52, ruleset);
+  writer.uint(0x58, cpuMicros);
+}
+
 const none: readonly WireHit[] = [];
+const UNKNOWN_EXTENT: InspectedSaid = Object.freeze({ extent: 'full', bytes: 0, why: undefined });
 
 /** Reads one answer whose exchange is known. @param end where it ends. @returns undefined when nobody looked. */
 export function readInspected(reader: WireReader, end: number): InspectionSaid | undefined {
   let [point, verdict, hits, enough, reason] = [0, 0, none, false, ''];
+  let [scores, inspected, ruleset, cpuMicros] = [undefined as ScoresSaid | undefined, UNKNOWN_EXTENT, '', 0];
   let refused: ReturnType<typeof readRefusal> | undefined;
   while (reader.at < end) {
     const tag = reader.varint();
@@ -289,13 +456,60 @@ export function readInspected(reader: WireReader, end: number): InspectionSaid |
     else if (tag === 0x2a) hits = [...hits, WireHit.decode(reader.view())];
     else if (tag === 0x30) enough = reader.varint() !== 0;
     else if (tag === 0x3a) reason = reader.text();
+    else if (tag === 0x42) scores = scoresFromWire(WireScores.decode(reader.view()));
+    else if (tag === 0x4a) inspected = readExtent(reader);
+    else if (tag === 0x52) ruleset = reader.text();
+    else if (tag === 0x58) cpuMicros = reader.varint();
     else reader.skip(tag);
   }
   const named = verdictNames[verdict];
   if (named === undefined) return undefined;
-  const at = point === Point.POINT_REQUEST_HEAD ? 'request-head' : 'request-body';
-  if (named !== 'refuse') return { point: at, verdict: named, hits, enough };
-  return { point: at, verdict: named, refusal: (refused ?? unnamed)(reason), hits, enough };
+  const facts = { ...(scores && { scores }), inspected, ruleset, cpuMicros };
+  const at = pointNames[point] ?? 'request-body';
+  if (named !== 'refuse') return { point: at, verdict: named, hits, enough, ...facts };
+  return { point: at, verdict: named, refusal: (refused ?? unnamed)(reason), hits, enough, ...facts };
+}
+
+function readExtent(reader: WireReader): InspectedSaid {
+  const end = reader.nested();
+  let [extent, bytes, why] = [0, 0, ''];
+  while (reader.at < end) {
+    const tag = reader.varint();
+    if (tag === 0x08) extent = reader.varint();
+    else if (tag === 0x10) bytes = reader.varint();
+    else if (tag === 0x1a) why = reader.text();
+    else reader.skip(tag);
+  }
+  // A word we do not know yet is not the good one.
+  return { extent: extentNames[extent] ?? 'partial', bytes, why: why || undefined };
+}
+
+/** Scores as the generated code has them, for whoever answers one whole request. */
+export function scoresToWire({ inbound, outbound, categories }: ScoresSaid): WireScores {
+  return {
+    inboundDetection: inbound.detection,
+    inboundBlocking: inbound.blocking,
+    outboundDetection: outbound.detection,
+    outboundBlocking: outbound.blocking,
+    categories: { ...categories },
+  };
+}
+
+function scoresFromWire(wire: WireScores): ScoresSaid {
+  return {
+    inbound: { detection: wire.inboundDetection, blocking: wire.inboundBlocking },
+    outbound: { detection: wire.outboundDetection, blocking: wire.outboundBlocking },
+    categories: wire.categories,
+  };
+}
+
+/** What was looked at, as the generated code has it. */
+export function inspectedToWire({ extent, bytes, why }: InspectedSaid): {
+  extent: Extent;
+  bytes: bigint;
+  why: string;
+} {
+  return { extent: extents[extent], bytes: BigInt(bytes), why: why ?? '' };
 }
 
 /** A refusal that says not why is a refusal. */

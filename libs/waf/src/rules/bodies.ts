@@ -1,7 +1,7 @@
 import { refuse } from '@sallyport/contracts';
 import type { JsonFault } from '../bodies/json-scanner';
 import type { MultipartFault } from '../bodies/multipart-scanner';
-import type { ProfileLimits } from '../plan';
+import type { ProfileLimits } from '../profile';
 import type { Finding, RuleCard } from '../rule';
 
 export const brokenJson: RuleCard = {

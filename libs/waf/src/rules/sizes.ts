@@ -1,5 +1,5 @@
 import { refuse, type Refusal } from '@sallyport/contracts';
-import type { ProfileLimits } from '../plan';
+import type { ProfileLimits } from '../profile';
 import type { HeadRule } from '../rule';
 
 export const tooManyFields: HeadRule = {

@@ -20,7 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Refusal, RequestHead } from "../../common/v1/common";
+import { Field, Refusal, RequestHead } from "../../common/v1/common";
 
 export const protobufPackage = "sallyport.waf.v1";
 
@@ -30,6 +30,9 @@ export enum Point {
   POINT_UNSPECIFIED = 0,
   POINT_REQUEST_HEAD = 1,
   POINT_REQUEST_BODY = 2,
+  POINT_RESPONSE_HEAD = 3,
+  POINT_RESPONSE_BODY = 4,
+  POINT_MALFORMED = 5,
   UNRECOGNIZED = -1,
 }
 
@@ -44,6 +47,15 @@ export function pointFromJSON(object: any): Point {
     case 2:
     case "POINT_REQUEST_BODY":
       return Point.POINT_REQUEST_BODY;
+    case 3:
+    case "POINT_RESPONSE_HEAD":
+      return Point.POINT_RESPONSE_HEAD;
+    case 4:
+    case "POINT_RESPONSE_BODY":
+      return Point.POINT_RESPONSE_BODY;
+    case 5:
+    case "POINT_MALFORMED":
+      return Point.POINT_MALFORMED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -59,6 +71,12 @@ export function pointToJSON(object: Point): string {
       return "POINT_REQUEST_HEAD";
     case Point.POINT_REQUEST_BODY:
       return "POINT_REQUEST_BODY";
+    case Point.POINT_RESPONSE_HEAD:
+      return "POINT_RESPONSE_HEAD";
+    case Point.POINT_RESPONSE_BODY:
+      return "POINT_RESPONSE_BODY";
+    case Point.POINT_MALFORMED:
+      return "POINT_MALFORMED";
     case Point.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -110,6 +128,57 @@ export function verdictToJSON(object: Verdict): string {
   }
 }
 
+export enum Extent {
+  EXTENT_UNSPECIFIED = 0,
+  EXTENT_FULL = 1,
+  EXTENT_PARTIAL = 2,
+  EXTENT_SKIPPED = 3,
+  EXTENT_EXHAUSTED = 4,
+  UNRECOGNIZED = -1,
+}
+
+export function extentFromJSON(object: any): Extent {
+  switch (object) {
+    case 0:
+    case "EXTENT_UNSPECIFIED":
+      return Extent.EXTENT_UNSPECIFIED;
+    case 1:
+    case "EXTENT_FULL":
+      return Extent.EXTENT_FULL;
+    case 2:
+    case "EXTENT_PARTIAL":
+      return Extent.EXTENT_PARTIAL;
+    case 3:
+    case "EXTENT_SKIPPED":
+      return Extent.EXTENT_SKIPPED;
+    case 4:
+    case "EXTENT_EXHAUSTED":
+      return Extent.EXTENT_EXHAUSTED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return Extent.UNRECOGNIZED;
+  }
+}
+
+export function extentToJSON(object: Extent): string {
+  switch (object) {
+    case Extent.EXTENT_UNSPECIFIED:
+      return "EXTENT_UNSPECIFIED";
+    case Extent.EXTENT_FULL:
+      return "EXTENT_FULL";
+    case Extent.EXTENT_PARTIAL:
+      return "EXTENT_PARTIAL";
+    case Extent.EXTENT_SKIPPED:
+      return "EXTENT_SKIPPED";
+    case Extent.EXTENT_EXHAUSTED:
+      return "EXTENT_EXHAUSTED";
+    case Extent.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface DecideBatch {
   asks: Ask[];
 }
@@ -121,17 +190,27 @@ export interface DecideBatchReply {
 export interface Ask {
   /** unique on this stream while open */
   exchange: number;
-  step: { $case: "open"; value: Open } | { $case: "body"; value: Buffer } | { $case: "bodyEnd"; value: BodyEnd } | {
-    $case: "close";
-    value: Close;
-  } | undefined;
+  step:
+    | { $case: "open"; value: Open }
+    | { $case: "body"; value: Buffer }
+    | { $case: "bodyEnd"; value: BodyEnd }
+    | { $case: "close"; value: Close }
+    | //
+    /** Of the answer; sent only where the plan has answers inspected. */
+    { $case: "responseHead"; value: ResponseHead }
+    | { $case: "responseBody"; value: Buffer }
+    | { $case: "responseEnd"; value: ResponseEnd }
+    | //
+    /** Instead of all the others: answered once, and over. */
+    { $case: "malformed"; value: Malformed }
+    | undefined;
 }
 
 export interface Open {
   head:
     | RequestHead
     | undefined;
-  /** compiled inspection profile of the route, from the snapshot */
+  /** text of the plan of the route: `structural:block`, or profile, mode and what differs, as JSON */
   plan: string;
   tenant: string;
   requestId: string;
@@ -142,6 +221,26 @@ export interface BodyEnd {
 
 export interface Close {
   outcome: string;
+}
+
+export interface ResponseHead {
+  status: number;
+  /** as the upstream gave them */
+  fields: Field[];
+  version: string;
+}
+
+export interface ResponseEnd {
+}
+
+/** Bytes no request could be read from, or a request that was refused before it had a head. */
+export interface Malformed {
+  /** at most 16 KiB */
+  packet: Buffer;
+  plan: string;
+  tenant: string;
+  requestId: string;
+  clientAddress: string;
 }
 
 export interface Answer {
@@ -157,6 +256,40 @@ export interface Answer {
   enough: boolean;
   /** exact cause of a refusal, for the audit record only */
   reason: string;
+  /** absent where no rule counts */
+  scores:
+    | Scores
+    | undefined;
+  /** absent: all that was shown */
+  inspected:
+    | Inspected
+    | undefined;
+  /** name of the rules that ran */
+  ruleset: string;
+  /** of this exchange so far, where measured */
+  cpuMicros: number;
+}
+
+/** Anomaly scores: of every rule that ran, and of the levels that block. */
+export interface Scores {
+  inboundDetection: number;
+  inboundBlocking: number;
+  outboundDetection: number;
+  outboundBlocking: number;
+  categories: { [key: string]: number };
+}
+
+export interface Scores_CategoriesEntry {
+  key: string;
+  value: number;
+}
+
+export interface Inspected {
+  extent: Extent;
+  /** of bodies */
+  bytes: bigint;
+  /** why not all */
+  why: string;
 }
 
 export interface Hit {
@@ -166,6 +299,15 @@ export interface Hit {
   variable: string;
   /** redacted, at most 100 bytes */
   data: string;
+  /** 1 to 5 */
+  phase: number;
+  /** level of the rule; 0: none */
+  paranoia: number;
+  tags: string[];
+  /** values that matched */
+  count: number;
+  /** found after a part of the answer had gone out */
+  late: boolean;
 }
 
 export interface InspectRequest {
@@ -179,6 +321,9 @@ export interface InspectReply {
   verdict: Verdict;
   refused: Refusal | undefined;
   hits: Hit[];
+  scores: Scores | undefined;
+  inspected: Inspected | undefined;
+  ruleset: string;
 }
 
 function createBaseDecideBatch(): DecideBatch {
@@ -339,6 +484,18 @@ export const Ask: MessageFns<Ask> = {
       case "close":
         Close.encode(message.step.value, writer.uint32(42).fork()).join();
         break;
+      case "responseHead":
+        ResponseHead.encode(message.step.value, writer.uint32(50).fork()).join();
+        break;
+      case "responseBody":
+        writer.uint32(58).bytes(message.step.value);
+        break;
+      case "responseEnd":
+        ResponseEnd.encode(message.step.value, writer.uint32(66).fork()).join();
+        break;
+      case "malformed":
+        Malformed.encode(message.step.value, writer.uint32(74).fork()).join();
+        break;
     }
     return writer;
   },
@@ -396,6 +553,38 @@ export const Ask: MessageFns<Ask> = {
             message.step = { $case: "close", value: Close.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.step = { $case: "responseHead", value: ResponseHead.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.step = { $case: "responseBody", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.step = { $case: "responseEnd", value: ResponseEnd.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.step = { $case: "malformed", value: Malformed.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -421,6 +610,20 @@ export const Ask: MessageFns<Ask> = {
         ? { $case: "bodyEnd", value: BodyEnd.fromJSON(object.body_end) }
         : isSet(object.close)
         ? { $case: "close", value: Close.fromJSON(object.close) }
+        : isSet(object.responseHead)
+        ? { $case: "responseHead", value: ResponseHead.fromJSON(object.responseHead) }
+        : isSet(object.response_head)
+        ? { $case: "responseHead", value: ResponseHead.fromJSON(object.response_head) }
+        : isSet(object.responseBody)
+        ? { $case: "responseBody", value: Buffer.from(bytesFromBase64(object.responseBody)) }
+        : isSet(object.response_body)
+        ? { $case: "responseBody", value: Buffer.from(bytesFromBase64(object.response_body)) }
+        : isSet(object.responseEnd)
+        ? { $case: "responseEnd", value: ResponseEnd.fromJSON(object.responseEnd) }
+        : isSet(object.response_end)
+        ? { $case: "responseEnd", value: ResponseEnd.fromJSON(object.response_end) }
+        : isSet(object.malformed)
+        ? { $case: "malformed", value: Malformed.fromJSON(object.malformed) }
         : undefined,
     };
   },
@@ -438,6 +641,14 @@ export const Ask: MessageFns<Ask> = {
       obj.bodyEnd = BodyEnd.toJSON(message.step.value);
     } else if (message.step?.$case === "close") {
       obj.close = Close.toJSON(message.step.value);
+    } else if (message.step?.$case === "responseHead") {
+      obj.responseHead = ResponseHead.toJSON(message.step.value);
+    } else if (message.step?.$case === "responseBody") {
+      obj.responseBody = base64FromBytes(message.step.value);
+    } else if (message.step?.$case === "responseEnd") {
+      obj.responseEnd = ResponseEnd.toJSON(message.step.value);
+    } else if (message.step?.$case === "malformed") {
+      obj.malformed = Malformed.toJSON(message.step.value);
     }
     return obj;
   },
@@ -470,6 +681,30 @@ export const Ask: MessageFns<Ask> = {
       case "close": {
         if (object.step?.value !== undefined && object.step?.value !== null) {
           message.step = { $case: "close", value: Close.fromPartial(object.step.value) };
+        }
+        break;
+      }
+      case "responseHead": {
+        if (object.step?.value !== undefined && object.step?.value !== null) {
+          message.step = { $case: "responseHead", value: ResponseHead.fromPartial(object.step.value) };
+        }
+        break;
+      }
+      case "responseBody": {
+        if (object.step?.value !== undefined && object.step?.value !== null) {
+          message.step = { $case: "responseBody", value: object.step.value };
+        }
+        break;
+      }
+      case "responseEnd": {
+        if (object.step?.value !== undefined && object.step?.value !== null) {
+          message.step = { $case: "responseEnd", value: ResponseEnd.fromPartial(object.step.value) };
+        }
+        break;
+      }
+      case "malformed": {
+        if (object.step?.value !== undefined && object.step?.value !== null) {
+          message.step = { $case: "malformed", value: Malformed.fromPartial(object.step.value) };
         }
         break;
       }
@@ -720,8 +955,314 @@ export const Close: MessageFns<Close> = {
   },
 };
 
+function createBaseResponseHead(): ResponseHead {
+  return { status: 0, fields: [], version: "" };
+}
+
+export const ResponseHead: MessageFns<ResponseHead> = {
+  encode(message: ResponseHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== 0) {
+      writer.uint32(8).uint32(message.status);
+    }
+    for (const v of message.fields) {
+      Field.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.version !== "") {
+      writer.uint32(26).string(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResponseHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResponseHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fields.push(Field.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResponseHead {
+    return {
+      status: isSet(object.status) ? globalThis.Number(object.status) : 0,
+      fields: globalThis.Array.isArray(object?.fields) ? object.fields.map((e: any) => Field.fromJSON(e)) : [],
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+    };
+  },
+
+  toJSON(message: ResponseHead): unknown {
+    const obj: any = {};
+    if (message.status !== 0) {
+      obj.status = Math.round(message.status);
+    }
+    if (message.fields?.length) {
+      obj.fields = message.fields.map((e) => Field.toJSON(e));
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ResponseHead>, I>>(base?: I): ResponseHead {
+    return ResponseHead.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResponseHead>, I>>(object: I): ResponseHead {
+    const message = createBaseResponseHead();
+    message.status = object.status ?? 0;
+    message.fields = object.fields?.map((e) => Field.fromPartial(e)) || [];
+    message.version = object.version ?? "";
+    return message;
+  },
+};
+
+function createBaseResponseEnd(): ResponseEnd {
+  return {};
+}
+
+export const ResponseEnd: MessageFns<ResponseEnd> = {
+  encode(_: ResponseEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResponseEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResponseEnd();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ResponseEnd {
+    return {};
+  },
+
+  toJSON(_: ResponseEnd): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ResponseEnd>, I>>(base?: I): ResponseEnd {
+    return ResponseEnd.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResponseEnd>, I>>(_: I): ResponseEnd {
+    const message = createBaseResponseEnd();
+    return message;
+  },
+};
+
+function createBaseMalformed(): Malformed {
+  return { packet: Buffer.alloc(0), plan: "", tenant: "", requestId: "", clientAddress: "" };
+}
+
+export const Malformed: MessageFns<Malformed> = {
+  encode(message: Malformed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.packet.length !== 0) {
+      writer.uint32(10).bytes(message.packet);
+    }
+    if (message.plan !== "") {
+      writer.uint32(18).string(message.plan);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(26).string(message.tenant);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(42).string(message.clientAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Malformed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMalformed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.packet = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.plan = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Malformed {
+    return {
+      packet: isSet(object.packet) ? Buffer.from(bytesFromBase64(object.packet)) : Buffer.alloc(0),
+      plan: isSet(object.plan) ? globalThis.String(object.plan) : "",
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
+    };
+  },
+
+  toJSON(message: Malformed): unknown {
+    const obj: any = {};
+    if (message.packet.length !== 0) {
+      obj.packet = base64FromBytes(message.packet);
+    }
+    if (message.plan !== "") {
+      obj.plan = message.plan;
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Malformed>, I>>(base?: I): Malformed {
+    return Malformed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Malformed>, I>>(object: I): Malformed {
+    const message = createBaseMalformed();
+    message.packet = object.packet ?? Buffer.alloc(0);
+    message.plan = object.plan ?? "";
+    message.tenant = object.tenant ?? "";
+    message.requestId = object.requestId ?? "";
+    message.clientAddress = object.clientAddress ?? "";
+    return message;
+  },
+};
+
 function createBaseAnswer(): Answer {
-  return { exchange: 0, point: 0, verdict: 0, refused: undefined, hits: [], enough: false, reason: "" };
+  return {
+    exchange: 0,
+    point: 0,
+    verdict: 0,
+    refused: undefined,
+    hits: [],
+    enough: false,
+    reason: "",
+    scores: undefined,
+    inspected: undefined,
+    ruleset: "",
+    cpuMicros: 0,
+  };
 }
 
 export const Answer: MessageFns<Answer> = {
@@ -746,6 +1287,18 @@ export const Answer: MessageFns<Answer> = {
     }
     if (message.reason !== "") {
       writer.uint32(58).string(message.reason);
+    }
+    if (message.scores !== undefined) {
+      Scores.encode(message.scores, writer.uint32(66).fork()).join();
+    }
+    if (message.inspected !== undefined) {
+      Inspected.encode(message.inspected, writer.uint32(74).fork()).join();
+    }
+    if (message.ruleset !== "") {
+      writer.uint32(82).string(message.ruleset);
+    }
+    if (message.cpuMicros !== 0) {
+      writer.uint32(88).uint32(message.cpuMicros);
     }
     return writer;
   },
@@ -819,6 +1372,38 @@ export const Answer: MessageFns<Answer> = {
             message.reason = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.scores = Scores.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.inspected = Inspected.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.ruleset = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.cpuMicros = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -840,6 +1425,14 @@ export const Answer: MessageFns<Answer> = {
       hits: globalThis.Array.isArray(object?.hits) ? object.hits.map((e: any) => Hit.fromJSON(e)) : [],
       enough: isSet(object.enough) ? globalThis.Boolean(object.enough) : false,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      scores: isSet(object.scores) ? Scores.fromJSON(object.scores) : undefined,
+      inspected: isSet(object.inspected) ? Inspected.fromJSON(object.inspected) : undefined,
+      ruleset: isSet(object.ruleset) ? globalThis.String(object.ruleset) : "",
+      cpuMicros: isSet(object.cpuMicros)
+        ? globalThis.Number(object.cpuMicros)
+        : isSet(object.cpu_micros)
+        ? globalThis.Number(object.cpu_micros)
+        : 0,
     };
   },
 
@@ -866,6 +1459,18 @@ export const Answer: MessageFns<Answer> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.scores !== undefined) {
+      obj.scores = Scores.toJSON(message.scores);
+    }
+    if (message.inspected !== undefined) {
+      obj.inspected = Inspected.toJSON(message.inspected);
+    }
+    if (message.ruleset !== "") {
+      obj.ruleset = message.ruleset;
+    }
+    if (message.cpuMicros !== 0) {
+      obj.cpuMicros = Math.round(message.cpuMicros);
+    }
     return obj;
   },
 
@@ -883,12 +1488,399 @@ export const Answer: MessageFns<Answer> = {
     message.hits = object.hits?.map((e) => Hit.fromPartial(e)) || [];
     message.enough = object.enough ?? false;
     message.reason = object.reason ?? "";
+    message.scores = (object.scores !== undefined && object.scores !== null)
+      ? Scores.fromPartial(object.scores)
+      : undefined;
+    message.inspected = (object.inspected !== undefined && object.inspected !== null)
+      ? Inspected.fromPartial(object.inspected)
+      : undefined;
+    message.ruleset = object.ruleset ?? "";
+    message.cpuMicros = object.cpuMicros ?? 0;
+    return message;
+  },
+};
+
+function createBaseScores(): Scores {
+  return { inboundDetection: 0, inboundBlocking: 0, outboundDetection: 0, outboundBlocking: 0, categories: {} };
+}
+
+export const Scores: MessageFns<Scores> = {
+  encode(message: Scores, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.inboundDetection !== 0) {
+      writer.uint32(8).uint32(message.inboundDetection);
+    }
+    if (message.inboundBlocking !== 0) {
+      writer.uint32(16).uint32(message.inboundBlocking);
+    }
+    if (message.outboundDetection !== 0) {
+      writer.uint32(24).uint32(message.outboundDetection);
+    }
+    if (message.outboundBlocking !== 0) {
+      writer.uint32(32).uint32(message.outboundBlocking);
+    }
+    globalThis.Object.entries(message.categories).forEach(([key, value]: [string, number]) => {
+      Scores_CategoriesEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Scores {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScores();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.inboundDetection = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.inboundBlocking = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.outboundDetection = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.outboundBlocking = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = Scores_CategoriesEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.categories[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Scores {
+    return {
+      inboundDetection: isSet(object.inboundDetection)
+        ? globalThis.Number(object.inboundDetection)
+        : isSet(object.inbound_detection)
+        ? globalThis.Number(object.inbound_detection)
+        : 0,
+      inboundBlocking: isSet(object.inboundBlocking)
+        ? globalThis.Number(object.inboundBlocking)
+        : isSet(object.inbound_blocking)
+        ? globalThis.Number(object.inbound_blocking)
+        : 0,
+      outboundDetection: isSet(object.outboundDetection)
+        ? globalThis.Number(object.outboundDetection)
+        : isSet(object.outbound_detection)
+        ? globalThis.Number(object.outbound_detection)
+        : 0,
+      outboundBlocking: isSet(object.outboundBlocking)
+        ? globalThis.Number(object.outboundBlocking)
+        : isSet(object.outbound_blocking)
+        ? globalThis.Number(object.outbound_blocking)
+        : 0,
+      categories: isObject(object.categories)
+        ? (globalThis.Object.entries(object.categories) as [string, any][]).reduce(
+          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.Number(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: Scores): unknown {
+    const obj: any = {};
+    if (message.inboundDetection !== 0) {
+      obj.inboundDetection = Math.round(message.inboundDetection);
+    }
+    if (message.inboundBlocking !== 0) {
+      obj.inboundBlocking = Math.round(message.inboundBlocking);
+    }
+    if (message.outboundDetection !== 0) {
+      obj.outboundDetection = Math.round(message.outboundDetection);
+    }
+    if (message.outboundBlocking !== 0) {
+      obj.outboundBlocking = Math.round(message.outboundBlocking);
+    }
+    if (message.categories) {
+      const entries = globalThis.Object.entries(message.categories) as [string, number][];
+      if (entries.length > 0) {
+        obj.categories = {};
+        entries.forEach(([k, v]) => {
+          obj.categories[k] = Math.round(v);
+        });
+      }
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Scores>, I>>(base?: I): Scores {
+    return Scores.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Scores>, I>>(object: I): Scores {
+    const message = createBaseScores();
+    message.inboundDetection = object.inboundDetection ?? 0;
+    message.inboundBlocking = object.inboundBlocking ?? 0;
+    message.outboundDetection = object.outboundDetection ?? 0;
+    message.outboundBlocking = object.outboundBlocking ?? 0;
+    message.categories = (globalThis.Object.entries(object.categories ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseScores_CategoriesEntry(): Scores_CategoriesEntry {
+  return { key: "", value: 0 };
+}
+
+export const Scores_CategoriesEntry: MessageFns<Scores_CategoriesEntry> = {
+  encode(message: Scores_CategoriesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint32(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Scores_CategoriesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScores_CategoriesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Scores_CategoriesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: Scores_CategoriesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0) {
+      obj.value = Math.round(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Scores_CategoriesEntry>, I>>(base?: I): Scores_CategoriesEntry {
+    return Scores_CategoriesEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Scores_CategoriesEntry>, I>>(object: I): Scores_CategoriesEntry {
+    const message = createBaseScores_CategoriesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseInspected(): Inspected {
+  return { extent: 0, bytes: 0n, why: "" };
+}
+
+export const Inspected: MessageFns<Inspected> = {
+  encode(message: Inspected, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.extent !== 0) {
+      writer.uint32(8).int32(message.extent);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.bytes);
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Inspected {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInspected();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.extent = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Inspected {
+    return {
+      extent: isSet(object.extent) ? extentFromJSON(object.extent) : 0,
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+    };
+  },
+
+  toJSON(message: Inspected): unknown {
+    const obj: any = {};
+    if (message.extent !== 0) {
+      obj.extent = extentToJSON(message.extent);
+    }
+    if (message.bytes !== 0n) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Inspected>, I>>(base?: I): Inspected {
+    return Inspected.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Inspected>, I>>(object: I): Inspected {
+    const message = createBaseInspected();
+    message.extent = object.extent ?? 0;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.why = object.why ?? "";
     return message;
   },
 };
 
 function createBaseHit(): Hit {
-  return { rule: 0, severity: "", message: "", variable: "", data: "" };
+  return {
+    rule: 0,
+    severity: "",
+    message: "",
+    variable: "",
+    data: "",
+    phase: 0,
+    paranoia: 0,
+    tags: [],
+    count: 0,
+    late: false,
+  };
 }
 
 export const Hit: MessageFns<Hit> = {
@@ -907,6 +1899,21 @@ export const Hit: MessageFns<Hit> = {
     }
     if (message.data !== "") {
       writer.uint32(42).string(message.data);
+    }
+    if (message.phase !== 0) {
+      writer.uint32(48).uint32(message.phase);
+    }
+    if (message.paranoia !== 0) {
+      writer.uint32(56).uint32(message.paranoia);
+    }
+    for (const v of message.tags) {
+      writer.uint32(66).string(v!);
+    }
+    if (message.count !== 0) {
+      writer.uint32(72).uint32(message.count);
+    }
+    if (message.late !== false) {
+      writer.uint32(80).bool(message.late);
     }
     return writer;
   },
@@ -964,6 +1971,46 @@ export const Hit: MessageFns<Hit> = {
             message.data = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.phase = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.paranoia = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.tags.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.late = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -983,6 +2030,11 @@ export const Hit: MessageFns<Hit> = {
       message: isSet(object.message) ? globalThis.String(object.message) : "",
       variable: isSet(object.variable) ? globalThis.String(object.variable) : "",
       data: isSet(object.data) ? globalThis.String(object.data) : "",
+      phase: isSet(object.phase) ? globalThis.Number(object.phase) : 0,
+      paranoia: isSet(object.paranoia) ? globalThis.Number(object.paranoia) : 0,
+      tags: globalThis.Array.isArray(object?.tags) ? object.tags.map((e: any) => globalThis.String(e)) : [],
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+      late: isSet(object.late) ? globalThis.Boolean(object.late) : false,
     };
   },
 
@@ -1003,6 +2055,21 @@ export const Hit: MessageFns<Hit> = {
     if (message.data !== "") {
       obj.data = message.data;
     }
+    if (message.phase !== 0) {
+      obj.phase = Math.round(message.phase);
+    }
+    if (message.paranoia !== 0) {
+      obj.paranoia = Math.round(message.paranoia);
+    }
+    if (message.tags?.length) {
+      obj.tags = message.tags;
+    }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    if (message.late !== false) {
+      obj.late = message.late;
+    }
     return obj;
   },
 
@@ -1016,6 +2083,11 @@ export const Hit: MessageFns<Hit> = {
     message.message = object.message ?? "";
     message.variable = object.variable ?? "";
     message.data = object.data ?? "";
+    message.phase = object.phase ?? 0;
+    message.paranoia = object.paranoia ?? 0;
+    message.tags = object.tags?.map((e) => e) || [];
+    message.count = object.count ?? 0;
+    message.late = object.late ?? false;
     return message;
   },
 };
@@ -1140,7 +2212,7 @@ export const InspectRequest: MessageFns<InspectRequest> = {
 };
 
 function createBaseInspectReply(): InspectReply {
-  return { verdict: 0, refused: undefined, hits: [] };
+  return { verdict: 0, refused: undefined, hits: [], scores: undefined, inspected: undefined, ruleset: "" };
 }
 
 export const InspectReply: MessageFns<InspectReply> = {
@@ -1153,6 +2225,15 @@ export const InspectReply: MessageFns<InspectReply> = {
     }
     for (const v of message.hits) {
       Hit.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.scores !== undefined) {
+      Scores.encode(message.scores, writer.uint32(34).fork()).join();
+    }
+    if (message.inspected !== undefined) {
+      Inspected.encode(message.inspected, writer.uint32(42).fork()).join();
+    }
+    if (message.ruleset !== "") {
+      writer.uint32(50).string(message.ruleset);
     }
     return writer;
   },
@@ -1194,6 +2275,30 @@ export const InspectReply: MessageFns<InspectReply> = {
             message.hits.push(Hit.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.scores = Scores.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.inspected = Inspected.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.ruleset = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1211,6 +2316,9 @@ export const InspectReply: MessageFns<InspectReply> = {
       verdict: isSet(object.verdict) ? verdictFromJSON(object.verdict) : 0,
       refused: isSet(object.refused) ? Refusal.fromJSON(object.refused) : undefined,
       hits: globalThis.Array.isArray(object?.hits) ? object.hits.map((e: any) => Hit.fromJSON(e)) : [],
+      scores: isSet(object.scores) ? Scores.fromJSON(object.scores) : undefined,
+      inspected: isSet(object.inspected) ? Inspected.fromJSON(object.inspected) : undefined,
+      ruleset: isSet(object.ruleset) ? globalThis.String(object.ruleset) : "",
     };
   },
 
@@ -1225,6 +2333,15 @@ export const InspectReply: MessageFns<InspectReply> = {
     if (message.hits?.length) {
       obj.hits = message.hits.map((e) => Hit.toJSON(e));
     }
+    if (message.scores !== undefined) {
+      obj.scores = Scores.toJSON(message.scores);
+    }
+    if (message.inspected !== undefined) {
+      obj.inspected = Inspected.toJSON(message.inspected);
+    }
+    if (message.ruleset !== "") {
+      obj.ruleset = message.ruleset;
+    }
     return obj;
   },
 
@@ -1238,11 +2355,18 @@ export const InspectReply: MessageFns<InspectReply> = {
       ? Refusal.fromPartial(object.refused)
       : undefined;
     message.hits = object.hits?.map((e) => Hit.fromPartial(e)) || [];
+    message.scores = (object.scores !== undefined && object.scores !== null)
+      ? Scores.fromPartial(object.scores)
+      : undefined;
+    message.inspected = (object.inspected !== undefined && object.inspected !== null)
+      ? Inspected.fromPartial(object.inspected)
+      : undefined;
+    message.ruleset = object.ruleset ?? "";
     return message;
   },
 };
 
-/** Says whether a request is hostile. */
+/** Says whether a request, or the answer to it, is hostile. */
 export type InspectionServiceService = typeof InspectionServiceService;
 export const InspectionServiceService = {
   decide: {
@@ -1323,6 +2447,10 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
 type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
