@@ -5,8 +5,8 @@ import type { Transformation } from './transformation';
 const PAD = 0x3d;
 
 /**
- * `t:base64DecodeExt`: forgiving, as PHP reads Base64. What is no digit is passed over, an unfinished group counts.
- * The whole is empty where padding, or the end, follows the first digit of a group, which makes no byte.
+ * `t:base64DecodeExt`: forgiving, as PHP reads Base64. What is no digit is passed over and an unfinished group counts; padding
+ * behind the first digit of a group, which makes no byte, makes the whole empty.
  */
 export const base64DecodeExt: Transformation = {
   name: 'base64DecodeExt',
@@ -22,7 +22,6 @@ export const base64DecodeExt: Transformation = {
       if (digit < 0) continue;
       bits = ((bits << 6) | digit) & 0xffffff;
       count++;
-      if (count % 4 === 1 && at === value.length - 1) return '';
       if (count % 4 === 2) output.push(bits >> 4);
       else if (count % 4 === 3) output.push(bits >> 2);
       else if (count % 4 === 0) output.push(bits);

@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { bytes } from '../arbitrary-bytes.suite';
+import type { Bytes } from '../bytes';
+import { ownVectors, sharedVectors, skipSharedVectors } from '../seclang-vectors.suite';
+import { transformationNamed, transformations } from './registry';
+import type { Transformation } from './transformation';
+
+interface OwnVector {
+  readonly says: string;
+  readonly input: Bytes;
+  readonly output: Bytes;
+  /** What libmodsecurity 3.0.9 makes of it, where we differ on purpose. */
+  readonly modsecurity?: Bytes;
+}
+
+/** Texts that make transformations do something. */
+const fragments = [
+  ...[
+    '/',
+    '..',
+    './',
+    '\\',
+    '%',
+    '%u',
+    '%2',
+    '%u0041',
+    '+',
+    '&',
+    '&#',
+    '&#x3c;',
+    '&lt',
+    ';',
+    '\\u00',
+    '\\x4',
+    '\\ff41',
+  ],
+  ...[
+    '/*',
+    '*/',
+    '<!--',
+    '-->',
+    '--',
+    '#',
+    ' ',
+    '\t',
+    '\n',
+    '\0',
+    '\xa0',
+    '\xc2',
+    '\xe2\x82\xac',
+    '\xc0\x80',
+    'A',
+    '0x41',
+  ],
+];
+const texts = fc
+  .array(fc.oneof(bytes(8), fc.constantFrom(...fragments)), { maxLength: 12 })
+  .map((parts) => parts.join(''));
+
+describe.each(transformations.map((transformation) => [transformation.name, transformation] as const))(
+  't:%s',
+  (name, transformation) => {
+    it.each(ownVectors<OwnVector>('transformations', name))('$says', ({ input, output }) => {
+      expect(transformation.apply(input)).toBe(output);
+    });
+
+    it('leaves a value without a trigger byte as it is', () => {
+      const { trigger } = transformation;
+      if (!trigger) return;
+      const untouched = bytes(64).map((value) =>
+        [...value].filter((byte) => !trigger.has(byte.charCodeAt(0))).join(''),
+      );
+      fc.assert(fc.property(untouched, (value) => transformation.apply(value) === value));
+    });
+
+    it('gives bytes for any bytes, and throws at none', () => {
+      fc.assert(fc.property(texts, (value) => isBytes(transformation.apply(value))));
+    });
+
+    it('takes time in proportion to the value', () => {
+      for (const fragment of fragments) expect(slowdown(transformation, fragment)).toBeLessThan(40);
+    });
+  },
+);
+
+function isBytes(value: string): boolean {
+  return /^[\0-\xff]*$/.test(value);
+}
+
+/** How many times longer a value takes that is eight times as long; the square of it would take 64 times as long. */
+function slowdown(transformation: Transformation, fragment: Bytes): number {
+  const short = fragment.repeat(4_000);
+  const long = fragment.repeat(32_000);
+  transformation.apply(short);
+  return secondsOf(transformation, long) / Math.max(secondsOf(transformation, short), 1e-3);
+}
+
+function secondsOf(transformation: Transformation, value: Bytes): number {
+  const times = [1, 2, 3].map(() => {
+    const before = process.cpuUsage();
+    transformation.apply(value);
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1e6;
+  });
+  return Math.min(...times);
+}
+
+describe('the registry of transformations', () => {
+  it('knows each name in any letter case', () => {
+    expect(transformationNamed('URLDECODEUNI')?.name).toBe('urlDecodeUni');
+    expect(transformationNamed('utf8tounicode')?.name).toBe('utf8toUnicode');
+  });
+
+  it('knows both spellings of normalising', () => {
+    expect(transformationNamed('normalizePath')).toBe(transformationNamed('normalisePath'));
+    expect(transformationNamed('normalizePathWin')).toBe(transformationNamed('normalisePathWin'));
+  });
+
+  it('knows nothing else', () => {
+    expect(transformationNamed('none')).toBeUndefined();
+    expect(transformationNamed('')).toBeUndefined();
+  });
+});
+
+describe('the shared vectors of transformations', () => {
+  const shared = sharedVectors('transformations');
+  if (!shared) return skipSharedVectors('transformations');
+
+  it.each([...shared])('t:%s', (name, cases) => {
+    const transformation = transformationNamed(name)!;
+    for (const { input, output } of cases) expect([input, transformation.apply(input)]).toEqual([input, output]);
+  });
+});
