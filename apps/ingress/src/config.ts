@@ -21,6 +21,7 @@ const read = defineConfig('ingress', {
   balancerSeconds: variable('SALLYPORT_INGRESS_BALANCER_SECONDS', seconds),
   showConfigVersion: variable('SALLYPORT_INGRESS_SHOW_CONFIG_VERSION', flag),
   listenersFile: variable('SALLYPORT_INGRESS_LISTENERS_FILE', text.optional()),
+  testMode: variable('SALLYPORT_WAF_TEST_MODE', flag),
   pepper: variable('SALLYPORT_PEPPER', text),
   authUrl: variable('SALLYPORT_AUTH_GRPC_URL', text),
   rateLimitUrl: variable('SALLYPORT_RATE_LIMIT_GRPC_URL', text),
@@ -40,6 +41,8 @@ export interface IngressConfig extends BaseConfig {
   readonly showConfigVersion: boolean;
   /** The doors of a file of listeners; undefined: one plain door at `listen.http`. */
   readonly listeners?: readonly ListenerSettings[] | undefined;
+  /** For runs of the CRS regression tests: records carry the port of the caller, and every rule looks at what is no request. */
+  readonly testMode: boolean;
   /** Key of the HMACs of API keys and of the pseudonyms in records. */
   readonly pepper: string;
   /** Where the decision services answer; not used when their engines are handed in. */

@@ -13,7 +13,7 @@ import {
 } from '@sallyport/proxy';
 import type { Span, TraceContext } from '@sallyport/platform';
 import type { Control, FailedTarget, ModelFacts, Outcome, SkippedControl } from '@sallyport/trail';
-import type { Hit } from '@sallyport/waf';
+import type { Hit, Inspected, Scores } from '@sallyport/waf';
 import { Answer } from './answer';
 import type { DecidedBy } from './consult/with-fallback';
 import type { ChunkOverhead } from './listeners/chunk-overhead';
@@ -49,6 +49,12 @@ export class Exchange implements PolicyExchange {
   standings: readonly Standing[] = [];
   verdict: 'pass' | 'flag' | 'refuse' | undefined;
   readonly hits: Hit[] = [];
+  /** Anomaly scores, where rules count. */
+  scores: Scores | undefined;
+  /** Name of the rules that ran. */
+  ruleset: string | undefined;
+  /** Where not everything was looked at. */
+  inspected: Inspected | undefined;
   inspection: OpenInspection | undefined;
   readonly decidedBy: { [control in Control]?: DecidedBy } = {};
   readonly skipped: SkippedControl[] = [];

@@ -9,6 +9,7 @@ import type {
 import type { Exchange } from './exchange';
 import type { Page } from './match';
 import type { Overload } from './overload/overload';
+import type { BrokenRequest } from './record';
 import type { Configuration } from './runtime/configuration';
 import type { Upstreams } from './send/upstreams';
 import type { Models } from './send/models';
@@ -33,6 +34,8 @@ export interface GatewayParts {
   readonly models: Models;
   readonly publicUrl: string;
   readonly showConfigVersion: boolean;
+  /** How bytes are inspected that are no request, and belong to no route. */
+  readonly malformedPlan: string;
   /** The revision new requests start on. */
   configuration(): Configuration | undefined;
   /** Answers with a refusal, in the caller's dialect; `close` when the framing of the connection cannot be trusted. */
@@ -45,6 +48,8 @@ export interface GatewayParts {
   readonly record: (exchange: Exchange, go: () => void) => void;
   /** The connection is gone: ends what is left of the exchange. */
   left(exchange: Exchange): void;
+  /** Puts bytes that were no request on record; `go` when their answer may leave. */
+  recordBroken(broken: BrokenRequest, go: () => void): void;
   /** Records that a request of a `regulated` route is let in; calls back when that is on disk. */
   recordAdmission(exchange: Exchange, done: (refusal?: Refusal) => void): void;
 }

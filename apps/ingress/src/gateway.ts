@@ -7,6 +7,7 @@ import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import { isSpent } from './listeners/spent';
 import { matchDestination, type Destination } from './match';
 import { admit } from './admit';
+import { inspectRefused } from './inspect';
 import { beginTrace } from './trace';
 
 /** Answers one request: the whole way, on one screen. */
@@ -44,7 +45,8 @@ export class Gateway {
       },
       connection.limits.head,
     );
-    if (isRefusal(request)) return this.parts.refuse(exchange, request, 'close');
+    if (isRefusal(request))
+      return inspectRefused(exchange, this.parts, () => this.parts.refuse(exchange, request, 'close'));
     exchange.request = request;
     if (request.hasBody && request.contentLength === undefined && !connection.http2)
       exchange.overhead = new ChunkOverhead(incoming);

@@ -18,6 +18,7 @@ import {
 import { PolicyCompiler } from '@sallyport/pipeline';
 import { fetchDocument, UpstreamPools } from '@sallyport/proxy';
 import { createPseudonym } from '@sallyport/trail';
+import { planId } from '@sallyport/waf';
 import { endsWithinMs, type IngressConfig } from './config';
 import { joinEngines, openRemoteConsults, type Engines, type OpenConsults } from './consults';
 import { summaryOf, upstreamsOf, type IngressFacts, type IngressStatus } from './admin/status';
@@ -228,6 +229,8 @@ function readiness(configured: boolean, draining: boolean): { ready: boolean; re
   return { ready: reasons.length === 0, reasons };
 }
 
+const EVERY_RULE = planId({ mode: 'detect', paranoia: { detect: 4, block: 4 } });
+
 function gatewayParts(
   config: IngressConfig,
   { clock, random, tracer, logger, metrics, trail }: Runtime,
@@ -240,7 +243,15 @@ function gatewayParts(
   const { showConfigVersion } = config;
   const { publicUrl } = config;
   const pseudonym = createPseudonym(pepperBytes(config.pepper));
-  const recorder = new Recorder({ trail, pseudonym, clock, random, metrics, logger });
+  const recorder = new Recorder({
+    trail,
+    pseudonym,
+    clock,
+    random,
+    metrics,
+    logger,
+    showSourcePort: config.testMode,
+  });
   const refuseWith: GatewayParts['refuse'] = (exchange, refusal, connection) => {
     try {
       refuseExchange(exchange, refusal, { publicUrl, showConfigVersion }, connection === 'close');
@@ -281,6 +292,8 @@ function gatewayParts(
     showPage: (exchange, page) => showPage(exchange, page, showConfigVersion),
     record,
     recordAdmission: recorder.recordAdmission,
+    recordBroken: recorder.recordBroken,
+    malformedPlan: config.testMode ? EVERY_RULE : 'structural:detect',
     left(exchange) {
       exchange.close();
       record(exchange, () => undefined);

@@ -12,6 +12,8 @@ export interface OpenInspection {
   readonly inspection: Inspection & Partial<PausableInspection>;
   /** Whoever waits for the answer on the body. */
   onBody: (answer: InspectionAnswer) => void;
+  /** Whoever waits for what is said of the upstream's answer. */
+  onAnswer: (answer: InspectionAnswer) => void;
 }
 
 /** Shows the head to the Inspector; `next` when it may go on. */
@@ -19,15 +21,18 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: () =>
   const step = exchange.compiled!.inspection;
   if (!step) return next();
   const span = consultSpan(exchange, parts.tracer, 'waf');
-  const open: { onBody: OpenInspection['onBody'] } = { onBody: () => undefined };
+  const open: Omit<OpenInspection, 'inspection'> = { onBody: () => undefined, onAnswer: () => undefined };
   const inspection = parts.consults.inspector.open(
     { head: exchange.request!, plan: step.plan, tenant: exchange.route.tenant, requestId: exchange.requestId },
     (answer, decidedBy = 'service') => {
       if (answer.point === 'request-head') span?.end(answer.refusal && { error: answer.refusal.code });
       if (exchange.over) return;
       take(exchange, answer, decidedBy);
-      if (answer.refusal) return parts.refuse(exchange, answer.refusal);
+      const ofAnswer = answer.point === 'response-head' || answer.point === 'response-body';
+      // An answer that is only watched goes on, also when nobody could watch it.
+      if (answer.refusal && (!ofAnswer || step.response?.blocks)) return parts.refuse(exchange, answer.refusal);
       if (answer.point === 'request-head') next();
+      else if (ofAnswer) open.onAnswer(answer);
       else open.onBody(answer);
     },
     step.onFailure,
@@ -130,11 +135,58 @@ function leave({ incoming, connection }: Exchange, body: IncomingBody): void {
   incoming.once('close', () => clearTimeout(timer));
 }
 
+/**
+ * Shows a request that is refused before it has a head to the rules, for its record, and goes on then. It adds hits and
+ * never lets a request through.
+ */
+export function inspectRefused(exchange: Exchange, parts: GatewayParts, next: () => void): void {
+  const { incoming } = exchange;
+  const shown = {
+    packet: packetOf(incoming),
+    plan: parts.malformedPlan,
+    tenant: 'default',
+    requestId: exchange.requestId,
+    clientAddress: incoming.socket.remoteAddress ?? '',
+  };
+  parts.consults.inspector.malformed(shown, (answer, decidedBy = 'service') => {
+    if (exchange.over) return;
+    take(exchange, answer, decidedBy);
+    next();
+  });
+}
+
+const MOST_PACKET_BYTES = 16 * 1024;
+
+/** What of a request that was read was received, as it would stand on the wire. */
+export function packetOf({ method, url, httpVersion, rawHeaders }: IncomingHead): Buffer {
+  const lines = [`${method ?? ''} ${url ?? ''} HTTP/${httpVersion}`];
+  for (let at = 0; at < rawHeaders.length; at += 2) lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`);
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1').subarray(0, MOST_PACKET_BYTES);
+}
+
+type IncomingHead = Pick<Exchange['incoming'], 'method' | 'url' | 'httpVersion' | 'rawHeaders'>;
+
 function take(exchange: Exchange, answer: InspectionAnswer, decidedBy: DecidedBy): void {
-  exchange.hits.push(...answer.hits);
+  // What is found when bytes have left already came too late for them.
+  const late = answer.point === 'response-body' && exchange.response.headersSent;
+  for (const hit of answer.hits) exchange.hits.push(late ? { ...hit, late } : hit);
   if (exchange.verdict === undefined || answer.verdict !== 'pass') exchange.verdict = answer.verdict;
+  noteFacts(exchange, answer);
   const before = exchange.decidedBy.waf;
   exchange.decidedBy.waf = before === 'local' ? before : decidedBy;
   // Nobody inspects in the place of the service: what passes then passes unseen, and the record says so.
   if (decidedBy === 'local' && before !== 'local') exchange.skipped.push({ control: 'waf', reason: 'unavailable' });
+}
+
+/** Reasons why something was not looked at that nobody has to be told of beside the record. */
+const EXPECTED: ReadonlySet<string | undefined> = new Set([undefined, 'off', 'opaque-type', 'unavailable']);
+
+function noteFacts(exchange: Exchange, { scores, inspected, ruleset }: InspectionAnswer): void {
+  if (scores) exchange.scores = scores;
+  if (ruleset !== '') exchange.ruleset = ruleset;
+  if (inspected.extent === 'full') return;
+  exchange.inspected = inspected;
+  const { why } = inspected;
+  if (EXPECTED.has(why) || exchange.skipped.some(({ reason }) => reason === why)) return;
+  exchange.skipped.push({ control: 'waf', reason: why! });
 }

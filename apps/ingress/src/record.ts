@@ -25,6 +25,20 @@ export interface RecorderParts {
   readonly random: RandomBytes;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Records carry the port of the caller: a test finds them by it. */
+  readonly showSourcePort: boolean;
+}
+
+/** Bytes that no request could be read from. */
+export interface BrokenRequest {
+  readonly requestId: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly clientAddress: string;
+  readonly sourcePort: number | undefined;
+  readonly status: number;
+  readonly refusal: Refusal;
+  readonly waf: WafFacts;
 }
 
 /** Settles an exchange: one audit record, one span, one set of metrics. */
@@ -54,6 +68,29 @@ export class Recorder {
     this.parts.trail.append(requestCompleted(facts)).written.then(go, () => {
       this.unaudited.add();
       setTimeout(go, REFUSED_SPOOL_MS);
+    });
+  };
+
+  /** Puts bytes that were no request on record; `go` as of an exchange. */
+  readonly recordBroken = (broken: BrokenRequest, go: () => void): void => {
+    const { random, pseudonym, clock, showSourcePort, trail } = this.parts;
+    const facts: RequestFacts = {
+      ...broken,
+      now: clock.now(),
+      random,
+      pseudonym,
+      tenant: 'default',
+      endedAt: clock.now(),
+      method: 'unknown',
+      path: '/',
+      bytesIn: 0,
+      bytesOut: 0,
+      outcome: 'refused',
+      sourcePort: showSourcePort ? broken.sourcePort : undefined,
+    };
+    trail.append(requestCompleted(facts)).written.then(go, () => {
+      this.unaudited.add();
+      go();
     });
   };
 
@@ -105,6 +142,7 @@ export class Recorder {
       startedAt: exchange.startedAt,
       endedAt,
       ...callFacts(exchange),
+      sourcePort: this.parts.showSourcePort ? exchange.incoming.socket.remotePort : undefined,
       status: answer.status,
       bytesIn: exchange.body.bytes,
       bytesOut: answer.bytes,
@@ -174,10 +212,13 @@ function nearestLimit(standings: readonly Standing[]): { policy: string; remaini
   return { policy, remaining };
 }
 
-function wafFacts({ verdict, hits }: Exchange): WafFacts {
+function wafFacts({ verdict, hits, scores, ruleset, inspected }: Exchange): WafFacts {
   return {
     verdict: verdict ?? 'pass',
-    hits: hits.map(({ rule, severity, variable }) => ({ rule, severity, variable })),
+    hits,
+    ...(scores && { scores }),
+    ...(ruleset !== undefined && { ruleset }),
+    ...(inspected && { inspected }),
   };
 }
 

@@ -129,7 +129,7 @@ export function inspectorWithFallback(
 ): ConsultedInspector {
   return {
     open(head, answer, onFailure = 'deny') {
-      const watched = new WatchedInspection(onFailure, window, answer);
+      const watched = new WatchedInspection(onFailure, window, head.head.hasBody, answer);
       watched.remote = remote.open(head, (outcome) => watched.hear(outcome));
       return watched;
     },
@@ -164,14 +164,19 @@ class WatchedInspection implements PausableInspection {
   remote: PausableInspection | undefined;
   /** Points that were asked for and not answered, in order. */
   private readonly owed: Point[] = ['request-head'];
+  /** The point that follows, for a service that breaks when nothing is owed. */
+  private next: Point;
   private over = false;
   private silence: Silence | undefined;
 
   constructor(
     private readonly onFailure: OnFailure,
     private readonly window: FallbackWindow,
+    hasBody: boolean,
     private readonly answer: (answer: InspectionAnswer, decidedBy: DecidedBy) => void,
-  ) {}
+  ) {
+    this.next = hasBody ? 'request-body' : 'response-head';
+  }
 
   hear(outcome: InspectionAnswer | Silence): void {
     if (isSilence(outcome)) return this.standIn(outcome);
@@ -195,11 +200,13 @@ class WatchedInspection implements PausableInspection {
 
   /** A request with a body is answered a second time, also when nobody looked at it. */
   bodyEnd(): void {
+    this.next = 'response-head';
     this.remote!.bodyEnd();
     this.owe('request-body');
   }
 
   response(head: ResponseHead): void {
+    this.next = 'response-body';
     this.remote!.response(head);
     this.owe('response-head');
   }
@@ -239,7 +246,7 @@ class WatchedInspection implements PausableInspection {
     if (this.over) return;
     this.over = true;
     const refusal = refuse('WAF_UNAVAILABLE', {}, { reason: `the waf service is ${why}` });
-    this.answer(notInspected(this.owed[0] ?? 'request-body', 'refuse', refusal), 'local');
+    this.answer(notInspected(this.owed[0] ?? this.next, 'refuse', refusal), 'local');
   }
 }
 

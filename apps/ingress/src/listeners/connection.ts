@@ -16,6 +16,7 @@ export interface Incoming extends Readable {
   readonly complete: boolean;
   readonly socket: {
     readonly remoteAddress?: string | undefined;
+    readonly remotePort?: number | undefined;
     /** Ends the connection, of HTTP/2 only this stream, once what was written has left. */
     destroySoon(): void;
   };

@@ -1,11 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import { ListenError, type Address, type Closable } from '@sallyport/platform';
 import type { ListenerLimits } from '@sallyport/proxy';
 import { guardConnections } from './admission';
 import type { Connection, Handle } from './connection';
 import type { Http2Sessions } from './http2-session';
+import type { ParserError } from './socket-answers';
 import type { TlsDoor } from './tls-door';
 import { upgrading } from './upgrade';
 
@@ -14,6 +15,8 @@ export interface HttpListener extends Closable {
   announceEnd(): void;
   /** Accepts nothing more and tells every client that this connection is its last. */
   stopAccepting(): void;
+  /** Closes connections on which nothing is asked. */
+  closeIdle(): void;
   /**
    * Takes load off the process for as long as it is asked to.
    * @param lean every answer is the last one on its connection
@@ -41,7 +44,7 @@ export interface HttpListenerOptions {
   /** CONNECT: there is no response object for it, only the socket. */
   tunnel(incoming: IncomingMessage, socket: Socket): void;
   /** Bytes that are no request: the parser's complaint, and how to answer it. */
-  broken(error: NodeJS.ErrnoException, socket: Socket): void;
+  broken(error: ParserError, socket: Socket): void;
 }
 
 /**
@@ -85,7 +88,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     );
   });
   server.on('connect', (incoming, socket) => options.tunnel(incoming, socket as Socket));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => options.broken(error, socket as Socket));
+  server.on('clientError', (error: ParserError, socket) => options.broken(error, socket as Socket));
   if (tls) tls.guard(server as TlsServer, http2);
   else if (http2)
     recognisePreface(server, (socket) => http2.accept(socket, { ...connection, http2: true }), connection);
@@ -110,9 +113,10 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     stopAccepting() {
       draining = true;
       http2?.goAway();
-      server.close();
-      server.closeIdleConnections();
+      // Not that of the HTTP server, which closes kept connections with it, a request on its way or not.
+      NetServer.prototype.close.call(server);
     },
+    closeIdle: () => server.closeIdleConnections(),
     async close() {
       draining = true;
       server.close();

@@ -42,6 +42,7 @@ export async function openListeners(
     relieve: (lean, closed) => opened.forEach((listener) => listener.relieve(lean, closed)),
     announceEnd: () => opened.forEach((listener) => listener.announceEnd()),
     stopAccepting: () => opened.forEach((listener) => listener.stopAccepting()),
+    closeIdle: () => opened.forEach((listener) => listener.closeIdle()),
     close: async () => void (await Promise.all(opened.map((listener) => listener.close()))),
   };
 }

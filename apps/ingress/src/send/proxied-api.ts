@@ -16,6 +16,7 @@ import {
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
 import { AnswerPipe, standIn } from '../hooks/answer-pipe';
+import { InspectedAnswer } from '../hooks/inspected-answer';
 import { attempt, prepareRequest, type PreparedBody } from '../hooks/request-hooks';
 import { balanceKey, chooseUpstream } from './choose-upstream';
 import { mirror } from './mirror';
@@ -42,14 +43,16 @@ export function sendThrough(
   if (isRefusal(call)) return parts.refuse(exchange, call);
   const { hashOn } = group;
   const forwarding = group.call(call, hashOn === undefined ? '' : balanceKey(exchange, hashOn));
-  call.pipe.feedFrom(forwarding);
+  call.feedFrom(forwarding);
   exchange.onClose(() => forwarding.abort());
   if (exchange.route.mirror !== undefined && !exchange.over) call.mirror(exchange.route.mirror);
 }
 
 /** One request on its way up, and its answer on the way down. */
 export class ProxiedCall implements CallOwner {
-  readonly pipe: AnswerPipe;
+  private readonly pipe: AnswerPipe;
+  /** Undefined: nobody looks at the answers of the route. */
+  private readonly inspected: InspectedAnswer | undefined;
   private readonly bytes: UpstreamBody;
   private readonly announced: number | undefined;
   private span: Span | undefined;
@@ -62,8 +65,21 @@ export class ProxiedCall implements CallOwner {
     body: PreparedBody | undefined,
   ) {
     this.pipe = new AnswerPipe(exchange, parts, 'upstream');
+    const { inspection: open, compiled } = exchange;
+    const step = compiled!.inspection?.response;
+    this.inspected = open && step && this.isInspected ? new InspectedAnswer(exchange, open, step, this.pipe) : undefined;
     this.bytes = body?.release();
     this.announced = body?.announced;
+  }
+
+  feedFrom(source: { resume(): void }): void {
+    this.pipe.feedFrom(source);
+    this.inspected?.feedFrom(source);
+  }
+
+  /** Whether rules can read what the upstream answers. */
+  protected get isInspected(): boolean {
+    return this.exchange.dialect !== 'grpc';
   }
 
   get repeatable(): boolean {
@@ -123,15 +139,18 @@ export class ProxiedCall implements CallOwner {
 
   onHead(status: number, fields: RawFields): void {
     this.status = status;
-    this.pipe.head(status, fieldsToClient(status, fields));
+    const ours = fieldsToClient(status, fields);
+    if (this.inspected) this.inspected.head(status, ours, fields);
+    else this.pipe.head(status, ours);
   }
 
   onData(chunk: Buffer): boolean {
-    return this.pipe.data(chunk);
+    return (this.inspected ?? this.pipe).data(chunk);
   }
 
   onEnd(): void {
     this.endSpan(this.status, undefined);
+    if (this.inspected) return this.inspected.end();
     this.exchange.outcome ??= 'ok';
     this.pipe.end();
   }
@@ -151,7 +170,7 @@ export class ProxiedCall implements CallOwner {
     const request = exchange.draft?.head ?? exchange.request!;
     const { trustTrace } = exchange.route;
     const trace = context ?? exchange.trace;
-    return fieldsToUpstream(request, {
+    const facts = {
       requestId: exchange.requestId,
       host: target.client.authority,
       principal: exchange.principal,
@@ -159,7 +178,10 @@ export class ProxiedCall implements CallOwner {
       tracestate: trustTrace ? request.field.get('tracestate') : undefined,
       keepBaggage: trustTrace,
       contentLength: lengthOf(this.bytes, this.announced),
-    });
+    };
+    // Packed bytes say nothing to whoever inspects the answer.
+    if (this.inspected) return [...fieldsToUpstream(request, facts, PACKING), 'accept-encoding', 'identity'];
+    return fieldsToUpstream(request, facts);
   }
 
   private endSpan(status: number, error: string | undefined): void {
@@ -170,6 +192,8 @@ export class ProxiedCall implements CallOwner {
     span.end(error === undefined ? undefined : { error });
   }
 }
+
+const PACKING: readonly string[] = ['accept-encoding'];
 
 export function outcomeOf({ code }: Refusal): NonNullable<Exchange['outcome']> {
   if (code === 'UPSTREAM_TIMEOUT') return 'upstream_timeout';

@@ -451,9 +451,9 @@ describe('an adaptive limit of a target', () => {
   });
 
   it('falls when the target becomes slower', () => {
-    const made = setup({ adaptive: { least: 2, most: 100, initial: 50 } }, 1);
+    const made = setup({ adaptive: { least: 2, most: 60, initial: 50 } }, 1);
     const rounds = (ms: number): void => {
-      for (let round = 0; round < 20; round++) {
+      for (let round = 0; round < 5; round++) {
         for (let n = 0; n < 50; n++) made.call();
         made.time.pass(ms);
         for (const { sink } of made.targets[0]!.open.splice(0)) status(200)(sink);
