@@ -1,8 +1,8 @@
 import type { RequestHead } from '@sallyport/contracts';
-import { splitArguments } from './arguments';
-import { FormCounter } from './bodies/form-counter';
-import { JsonScanner } from './bodies/json-scanner';
-import { boundaryOf, MultipartScanner, type MultipartFault } from './bodies/multipart-scanner';
+import { splitArguments } from './body/arguments';
+import { FormCounter } from './body/form-counter';
+import { JsonScanner } from './body/json-scanner';
+import { boundaryOf, MultipartScanner, type MultipartFault } from './body/multipart-scanner';
 import type {
   Hit,
   Inspected,
@@ -52,7 +52,7 @@ const OFF: Inspected = Object.freeze({ extent: 'skipped', bytes: 0, why: 'off' }
 
 /** In `block` the first finding decides and ends the work; in `detect` all of them are recorded. */
 function judgeHead(head: RequestHead, plan: Plan): Found[] {
-  const view: HeadView = { head, queryArguments: splitArguments(head.query), limits: plan.limits };
+  const view: HeadView = { head, queryArguments: splitArguments(head.query).arguments, limits: plan.limits };
   const found: Found[] = [];
   for (const rule of headRules) {
     if (plan.exclusions.some((exclusion) => excludesRule(exclusion, rule.id, []))) continue;

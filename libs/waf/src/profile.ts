@@ -1,6 +1,6 @@
 import type { WafExclusion, WafProfile } from '@sallyport/contracts';
-import type { JsonLimits } from './bodies/json-scanner';
-import type { MultipartLimits } from './bodies/multipart-scanner';
+import type { JsonLimits } from './body/json-scanner';
+import type { MultipartLimits } from './body/multipart-scanner';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -1,7 +1,7 @@
 import type { Refusal, RequestHead } from '@sallyport/contracts';
 import type { Hit, Phase } from './inspector';
 import type { ProfileLimits } from './profile';
-import type { Argument } from './arguments';
+import type { BodyArgument } from './body/parsed-body';
 
 /** What a rule is, for people: the admin API and the documentation show it. */
 export interface RuleCard {
@@ -18,7 +18,7 @@ export interface RuleCard {
 export interface HeadView {
   readonly head: RequestHead;
   /** Arguments of the query, in order. */
-  readonly queryArguments: readonly Argument[];
+  readonly queryArguments: readonly BodyArgument[];
   readonly limits: ProfileLimits;
 }
 

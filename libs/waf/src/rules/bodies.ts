@@ -1,6 +1,6 @@
 import { refuse } from '@sallyport/contracts';
-import type { JsonFault } from '../bodies/json-scanner';
-import type { MultipartFault } from '../bodies/multipart-scanner';
+import type { JsonFault } from '../body/json-scanner';
+import type { MultipartFault } from '../body/multipart-scanner';
 import type { ProfileLimits } from '../profile';
 import type { Finding, RuleCard } from '../rule';
 

@@ -1,5 +1,5 @@
 import { refuse } from '@sallyport/contracts';
-import { unescapePercent } from '../arguments';
+import { unescapePercent } from '../body/arguments';
 import type { HeadRule } from '../rule';
 
 /** Tab and line ends stand in honest text. */

@@ -1,5 +1,5 @@
 import { refuse } from '@sallyport/contracts';
-import { unescapePercent } from '../arguments';
+import { unescapePercent } from '../body/arguments';
 import type { Finding, HeadRule } from '../rule';
 
 /** More rounds of decoding than any chain of proxies and frameworks does. */

@@ -1,0 +1,35 @@
+/** A byte string: one UTF-16 unit per byte, 0 to 255. Every value the rules see is one; text is never decoded to characters. */
+export type Bytes = string;
+
+/** A set of bytes. */
+export class ByteSet {
+  private readonly bits = new Uint32Array(8);
+
+  /** @param bytes each of its units is a member. */
+  static of(bytes: Bytes): ByteSet {
+    const set = new ByteSet();
+    for (let at = 0; at < bytes.length; at++) set.add(bytes.charCodeAt(at));
+    return set;
+  }
+
+  /** @param first and last, both members, 0 to 255 */
+  static range(first: number, last: number): ByteSet {
+    const set = new ByteSet();
+    for (let byte = first; byte <= last; byte++) set.add(byte);
+    return set;
+  }
+
+  add(byte: number): void {
+    this.bits[byte >>> 5]! |= 1 << (byte & 31);
+  }
+
+  has(byte: number): boolean {
+    return ((this.bits[byte >>> 5]! >>> (byte & 31)) & 1) === 1;
+  }
+
+  union(other: ByteSet): ByteSet {
+    const set = new ByteSet();
+    for (let at = 0; at < 8; at++) set.bits[at] = this.bits[at]! | other.bits[at]!;
+    return set;
+  }
+}
