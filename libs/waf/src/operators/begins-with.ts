@@ -1,0 +1,4 @@
+import { textOperator } from './text-operator';
+
+/** `@beginsWith text` */
+export const beginsWith = textOperator('beginsWith', (value, text) => value.startsWith(text), 'contains');

@@ -1,0 +1,4 @@
+import { textOperator } from './text-operator';
+
+/** `@contains text` */
+export const contains = textOperator('contains', (value, text) => value.includes(text), 'contains');

@@ -1,0 +1,14 @@
+import { detectXss } from '../injection/detect-xss';
+import type { OperatorKind } from './operator';
+import { capturingOperator } from './value-pattern';
+
+/** `@detectXSS`: `TX:0` becomes the value. */
+export const detectXSS: OperatorKind = {
+  name: 'detectXSS',
+  compile: () =>
+    capturingOperator({
+      required: [],
+      test: detectXss,
+      exec: (value) => (detectXss(value) ? [value] : undefined),
+    }),
+};

@@ -1,0 +1,28 @@
+import type { Bytes } from '../bytes';
+import type { Captures, Pattern, RequiredLiterals } from '../regex/pattern';
+import type { Operator } from './operator';
+
+/** ASCII only: a byte above 0x7f is no letter. */
+export function foldCase(text: Bytes): Bytes {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
+/** @returns what a value must hold to hold `text`; nothing can be said of an empty one */
+export function requiredText(text: Bytes): RequiredLiterals {
+  return text === '' ? [] : [[foldCase(text)]];
+}
+
+/** An operator that needs the value alone and captures nothing. */
+export function valueOperator(required: RequiredLiterals, test: (value: Bytes) => boolean): Operator {
+  const pattern: Pattern = { required, test, exec: (value) => (test(value) ? [value] : undefined) };
+  return { pattern, test };
+}
+
+/** An operator that needs the value alone and captures what its pattern does. */
+export function capturingOperator(pattern: Pattern): Operator {
+  return {
+    pattern,
+    test: (value) => pattern.test(value),
+    capture: (value): Captures | undefined => pattern.exec(value),
+  };
+}
