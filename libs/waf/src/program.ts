@@ -1,0 +1,183 @@
+import type { Bytes } from './bytes';
+import { isSelectedBy, filters, type Adjustment, type RuleSet } from './compiled-rules';
+import { fold, linksOf, type Folded } from './fold';
+import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, type Target } from './rule-set';
+import { Transaction, type TransactionOptions } from './transaction';
+import { filterOf } from './targets';
+import { foldName } from './variables/fold-name';
+import { planValues, type ValuePlan, type Want } from './value-plan';
+import type { Store } from './variables/store';
+
+/** What is looked for in the values of one variable. */
+export interface VariablePlan {
+  readonly variable: number;
+  /** Members of which something else is wanted than of the others, by name in lower case. */
+  readonly members: ReadonlyMap<Bytes, ValuePlan | undefined>;
+  readonly others: ValuePlan | undefined;
+}
+
+/** The rules of a phase, ready to be run. */
+export interface PhasePlan {
+  readonly phase: Phase;
+  readonly rules: readonly Rule[];
+  /** The link of each rule that must find its pattern before the rule is visited at all; undefined: it is always visited. */
+  readonly gates: readonly (Link | undefined)[];
+  /** Bit set of the places of rules that are always visited. */
+  readonly always: Uint32Array;
+  /** By pattern: places of the rules that wait for it. */
+  readonly waiting: readonly (readonly number[] | undefined)[];
+  /** By place: where to go on when the rule matches and passes over others; -1 where it does not. */
+  readonly skips: Int32Array;
+  readonly scans: readonly VariablePlan[];
+}
+
+/** A rule set as one route runs it: what the setup decides is decided, and what is excluded is gone. */
+export class Program {
+  /** What `TX` holds when a transaction begins. */
+  readonly tx: Store;
+  readonly pinned: ReadonlyMap<Bytes, Bytes>;
+  private readonly plans: ReadonlyMap<Phase, PhasePlan>;
+  private readonly selections = new Map<RuleSelector, Uint32Array>();
+
+  constructor(
+    readonly ruleSet: RuleSet,
+    adjustment: Adjustment,
+  ) {
+    this.pinned = pinnedBy(adjustment);
+    const folded = fold(excluded(ruleSet.rules, adjustment), this.pinned, (rule) => ruleSet.skipTarget(rule));
+    this.tx = folded.tx;
+    this.plans = new Map(phases.map((phase) => [phase, this.planPhase(phase, folded)]));
+  }
+
+  begin(options: TransactionOptions): Transaction {
+    return new Transaction(this, options);
+  }
+
+  phase(phase: Phase): PhasePlan {
+    return this.plans.get(phase)!;
+  }
+
+  /** @returns a bit set of the numbers of the rules that a selector means. */
+  selection(selector: RuleSelector): Uint32Array {
+    const known = this.selections.get(selector);
+    if (known) return known;
+    const bits = new Uint32Array((this.ruleSet.rules.length + 31) >>> 5);
+    for (const rule of this.ruleSet.rules) {
+      if (selects(selector, rule)) bits[rule.number >>> 5]! |= 1 << (rule.number & 31);
+    }
+    this.selections.set(selector, bits);
+    return bits;
+  }
+
+  private planPhase(phase: Phase, folded: Folded): PhasePlan {
+    const rules = folded.rules.get(phase)!;
+    const gates = rules.map((rule) => this.gateOf(rule, folded));
+    const always = new Uint32Array((rules.length + 31) >>> 5);
+    const waiting: number[][] = [];
+    for (const [place, gate] of gates.entries()) {
+      if (gate) (waiting[this.ruleSet.bitOf(gate)!] ??= []).push(place);
+      else always[place >>> 5]! |= 1 << (place & 31);
+    }
+    const wanting = gates.filter((gate) => gate !== undefined);
+    const variables = [...new Set(wanting.flatMap(({ targets }) => targets.map(({ variable }) => variable)))];
+    return {
+      phase,
+      rules,
+      gates,
+      always,
+      waiting,
+      skips: Int32Array.from(rules, (rule) => this.skipOf(rule, rules)),
+      scans: variables.map((variable) => this.planVariable(variable, wanting)),
+    };
+  }
+
+  /** A link whose pattern decides whether the rule can match: all links before it match anyway, and assign nothing. */
+  private gateOf(rule: Rule, { alwaysTrue }: Folded): Link | undefined {
+    for (const link of linksOf(rule)) {
+      if (this.ruleSet.bitOf(link) !== undefined) return link;
+      if (!alwaysTrue.has(link) || link.assignments.length > 0) return undefined;
+    }
+    return undefined;
+  }
+
+  private skipOf(rule: Rule, rules: readonly Rule[]): number {
+    const target = this.ruleSet.skipTarget(rule);
+    if (target === undefined) return -1;
+    const place = rules.findIndex(({ number }) => number >= target);
+    return place < 0 ? rules.length : place;
+  }
+
+  private planVariable(variable: number, gates: readonly Link[]): VariablePlan {
+    const named = gates.flatMap(({ targets, filters: left }) =>
+      [...targets, ...left].flatMap((each) =>
+        each.variable === variable && each.member !== undefined ? [each.member] : [],
+      ),
+    );
+    const members = new Map([...new Set(named)].map((member) => [member, this.planMember(variable, member, gates)]));
+    return { variable, members, others: this.planMember(variable, undefined, gates) };
+  }
+
+  /** @param member undefined for those that no rule names */
+  private planMember(variable: number, member: Bytes | undefined, gates: readonly Link[]): ValuePlan | undefined {
+    const { trie, triggers, patterns } = this.ruleSet;
+    const wants = gates
+      .filter(
+        (gate) =>
+          gate.targets.some((target) => mayPick(target, variable, member)) && !leavesOut(gate, variable, member),
+      )
+      .flatMap((gate) => this.wantsOf(gate));
+    return wants.length === 0 ? undefined : planValues(wants, trie, triggers, patterns.words);
+  }
+
+  private wantsOf(gate: Link): Want[] {
+    const node = this.ruleSet.nodeOf(gate);
+    const bit = this.ruleSet.bitOf(gate)!;
+    return gate.multiMatch ? this.ruleSet.trie.pathTo(node).map((each) => ({ node: each, bit })) : [{ node, bit }];
+  }
+}
+
+/** Whether a target picks a member, or one of those that no rule names. */
+function mayPick(target: Target, variable: number, member: Bytes | undefined): boolean {
+  if (target.variable !== variable) return false;
+  if (target.member !== undefined) return target.member === member;
+  return !target.pattern || member === undefined || target.pattern.test(member);
+}
+
+function leavesOut(gate: Link, variable: number, member: Bytes | undefined): boolean {
+  return gate.filters.some((filter) =>
+    member === undefined
+      ? filter.variable === variable && filter.member === undefined && !filter.pattern
+      : filters(filter, variable, member),
+  );
+}
+
+/** Names under which the releases of CRS keep what a route may set. */
+function pinnedBy({ paranoia, threshold, variables = {} }: Adjustment): ReadonlyMap<Bytes, Bytes> {
+  const pinned = new Map<Bytes, Bytes>();
+  if (paranoia) {
+    pinned.set('blocking_paranoia_level', String(paranoia.block));
+    pinned.set('detection_paranoia_level', String(paranoia.detect));
+    // CRS 3 has one level that decides and one that runs.
+    pinned.set('paranoia_level', String(paranoia.block));
+    pinned.set('executing_paranoia_level', String(paranoia.detect));
+  }
+  if (threshold) {
+    pinned.set('inbound_anomaly_score_threshold', String(threshold.inbound));
+    pinned.set('outbound_anomaly_score_threshold', String(threshold.outbound));
+  }
+  for (const [name, value] of Object.entries(variables)) pinned.set(foldName(name), value);
+  return pinned;
+}
+
+/** Leaves out rules that are excluded as a whole, and narrows those of which a target is. */
+function excluded(rules: readonly Rule[], { exclusions = [], killed = [] }: Adjustment): Rule[] {
+  const all = [...exclusions, ...killed];
+  if (all.length === 0) return [...rules];
+  return rules.flatMap((rule) => {
+    const own = all.filter((exclusion) => isSelectedBy(exclusion, rule));
+    if (own.some(({ target }) => target === undefined)) return [];
+    if (own.length === 0) return [rule];
+    const left = own.map(({ target }) => filterOf(target!));
+    return [{ ...rule, head: { ...rule.head, filters: [...rule.head.filters, ...left] } }];
+  });
+}

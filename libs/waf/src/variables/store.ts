@@ -1,0 +1,61 @@
+import type { Bytes } from '../bytes';
+import { foldName } from './fold-name';
+import { Entries } from './entries';
+
+interface Member {
+  readonly name: Bytes;
+  readonly value: Bytes;
+}
+
+/** A collection that rules write, as `TX`. Letter case of a name does not count; the first spelling is kept. */
+export class Store {
+  private readonly own = new Map<Bytes, Member | undefined>();
+
+  /** @param base what is in it at first; never written. */
+  constructor(private readonly base?: Store) {}
+
+  get(name: Bytes): Bytes | undefined {
+    return this.member(foldName(name))?.value;
+  }
+
+  /** @param folded a name in lower case */
+  getFolded(folded: Bytes): Bytes | undefined {
+    return this.member(folded)?.value;
+  }
+
+  set(name: Bytes, value: Bytes): void {
+    const folded = foldName(name);
+    this.own.set(folded, { name: this.member(folded)?.name ?? name, value });
+  }
+
+  delete(name: Bytes): void {
+    const folded = foldName(name);
+    if (this.base?.member(folded)) this.own.set(folded, undefined);
+    else this.own.delete(folded);
+  }
+
+  /** Everything in it, in the order of the first writing. */
+  entries(): Entries {
+    const names: Bytes[] = [];
+    const values: Bytes[] = [];
+    for (const { name, value } of this.members()) {
+      names.push(name);
+      values.push(value);
+    }
+    return new Entries(names, values);
+  }
+
+  private member(folded: Bytes): Member | undefined {
+    const own = this.own.get(folded);
+    if (own || !this.base || this.own.has(folded)) return own;
+    return this.base.member(folded);
+  }
+
+  private *members(): Generator<Member> {
+    for (const [folded, member] of this.base?.own ?? []) {
+      const seen = this.own.has(folded) ? this.own.get(folded) : member;
+      if (seen) yield seen;
+    }
+    for (const [folded, member] of this.own) if (member && !this.base?.own.has(folded)) yield member;
+  }
+}
