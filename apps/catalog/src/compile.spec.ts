@@ -1,15 +1,20 @@
+import { createHash } from 'node:crypto';
 import {
+  canonicalJson,
   declarative,
   snapshot,
   type DeclarativeInput,
   type DeclaredService,
+  type Json,
   type PolicyAttachment,
+  type Snapshot,
 } from '@sallyport/contracts';
 import { policyConfigSchemas } from '@sallyport/pipeline';
+import { atOnce, type Sliced } from '@sallyport/platform';
 import { compile, contentDigest } from './compile';
 import type { Configuration, VersionEntry } from './configuration';
 import { newborn, type Life } from './lifecycle';
-import { preflight } from './preflight';
+import { preflight, type Finding } from './preflight';
 
 const now = Date.parse('2027-03-01T12:00:00Z');
 const DAY = 86_400_000;
@@ -45,14 +50,27 @@ function versionOf({ name, kind: _, version, lifecycle, ...spec }: DeclaredServi
 
 const upstream = { targets: [{ url: 'https://orders.internal.example' }] };
 
+function judge(input: Omit<DeclarativeInput, 'sallyport'>): Finding[] {
+  return atOnce(preflight(configurationOf({ sallyport: 1, ...input }), policyConfigSchemas, now));
+}
+
 function findingsOf(input: Omit<DeclarativeInput, 'sallyport'>): string[] {
-  return preflight(configurationOf({ sallyport: 1, ...input }), policyConfigSchemas, now).map(
-    ({ code, object, pointer }) => `${code} ${object}${pointer}`,
-  );
+  return judge(input).map(({ code, object, pointer }) => `${code} ${object}${pointer}`);
 }
 
 function snapshotOf(input: Omit<DeclarativeInput, 'sallyport'>) {
-  return compile(configurationOf({ sallyport: 1, ...input }), { revision: 'c_7', now });
+  return atOnce(compile(configurationOf({ sallyport: 1, ...input }), { revision: 'c_7', now }));
+}
+
+function digestOf(compiled: Snapshot): string {
+  return atOnce(contentDigest(compiled));
+}
+
+/** Steps that work takes. */
+function stepsOf(work: Sliced<unknown>): number {
+  let steps = 0;
+  while (!work.next().done) steps++;
+  return steps;
 }
 
 describe('a canary and a mirror', () => {
@@ -203,13 +221,27 @@ describe('a compiled configuration', () => {
         ? Object.fromEntries(Object.entries(value).reverse())
         : value,
     ) as typeof full;
-    expect(contentDigest(snapshotOf(reversed))).toBe(contentDigest(snapshotOf(full)));
+    expect(digestOf(snapshotOf(reversed))).toBe(digestOf(snapshotOf(full)));
   });
 
   it('has one digest for one content, whatever the revision', () => {
     const configuration = configurationOf({ sallyport: 1, ...full });
-    const later = compile(configuration, { revision: 'c_8', now: now + 1 });
-    expect(contentDigest(later)).toBe(contentDigest(snapshotOf(full)));
+    const later = atOnce(compile(configuration, { revision: 'c_8', now: now + 1 }));
+    expect(digestOf(later)).toBe(digestOf(snapshotOf(full)));
+  });
+
+  it('has the digest of its canonical JSON without revision and moment', () => {
+    const compiled = snapshotOf(full);
+    const content = canonicalJson({ ...compiled, revision: '', createdAt: '' } as unknown as Json);
+    expect(digestOf(compiled)).toBe(createHash('sha256').update(content).digest('hex'));
+  });
+
+  it('is judged and made in many small steps when there is much of it', () => {
+    const services = Array.from({ length: 640 }, (_, index) => ({ name: `s${index}`, upstream }));
+    const configuration = configurationOf({ sallyport: 1, services });
+    expect(stepsOf(preflight(configuration, policyConfigSchemas, now))).toBeGreaterThan(640);
+    expect(stepsOf(compile(configuration, { revision: 'c_7', now }))).toBeGreaterThan(1_280);
+    expect(stepsOf(contentDigest(snapshotOf({ services })))).toBeGreaterThanOrEqual(1_280);
   });
 
   it('leaves drafts out and keeps what has ended until its tombstone falls', () => {
@@ -224,7 +256,9 @@ describe('a compiled configuration', () => {
       'published',
       'sunset',
     ]);
-    const later = compile(configurationOf({ sallyport: 1, services }), { revision: 'c_8', now: now + 364 * DAY });
+    const later = atOnce(
+      compile(configurationOf({ sallyport: 1, services }), { revision: 'c_8', now: now + 364 * DAY }),
+    );
     expect(later.routes.map(({ state }) => state)).not.toContain('decommissioned');
   });
 
@@ -328,11 +362,7 @@ describe('preflight', () => {
       'POLICY_UNKNOWN services/a/versions/v1/policies/1/rate-limt',
       'REFERENCE_UNKNOWN services/a/versions/v1/policies/2',
     ]);
-    const [, unknown] = preflight(
-      configurationOf({ sallyport: 1, services: [{ name: 'a', upstream, policies }] }),
-      policyConfigSchemas,
-      now,
-    );
+    const [, unknown] = judge({ services: [{ name: 'a', upstream, policies }] });
     expect(unknown?.message).toBe('there is no policy “rate-limt”; did you mean “rate-limit”?');
   });
 
@@ -396,11 +426,7 @@ describe('preflight', () => {
   });
 
   it('warns of a catch-all and of callers without any limit, and lets both pass', () => {
-    const findings = preflight(
-      configurationOf({ sallyport: 1, services: [{ name: 'a', path: '/', upstream, auth: { anonymous: true } }] }),
-      policyConfigSchemas,
-      now,
-    );
+    const findings = judge({ services: [{ name: 'a', path: '/', upstream, auth: { anonymous: true } }] });
     expect(findings.map(({ code, severity }) => [code, severity])).toEqual([
       ['MATCH_WIDE', 'warning'],
       ['ANONYMOUS_UNLIMITED', 'warning'],

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import {
   canonicalJson,
   parseDuration,
@@ -16,6 +16,7 @@ import {
   type SnapshotUpstream,
   type UpstreamUse,
 } from '@sallyport/contracts';
+import type { Sliced } from '@sallyport/platform';
 import {
   isLive,
   isServed,
@@ -41,14 +42,19 @@ export interface Stamp {
  *
  * @param configuration without preflight errors
  */
-export function compile(configuration: Configuration, { revision, now }: Stamp): Snapshot {
-  const routes = servedRoutes(configuration.versions.filter((entry) => isServed(entry, now)));
+export function* compile(configuration: Configuration, { revision, now }: Stamp): Sliced<Snapshot> {
+  const served = yield* servedRoutes(configuration.versions.filter((entry) => isServed(entry, now)));
+  const routes: SnapshotRoute[] = [];
+  for (const route of served) {
+    routes.push(compileRoute(route, configuration));
+    yield;
+  }
   return {
     schema: 1,
     revision,
     createdAt: new Date(now).toISOString(),
-    routes: routes.map((route) => compileRoute(route, configuration)),
-    upstreams: compileUpstreams(routes, configuration),
+    routes,
+    upstreams: yield* compileUpstreams(served, configuration),
     consumers: configuration.consumers.map(compileConsumer),
     models: configuration.models.map((model) => compileModel(model, configuration)),
     accounts: configuration.accounts.map(compileAccount),
@@ -57,17 +63,34 @@ export function compile(configuration: Configuration, { revision, now }: Stamp):
 }
 
 /** SHA-256 of what a snapshot says, whatever its revision and moment: two that are equal need no new revision. */
-export function contentDigest(snapshot: Snapshot): string {
-  const content = { ...snapshot, revision: '', createdAt: '' } as unknown as Json;
-  return createHash('sha256').update(canonicalJson(content)).digest('hex');
+export function* contentDigest(snapshot: Snapshot): Sliced<string> {
+  const content = { ...snapshot, revision: '', createdAt: '' } as unknown as { readonly [name: string]: Json };
+  const hash = createHash('sha256');
+  // The canonical JSON of the whole (RFC 8785), one entry of a list after the other.
+  for (const [at, name] of Object.keys(content).sort().entries()) {
+    hash.update(`${at === 0 ? '{' : ','}${JSON.stringify(name)}:`);
+    const member = content[name]!;
+    if (!Array.isArray(member)) hash.update(canonicalJson(member));
+    else yield* hashList(hash, member as readonly Json[]);
+  }
+  return hash.update('}').digest('hex');
+}
+
+function* hashList(hash: Hash, list: readonly Json[]): Sliced<void> {
+  hash.update('[');
+  for (const [index, entry] of list.entries()) {
+    hash.update(`${index === 0 ? '' : ','}${canonicalJson(entry)}`);
+    yield;
+  }
+  hash.update(']');
 }
 
 /** Versions that have ended keep answering 410 until another one takes their address. */
-function servedRoutes(versions: readonly VersionEntry[]): EffectiveRoute[] {
+function* servedRoutes(versions: readonly VersionEntry[]): Sliced<EffectiveRoute[]> {
   const live = versions.filter(isLive).flatMap(routesOf);
   const ended = versions.filter((entry) => !isLive(entry)).flatMap(routesOf);
   const routes = [...live, ...ended];
-  const displaced = new Set(conflictsOf(routes).map(({ route }) => route));
+  const displaced = new Set((yield* conflictsOf(routes)).map(({ route }) => route));
   return routes.filter((route) => !displaced.has(route)).sort((left, right) => (left.id < right.id ? -1 : 1));
 }
 
@@ -137,15 +160,20 @@ function ownName(id: string): string {
   return `${id.replaceAll('/', '-').slice(0, 54)}-${digest}`;
 }
 
-function compileUpstreams(routes: readonly EffectiveRoute[], configuration: Configuration): SnapshotUpstream[] {
+function* compileUpstreams(
+  routes: readonly EffectiveRoute[],
+  configuration: Configuration,
+): Sliced<SnapshotUpstream[]> {
   const compiled = new Map<string, SnapshotUpstream>();
   for (const { tenant, declared } of configuration.upstreams) {
     compiled.set(declared.name, compileUpstream(declared.name, tenant, declared.name, declared));
+    yield;
   }
   for (const route of routes) {
     const id = upstreamId(route);
     if (typeof route.upstream === 'object' && !compiled.has(id)) {
       compiled.set(id, compileUpstream(id, route.entry.tenant, ownName(id), route.upstream));
+      yield;
     }
   }
   return [...compiled.values()].sort((left, right) => (left.id < right.id ? -1 : 1));

@@ -7,6 +7,7 @@ import {
   type PolicyAttachment,
   type UpstreamUse,
 } from '@sallyport/contracts';
+import type { Sliced } from '@sallyport/platform';
 import { RouteConflictError, RouteTable } from '@sallyport/proxy';
 import type { z } from 'zod';
 import {
@@ -68,34 +69,61 @@ interface View {
 }
 
 type Check = (view: View) => Iterable<Finding>;
+type SlicedCheck = (view: View) => Sliced<Iterable<Finding>>;
 
 /** Every check, in the order of its findings. A new one is a function and a line here. */
-const checks: readonly Check[] = [
+const checks: readonly SlicedCheck[] = [
   routeConflicts,
-  reservedPathsTaken,
-  upstreamsOfRoutes,
-  sideUpstreams,
-  sharedUpstreams,
-  policiesOfRoutes,
-  policiesOfModels,
-  namedPolicies,
-  trustOfRoutes,
-  successors,
-  consumerLimits,
-  modelTargets,
-  accounts,
-  wideMatches,
-  anonymousWithoutLimit,
+  ofVersions(reservedPathsTaken),
+  ofVersions(upstreamsOfRoutes),
+  ofVersions(sideUpstreams),
+  ofTheRest(sharedUpstreams),
+  ofVersions(policiesOfRoutes),
+  ofTheRest(policiesOfModels),
+  ofTheRest(namedPolicies),
+  ofVersions(trustOfRoutes),
+  ofVersions(successors),
+  ofTheRest(consumerLimits),
+  ofTheRest(modelTargets),
+  ofTheRest(accounts),
+  ofVersions(wideMatches),
+  ofVersions(anonymousWithoutLimit),
 ];
+
+/** Versions that a check looks at in one step. */
+const STEP = 32;
+
+/** A check that judges every version by itself is shown a few of them at a time. */
+function ofVersions(check: Check): SlicedCheck {
+  return function* (view) {
+    const found: Finding[] = [];
+    for (let begin = 0; begin < view.versions.length; begin += STEP) {
+      const versions = view.versions.slice(begin, begin + STEP);
+      found.push(...check({ ...view, versions, routes: versions.flatMap(routesOf) }));
+      yield;
+    }
+    return found;
+  };
+}
+
+/** A check of what is not served by itself, of which there is little. */
+function ofTheRest(check: Check): SlicedCheck {
+  return function* (view) {
+    yield;
+    return check(view);
+  };
+}
 
 /**
  * Judges a whole configuration before it is compiled.
  *
  * @param now milliseconds since the epoch: tombstones end
  */
-export function preflight(configuration: Configuration, policySchemas: PolicySchemas, now: number): Finding[] {
+export function* preflight(configuration: Configuration, policySchemas: PolicySchemas, now: number): Sliced<Finding[]> {
   const view = viewOf(configuration, policySchemas, now);
-  return checks.flatMap((check) => [...check(view)]);
+  const findings: Finding[] = [];
+  for (const check of checks) findings.push(...(yield* check(view)));
+  return findings;
 }
 
 function viewOf(configuration: Configuration, policySchemas: PolicySchemas, now: number): View {
@@ -116,24 +144,24 @@ function viewOf(configuration: Configuration, policySchemas: PolicySchemas, now:
 }
 
 /** The table of the ingress itself is the judge, so that the two cannot disagree. */
-function* routeConflicts({ routes }: View): Iterable<Finding> {
-  const live = routes.filter(({ entry }) => isLive(entry));
-  for (const { route, other, reason } of conflictsOf(live)) {
-    yield {
-      code: 'ROUTE_CONFLICT',
-      severity: 'error',
-      object: versionAddress(route.entry),
-      pointer: `${route.pointer}/path`,
-      message: other ? `${reason}; ${other.id} is served there` : reason,
-      fix: 'Choose another path, host or set of methods, or end the other version first.',
-    };
-  }
+function* routeConflicts({ routes }: View): Sliced<Finding[]> {
+  const conflicts = yield* conflictsOf(routes.filter(({ entry }) => isLive(entry)));
+  return conflicts.map(({ route, other, reason }) => ({
+    code: 'ROUTE_CONFLICT',
+    severity: 'error',
+    object: versionAddress(route.entry),
+    pointer: `${route.pointer}/path`,
+    message: other ? `${reason}; ${other.id} is served there` : reason,
+    fix: 'Choose another path, host or set of methods, or end the other version first.',
+  }));
 }
 
 /** Routes that cannot be served beside those that come before them in the list. */
-export function conflictsOf(routes: readonly EffectiveRoute[]): RouteConflictError<EffectiveRoute>['conflicts'] {
+export function* conflictsOf(
+  routes: readonly EffectiveRoute[],
+): Sliced<RouteConflictError<EffectiveRoute>['conflicts']> {
   try {
-    RouteTable.compile(routes, ({ host, path, methods }) => ({ host, pathPrefix: path, methods }));
+    yield* RouteTable.compiling(routes, ({ host, path, methods }) => ({ host, pathPrefix: path, methods }));
     return [];
   } catch (error) {
     if (error instanceof RouteConflictError) return (error as RouteConflictError<EffectiveRoute>).conflicts;
@@ -216,9 +244,7 @@ function* faultsOfUpstream(object: string, pointer: string, upstream: Exclude<Up
 
 /** The snapshot's own schema is the judge of what durations may be, so that no node refuses what apply accepts. */
 function* faultsOfSettings(object: string, pointer: string, upstream: Exclude<UpstreamUse, string>): Iterable<Finding> {
-  const judged = snapshotUpstream
-    .pick({ health: true, breaker: true, retry: true, hedge: true })
-    .safeParse(pickedSettings(upstream));
+  const judged = judgedSettings.safeParse(pickedSettings(upstream));
   for (const issue of judged.error?.issues ?? []) {
     yield {
       code: 'UPSTREAM_RANGE',
@@ -240,6 +266,8 @@ function* faultsOfSettings(object: string, pointer: string, upstream: Exclude<Up
     };
   }
 }
+
+const judgedSettings = snapshotUpstream.pick({ health: true, breaker: true, retry: true, hedge: true });
 
 function pickedSettings(upstream: Exclude<UpstreamUse, string>): object {
   const { health, breaker, retry, hedge } = upstreamSettings(upstream);

@@ -6,7 +6,14 @@ import {
   type Snapshot,
   type SnapshotHead,
 } from '@sallyport/contracts';
-import { type EncodedSnapshot, inSlices, publishDocument, type Runtime, SnapshotWriter } from '@sallyport/platform';
+import {
+  type EncodedSnapshot,
+  inSlices,
+  publishDocument,
+  type Runtime,
+  type Sliced,
+  SnapshotWriter,
+} from '@sallyport/platform';
 import type { DataSource, EntityManager } from 'typeorm';
 import { compile, contentDigest } from './compile';
 import { loadConfiguration } from './load';
@@ -45,12 +52,12 @@ export class Publisher {
    */
   async record(manager: EntityManager, author: { name: string; now: number }): Promise<Recorded> {
     const configuration = await loadConfiguration(manager);
-    const findings = preflight(configuration, this.policySchemas, author.now);
+    const findings = await this.inSlices(preflight(configuration, this.policySchemas, author.now));
     if (findings.some(({ severity }) => severity === 'error')) return { findings, revision: undefined };
     const latest = await snapshots.latest(manager);
     const revision = (latest?.revision ?? 0) + 1;
-    const compiled = compile(configuration, { revision: revisionName(revision), now: author.now });
-    const digest = contentDigest(compiled);
+    const compiled = await this.inSlices(compile(configuration, { revision: revisionName(revision), now: author.now }));
+    const digest = await this.inSlices(contentDigest(compiled));
     if (digest === latest?.contentSha256) return { findings, revision: latest.revision };
     await this.store(manager, compiled, digest, revision, author);
     return { findings, revision };
@@ -109,7 +116,13 @@ export class Publisher {
     const now = this.runtime.clock.now();
     const revision = head + 1;
     const restamped = { ...snapshot, revision: revisionName(revision), createdAt: new Date(now).toISOString() };
-    return this.store(manager, restamped, contentDigest(restamped), revision, { name: 'catalog', now });
+    const digest = await this.inSlices(contentDigest(restamped));
+    return this.store(manager, restamped, digest, revision, { name: 'catalog', now });
+  }
+
+  /** However large a configuration is: in one process with the data plane, requests get their turns. */
+  private inSlices<T>(work: Sliced<T>): Promise<T> {
+    return inSlices(work, { clock: this.runtime.clock, budgetMs: Infinity });
   }
 
   private async head(): Promise<{ revision: number; sha256: string } | undefined> {
@@ -127,7 +140,7 @@ export class Publisher {
     author: { name: string; now: number },
   ): Promise<EncodedSnapshot> {
     // What any reader would refuse is refused here, before it is committed.
-    const encoded = await inSlices(this.writer.encode(compiled), { clock: this.runtime.clock, budgetMs: Infinity });
+    const encoded = await this.inSlices(this.writer.encode(compiled));
     await snapshots.insert(
       manager,
       {
