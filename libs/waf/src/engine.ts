@@ -1,8 +1,6 @@
-import type { RequestHead } from '@sallyport/contracts';
-import { splitArguments } from './body/arguments';
-import { FormCounter } from './body/form-counter';
-import { JsonScanner } from './body/json-scanner';
-import { boundaryOf, MultipartScanner, type MultipartFault } from './body/multipart-scanner';
+import { refuse, type Refusal, type RequestHead } from '@sallyport/contracts';
+import { defaultBudget, inSlices, type BudgetSettings, type Work } from './budget';
+import type { Bytes } from './bytes';
 import type {
   Hit,
   Inspected,
@@ -11,134 +9,211 @@ import type {
   InspectionHead,
   Inspector,
   MalformedRequest,
+  Point,
+  ResponseHead,
 } from './inspector';
-import { isFormType, isJsonType } from './media-type';
-import { compilePlan, excludesRule, type Plan } from './plan';
-import type { ProfileLimits } from './profile';
-import { hitOf, type Finding, type HeadView, type RuleCard } from './rule';
-import { judgeForm, judgeJson, judgeMultipart } from './rules/bodies';
-import { headRules } from './rules/registry';
+import { readMalformed } from './malformed';
+import { compilePlan, type Plan } from './plan';
+import type { Program } from './program';
+import { hitOf } from './rule';
+import { judgeLength } from './rules/bodies';
+import { judgeHead, scannerOf, type BodyScan, type Found } from './structural';
+import type { Interruption, Transaction } from './transaction';
+import type { RequestHeadFacts } from './variables/facts';
 
 type Answer = (answer: InspectionAnswer) => void;
-type Found = readonly [RuleCard, Finding];
 
-/**
- * The inspector itself: our structural rules over head and body. Work is linear in the input, nothing is kept of it,
- * and every byte of a body that has a scanner is seen, up to the body limit of the route: what is not inspected cannot
- * be called well-formed. Bodies of other types are opaque to it, and the answer to their first bytes is `enough`.
- */
-export class Engine implements Inspector {
-  open({ head, plan: id }: InspectionHead, answer: Answer): Inspection {
-    const plan = compilePlan(id);
-    const found = plan.mode === 'off' ? [] : judgeHead(head, plan);
-    const scan = plan.mode === 'off' ? undefined : scannerOf(head, plan.limits);
-    // With a body nothing is enough yet: its first bytes are answered, if only to say that the rest is not looked at.
-    const reply = answerTo('request-head', plan, found, !head.hasBody);
-    const inspection = new EngineInspection(plan, scan, answer, reply.verdict === 'refuse');
-    answer(reply);
-    return inspection;
-  }
+/** The rules a plan runs beside the structural ones. */
+export interface RulesInForce {
+  /** `crs-4.28.0` */
+  readonly name: string;
+  readonly program: Program;
+}
 
-  malformed({ packet }: MalformedRequest, answer: Answer): void {
-    const inspected: Inspected = { extent: 'skipped', bytes: packet.length, why: 'no-rules' };
-    answer({ point: 'malformed', verdict: 'pass', hits: [], enough: true, inspected, ruleset: RULESET, cpuMicros: 0 });
-  }
+export interface EngineOptions {
+  /** Asked once for each exchange, which keeps what it got; undefined: only the structural rules run. */
+  readonly rules?: (plan: Plan) => RulesInForce | undefined;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly elapsed?: () => number;
+  /** Runs a function when others had their turn. */
+  readonly later?: (next: () => void) => void;
+  readonly budget?: BudgetSettings;
+  /** Receives a line as go-ftw reads it for each rule that hit. Never set where requests are anybody's: nothing in it is masked. */
+  readonly logLine?: (line: string) => void;
 }
 
 /** Name of the rules that are always there. */
-const RULESET = 'built-in';
-const ALL: Inspected = Object.freeze({ extent: 'full', bytes: 0, why: undefined });
-const OFF: Inspected = Object.freeze({ extent: 'skipped', bytes: 0, why: 'off' });
+const BUILT_IN = 'built-in';
 
-/** In `block` the first finding decides and ends the work; in `detect` all of them are recorded. */
-function judgeHead(head: RequestHead, plan: Plan): Found[] {
-  const view: HeadView = { head, queryArguments: splitArguments(head.query).arguments, limits: plan.limits };
-  const found: Found[] = [];
-  for (const rule of headRules) {
-    if (plan.exclusions.some((exclusion) => excludesRule(exclusion, rule.id, []))) continue;
-    const finding = rule.inspect(view);
-    if (!finding) continue;
-    found.push([rule, finding]);
-    if (plan.mode === 'block') break;
+/**
+ * The inspector itself: our structural rules over head and body, then the rule set of the plan. Nothing is kept of an exchange
+ * that is over, and no call does more than a slice of the work: what is longer goes on when others had their turn.
+ */
+export class Engine implements Inspector {
+  private readonly options: Required<Omit<EngineOptions, 'logLine'>> & Pick<EngineOptions, 'logLine'>;
+
+  constructor(options: EngineOptions = {}) {
+    this.options = {
+      rules: () => undefined,
+      now: Date.now,
+      elapsed: () => performance.now(),
+      later: (next) => void setImmediate(next),
+      budget: defaultBudget,
+      ...options,
+    };
   }
-  return found;
+
+  open({ head, plan: id, requestId }: InspectionHead, answer: Answer): Inspection {
+    const plan = compilePlan(id);
+    if (plan.mode === 'off') return new ClosedInspection(plan, head, answer);
+    const inspection = new EngineInspection(plan, head, answer, this.begin(plan, requestId), this.options);
+    inspection.open();
+    return inspection;
+  }
+
+  malformed({ packet, plan: id, requestId, clientAddress }: MalformedRequest, answer: Answer): void {
+    const plan = compilePlan(id);
+    const running = plan.mode === 'off' ? undefined : this.begin(plan, requestId);
+    if (!running) {
+      const inspected: Inspected = { extent: 'skipped', bytes: packet.length, why: 'no-rules' };
+      answer({
+        point: 'malformed',
+        verdict: 'pass',
+        hits: [],
+        enough: true,
+        inspected,
+        ruleset: BUILT_IN,
+        cpuMicros: 0,
+      });
+      return;
+    }
+    const facts = { ...readMalformed(packet), clientAddress };
+    const report = () => answer(answerOf('malformed', plan, [], running, this.options, true));
+    inSlices(malformedWork(running.transaction, facts), this.options.later, report);
+  }
+
+  private begin(plan: Plan, requestId: string): Running | undefined {
+    const { now, elapsed, budget, logLine } = this.options;
+    const rules = this.options.rules(plan);
+    if (!rules) return undefined;
+    const transaction = rules.program.begin({
+      mode: plan.mode === 'block' ? 'block' : 'detect',
+      requestId,
+      now,
+      elapsed,
+      budget,
+      logLines: logLine !== undefined,
+    });
+    return { name: rules.name, transaction, bytes: 0, whole: true };
+  }
 }
 
-function answerTo(
-  point: InspectionAnswer['point'],
-  { mode }: Plan,
-  found: readonly Found[],
-  seenEnough: boolean,
-): InspectionAnswer {
-  const hits: Hit[] = found.map(([rule, finding]) => hitOf(rule, finding, point === 'request-head' ? 1 : 2));
-  const [first] = found;
-  const common = { point, hits, inspected: mode === 'off' ? OFF : ALL, ruleset: RULESET, cpuMicros: 0 };
-  if (!first) return { ...common, verdict: 'pass', enough: seenEnough };
-  if (mode === 'detect') return { ...common, verdict: 'flag', enough: seenEnough };
-  const refusal = { ...first[1].refusal, reason: `rule ${first[0].id}: ${first[0].message}` };
-  return { ...common, verdict: 'refuse', refusal: Object.freeze(refusal), enough: true };
+/** A rule set at work on one exchange. */
+interface Running {
+  readonly name: string;
+  readonly transaction: Transaction;
+  /** Of bodies, that were looked at. */
+  bytes: number;
+  /** False where a body had more than was looked at. */
+  whole: boolean;
 }
 
-/** Follows a body; tells what is wrong as soon as it knows. */
-interface BodyScan {
-  push(chunk: Uint8Array): Found | undefined;
-  end(): Found | undefined;
+function* malformedWork(transaction: Transaction, facts: RequestHeadFacts): Work {
+  yield* transaction.requestHead(facts);
+  yield* transaction.requestBody({ raw: '' });
+  yield* transaction.finish();
 }
 
-function scannerOf(head: RequestHead, limits: ProfileLimits): BodyScan | undefined {
-  if (!head.hasBody) return undefined;
-  if (isJsonType(head.mediaType)) return jsonScan(limits);
-  if (isFormType(head.mediaType)) return formScan(limits);
-  if (head.mediaType === 'multipart/form-data') return multipartScan(head, limits);
-  return undefined;
-}
-
-function jsonScan(limits: ProfileLimits): BodyScan {
-  const scanner = new JsonScanner(limits.json);
-  const judge = (fault: ReturnType<JsonScanner['end']>) => fault && judgeJson(fault, limits);
-  return { push: (chunk) => judge(scanner.push(chunk)), end: () => judge(scanner.end()) };
-}
-
-function formScan(limits: ProfileLimits): BodyScan {
-  const counter = new FormCounter(limits.formArguments);
+/** The head as it was received, as far as the canonical one still tells. */
+function factsOf({ method, rawTarget, version, fields, clientAddress }: RequestHead): RequestHeadFacts {
   return {
-    push: (chunk) => (counter.push(chunk) ? judgeForm(counter.count, limits) : undefined),
-    end: () => undefined,
+    method,
+    target: rawTarget,
+    protocol: version === '2' ? 'HTTP/2.0' : `HTTP/${version}`,
+    fields,
+    clientAddress,
   };
 }
 
-function multipartScan(head: RequestHead, limits: ProfileLimits): BodyScan {
-  const boundary = boundaryOf(head.field.get('content-type') ?? '');
-  const judge = (fault: MultipartFault | undefined) => fault && judgeMultipart(fault, limits);
-  if (boundary === undefined) return { push: () => judge('syntax'), end: () => judge('syntax') };
-  const scanner = new MultipartScanner(boundary, limits.multipart);
-  return { push: (chunk) => judge(scanner.push(chunk)), end: () => judge(scanner.end()) };
+function answerOf(
+  point: Point,
+  plan: Plan,
+  found: readonly Found[],
+  running: Running | undefined,
+  { logLine }: EngineOptions,
+  seenEnough: boolean,
+): InspectionAnswer {
+  const structural: Hit[] = found.map(([rule, finding]) => hitOf(rule, finding, point === 'request-head' ? 1 : 2));
+  const transaction = running?.transaction;
+  const hits = [...structural, ...(transaction?.takeHits() ?? [])];
+  if (logLine) transaction?.takeLogLines().forEach(logLine);
+  const refusal = refusalOf(plan, found, transaction?.interruption);
+  return {
+    point,
+    verdict: refusal ? 'refuse' : hits.length > 0 ? 'flag' : 'pass',
+    ...(refusal && { refusal }),
+    hits,
+    enough: seenEnough || refusal !== undefined,
+    ...(transaction && { scores: transaction.scores }),
+    inspected: inspectedOf(running),
+    ruleset: running?.name ?? BUILT_IN,
+    cpuMicros: Math.round((transaction?.spentMillis ?? 0) * 1000),
+  };
 }
 
-/** One request; answers the body once, and nothing after that. */
-class EngineInspection implements Inspection {
+function refusalOf(
+  { mode }: Plan,
+  [first]: readonly Found[],
+  interruption: Interruption | undefined,
+): Refusal | undefined {
+  if (mode === 'block' && first) {
+    return Object.freeze({ ...first[1].refusal, reason: `rule ${first[0].id}: ${first[0].message}` });
+  }
+  if (!interruption) return undefined;
+  const reason = `rule ${interruption.rule}`;
+  // Rules that judge the form of a body, and not what it says, ask for 400.
+  const refusal =
+    interruption.status === 400
+      ? refuse('WAF_MALFORMED', { reason: 'it breaks its media type' })
+      : refuse('WAF_BLOCKED');
+  return Object.freeze({ ...refusal, reason });
+}
+
+function inspectedOf(running: Running | undefined): Inspected {
+  if (!running) return { extent: 'full', bytes: 0, why: undefined };
+  const { bytes, whole, transaction } = running;
+  if (transaction.exhausted) return { extent: 'exhausted', bytes, why: 'budget' };
+  return whole ? { extent: 'full', bytes, why: undefined } : { extent: 'partial', bytes, why: 'body-limit' };
+}
+
+const OFF: Inspected = Object.freeze({ extent: 'skipped', bytes: 0, why: 'off' });
+
+/** Of a plan that looks at nothing: says so at each point. */
+class ClosedInspection implements Inspection {
+  private answered = false;
+
   constructor(
     private readonly plan: Plan,
-    private readonly scan: BodyScan | undefined,
+    head: RequestHead,
     private readonly answer: Answer,
-    /** Answered in full, or closed. */
-    private over: boolean,
-  ) {}
+  ) {
+    this.say('request-head', !head.hasBody);
+  }
 
-  body(chunk: Uint8Array): boolean {
-    if (this.over) return false;
-    const found = this.scan?.push(chunk);
-    if (this.scan && !found) return true;
-    this.conclude(found);
+  body(): boolean {
+    this.bodyEnd();
     return false;
   }
 
   bodyEnd(): void {
-    if (!this.over) this.conclude(this.scan?.end());
+    if (!this.answered) this.say('request-body', true);
+    this.answered = true;
   }
 
   response(): void {
-    if (this.plan.response.inspect) this.answer(answerTo('response-head', this.plan, [], false));
+    if (this.plan.response.inspect) this.say('response-head', true);
   }
 
   responseBody(): boolean {
@@ -146,15 +221,178 @@ class EngineInspection implements Inspection {
   }
 
   responseEnd(): void {
-    if (this.plan.response.inspect) this.answer(answerTo('response-body', this.plan, [], true));
+    if (this.plan.response.inspect) this.say('response-body', true);
   }
 
   close(): void {
+    this.answered = true;
+  }
+
+  private say(point: Point, enough: boolean): void {
+    this.answer({ point, verdict: 'pass', hits: [], enough, inspected: OFF, ruleset: BUILT_IN, cpuMicros: 0 });
+  }
+}
+
+/** Bodies that are opaque: what they hold is no text, and rules over text find in them what is not there. */
+const OPAQUE = ['application/grpc', 'image/', 'audio/', 'video/', 'font/'];
+
+type Options = Pick<Required<EngineOptions>, 'later'> & EngineOptions;
+
+/** One exchange; answers each point once, and nothing after a refusal. Steps wait for one another. */
+class EngineInspection implements Inspection {
+  private readonly scan: BodyScan | undefined;
+  private readonly steps: Work[] = [];
+  private readonly chunks: Bytes[] = [];
+  private received = 0;
+  /** The body is answered, or will be without more of it. */
+  private enough = false;
+  /** Refused or closed: nothing more is answered. */
+  private over = false;
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly head: RequestHead,
+    private readonly answer: Answer,
+    private readonly running: Running | undefined,
+    private readonly options: Options,
+  ) {
+    this.scan = scannerOf(head, plan.limits);
+  }
+
+  open(): void {
+    const found = judgeHead(this.head, this.plan);
+    const decided = this.plan.mode === 'block' && found.length > 0;
+    if (this.running && !decided) this.enqueue(this.headWork(this.running.transaction, found));
+    else this.say('request-head', found, !this.head.hasBody);
+  }
+
+  body(chunk: Uint8Array): boolean {
+    if (this.over || this.enough) return false;
+    const wantsMore = this.gather(chunk);
+    const found = this.scan?.push(chunk) ?? this.tooLong();
+    if (!found && (this.scan ?? wantsMore)) return true;
+    this.conclude(found);
+    return false;
+  }
+
+  bodyEnd(): void {
+    if (!this.over && !this.enough) this.conclude(this.scan?.end());
+  }
+
+  response(head: ResponseHead): void {
+    if (!this.plan.response.inspect || this.over) return;
+    this.enqueue(this.responseHeadWork(head));
+  }
+
+  responseBody(chunk: Uint8Array): boolean {
+    if (!this.running || !this.plan.response.inspect || this.over) return false;
+    return this.running.transaction.responseChunk(textOf(chunk));
+  }
+
+  responseEnd(): void {
+    if (!this.plan.response.inspect || this.over) return;
+    this.enqueue(this.responseEndWork());
+  }
+
+  close(): void {
+    if (this.over) return;
     this.over = true;
+    this.enoughSeen();
+    if (this.running) this.enqueue(this.running.transaction.finish());
+  }
+
+  private enoughSeen(): void {
+    this.enough = true;
+    this.chunks.length = 0;
+  }
+
+  /** @returns whether the rule set wants to see more of the body. */
+  private gather(chunk: Uint8Array): boolean {
+    const before = this.received;
+    this.received += chunk.length;
+    if (!this.running || this.isOpaque()) return false;
+    const room = this.plan.body.inspectBytes - before;
+    if (room > 0) this.chunks.push(textOf(room < chunk.length ? chunk.subarray(0, room) : chunk));
+    return this.received <= this.plan.body.inspectBytes;
+  }
+
+  private tooLong(): Found | undefined {
+    const { inspectBytes, over } = this.plan.body;
+    if (!this.running || this.isOpaque() || over !== 'reject' || this.received <= inspectBytes) return undefined;
+    return judgeLength(inspectBytes);
+  }
+
+  private isOpaque(): boolean {
+    const { mediaType = '' } = this.head;
+    return OPAQUE.some((prefix) => mediaType.startsWith(prefix));
   }
 
   private conclude(found: Found | undefined): void {
-    this.over = true;
-    this.answer(answerTo('request-body', this.plan, found ? [found] : [], true));
+    const raw = this.chunks.join('');
+    this.enoughSeen();
+    const decided = this.plan.mode === 'block' && found !== undefined;
+    if (this.running && !decided) this.enqueue(this.bodyWork(this.running, raw, found));
+    else this.say('request-body', found ? [found] : [], true);
   }
+
+  private *headWork(transaction: Transaction, found: readonly Found[]): Work {
+    yield* transaction.requestHead(factsOf(this.head));
+    if (!this.head.hasBody) yield* transaction.requestBody({ raw: '' });
+    if (!this.head.hasBody || transaction.interruption) yield* this.lastOfRequest(transaction);
+    this.say('request-head', found, !this.head.hasBody);
+  }
+
+  private *bodyWork(running: Running, raw: Bytes, found: Found | undefined): Work {
+    if (this.over) return;
+    const { transaction } = running;
+    const length = Math.max(this.received, this.head.contentLength ?? 0);
+    running.bytes += raw.length;
+    running.whole &&= raw.length === length || this.isOpaque();
+    yield* transaction.requestBody({ raw, length });
+    yield* this.lastOfRequest(transaction);
+    this.say('request-body', found ? [found] : [], true);
+  }
+
+  /** Phase 5 comes with the last answer there will be. */
+  private *lastOfRequest(transaction: Transaction): Work {
+    if (transaction.interruption || !this.plan.response.inspect) yield* transaction.finish();
+  }
+
+  private *responseHeadWork({ status, version, fields }: ResponseHead): Work {
+    if (this.over) return;
+    if (this.running) yield* this.running.transaction.responseHead({ status, protocol: `HTTP/${version}`, fields });
+    this.say('response-head', [], !this.running);
+  }
+
+  private *responseEndWork(): Work {
+    if (this.over) return;
+    if (this.running) {
+      yield* this.running.transaction.responseEnd();
+      yield* this.running.transaction.finish();
+    }
+    this.say('response-body', [], true);
+  }
+
+  private say(point: Point, found: readonly Found[], enough: boolean): void {
+    if (this.over) return;
+    const answer = answerOf(point, this.plan, found, this.running, this.options, enough);
+    if (answer.verdict === 'refuse') this.over = true;
+    this.answer(answer);
+  }
+
+  private enqueue(step: Work): void {
+    this.steps.push(step);
+    if (this.steps.length === 1) this.pump();
+  }
+
+  private pump(): void {
+    inSlices(this.steps[0]!, this.options.later, () => {
+      this.steps.shift();
+      if (this.steps.length > 0) this.pump();
+    });
+  }
+}
+
+function textOf(chunk: Uint8Array): Bytes {
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1');
 }

@@ -33,9 +33,9 @@ export interface TransactionOptions {
   /** What rules see as `UNIQUE_ID`. */
   readonly requestId: string;
   /** Milliseconds since 1970. */
-  now(): number;
+  readonly now: () => number;
   /** Milliseconds of a clock that only goes forward; `now` where there is none. */
-  elapsed?(): number;
+  readonly elapsed?: () => number;
   readonly budget?: BudgetSettings;
   readonly body?: BodyLimits;
   /** Bytes of an answer's body that are looked at. */
@@ -281,9 +281,9 @@ export class Transaction implements Controls, OperatorContext, Facts {
   private entriesOf(variable: number): Entries {
     const known = this.values[variable];
     if (known) return known;
-    const { lifetime, read } = variables[variable]!;
-    const entries = read(this);
-    if (lifetime !== 'moment') this.values[variable] = entries;
+    const definition = variables[variable]!;
+    const entries = definition.read(this);
+    if (definition.lifetime !== 'moment') this.values[variable] = entries;
     return entries;
   }
 

@@ -64,6 +64,14 @@ export const brokenMultipart: RuleCard = {
     'Without one well-formed boundary, an end, and heads of some bytes, a form is cut into other parts by every reader.',
 };
 
+export const beyondInspection: RuleCard = {
+  id: 7700009,
+  severity: 'error',
+  message: 'Body longer than what is inspected',
+  explanation:
+    'What lies beyond the inspected part could hold anything. A route that takes longer bodies raises the limit, or says that the first part is enough.',
+};
+
 const jsonRules = {
   syntax: brokenJson,
   depth: deepJson,
@@ -101,4 +109,9 @@ export function judgeMultipart(fault: MultipartFault, { multipart }: ProfileLimi
   };
   const refusal = refuse('WAF_MALFORMED', { reason: reasons[fault] });
   return [brokenMultipart, { variable: 'REQUEST_BODY', data: fault, refusal }];
+}
+
+export function judgeLength(maxBytes: number): [RuleCard, Finding] {
+  const refusal = refuse('BODY_TOO_LARGE', { maxBytes });
+  return [beyondInspection, { variable: 'REQUEST_BODY_LENGTH', data: `more than ${maxBytes} bytes`, refusal }];
 }

@@ -1,5 +1,6 @@
 import type { HeadRule, RuleCard } from '../rule';
 import {
+  beyondInspection,
   brokenJson,
   brokenMultipart,
   deepJson,
@@ -40,6 +41,7 @@ const bodyRules: readonly RuleCard[] = [
   prototypeName,
   duplicateName,
   brokenMultipart,
+  beyondInspection,
 ];
 
 /** Every rule of our own, by id. */

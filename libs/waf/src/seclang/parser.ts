@@ -38,7 +38,7 @@ function targetAt(text: Bytes, start: number): { target: TargetText; end: number
   HEAD.lastIndex = start;
   const head = HEAD.exec(text);
   if (!head) throw new SyntaxProblem(`“${text.slice(start)}” is no variable`);
-  const [whole, marks, name] = head as unknown as [string, string, string];
+  const [whole, marks, name] = [head[0], head[1]!, head[2]!];
   const variable = name.toUpperCase();
   const flags = { variable, counted: marks.includes('&'), excluded: marks.includes('!') };
   const colon = start + whole.length;
@@ -57,10 +57,11 @@ function selectorAt(
   start: number,
   variable: string,
 ): { selector: Bytes; isPattern: boolean; end: number } {
-  if (text[start] === "'" || text[start] === '"') {
+  const quote = text[start];
+  if (quote === "'" || quote === '"') {
     const end = closingQuote(text, start);
     if (end < 0) throw new SyntaxProblem(`a quote in “${text}” is not closed`);
-    return { ...selectorOf(unescapeQuotes(text.slice(start + 1, end), text[start]!)), end: end + 1 };
+    return { ...selectorOf(unescapeQuotes(text.slice(start + 1, end), quote)), end: end + 1 };
   }
   // The selector of XML is a path and begins with a slash, too.
   if (text[start] === '/' && variable !== 'XML') {

@@ -9,6 +9,8 @@ type Source = (facts: Facts) => readonly BodyArgument[];
 
 const fromQuery: Source = ({ request }) => splitArguments(queryOf(request)).arguments;
 const fromBody: Source = ({ body }) => body?.parsed?.arguments ?? [];
+/** Members of a JSON document are arguments, but none that was posted: libmodsecurity tells them apart so. */
+const posted: Source = (facts) => (facts.body?.parsed?.processor === 'JSON' ? [] : fromBody(facts));
 const fromBoth: Source = (facts) => [...fromQuery(facts), ...fromBody(facts)];
 
 function values(name: string, lifetime: 'request' | 'body', source: Source): Variable {
@@ -39,8 +41,8 @@ export const argumentVariables: readonly Variable[] = [
   names('ARGS_NAMES', 'body', fromBoth),
   values('ARGS_GET', 'request', fromQuery),
   names('ARGS_GET_NAMES', 'request', fromQuery),
-  values('ARGS_POST', 'body', fromBody),
-  names('ARGS_POST_NAMES', 'body', fromBody),
+  values('ARGS_POST', 'body', posted),
+  names('ARGS_POST_NAMES', 'body', posted),
   scalar('ARGS_COMBINED_SIZE', 'body', combinedSize),
   scalar('URLENCODED_ERROR', 'body', ({ request, body }) => {
     const broken =

@@ -1,0 +1,68 @@
+import type { RequestHead } from '@sallyport/contracts';
+import { splitArguments } from './body/arguments';
+import { FormCounter } from './body/form-counter';
+import { JsonScanner } from './body/json-scanner';
+import { boundaryOf, MultipartScanner, type MultipartFault } from './body/multipart-scanner';
+import { isFormType, isJsonType } from './media-type';
+import { excludesRule, type Plan } from './plan';
+import type { ProfileLimits } from './profile';
+import type { Finding, HeadView, RuleCard } from './rule';
+import { judgeForm, judgeJson, judgeMultipart } from './rules/bodies';
+import { headRules } from './rules/registry';
+
+/** A structural rule and what it found. */
+export type Found = readonly [RuleCard, Finding];
+
+/** In `block` the first finding decides and ends the work; in `detect` all of them are recorded. */
+export function judgeHead(head: RequestHead, plan: Plan): Found[] {
+  const view: HeadView = { head, queryArguments: splitArguments(head.query).arguments, limits: plan.limits };
+  const found: Found[] = [];
+  for (const rule of headRules) {
+    if (plan.exclusions.some((exclusion) => excludesRule(exclusion, rule.id, []))) continue;
+    const finding = rule.inspect(view);
+    if (!finding) continue;
+    found.push([rule, finding]);
+    if (plan.mode === 'block') break;
+  }
+  return found;
+}
+
+/** Follows a body; tells what is wrong as soon as it knows. */
+export interface BodyScan {
+  push(chunk: Uint8Array): Found | undefined;
+  end(): Found | undefined;
+}
+
+/**
+ * @returns undefined for a type that is opaque to the structural rules. Of the others every byte is seen, up to the body limit of
+ * the route: what is not inspected cannot be called well-formed.
+ */
+export function scannerOf(head: RequestHead, limits: ProfileLimits): BodyScan | undefined {
+  if (!head.hasBody) return undefined;
+  if (isJsonType(head.mediaType)) return jsonScan(limits);
+  if (isFormType(head.mediaType)) return formScan(limits);
+  if (head.mediaType === 'multipart/form-data') return multipartScan(head, limits);
+  return undefined;
+}
+
+function jsonScan(limits: ProfileLimits): BodyScan {
+  const scanner = new JsonScanner(limits.json);
+  const judge = (fault: ReturnType<JsonScanner['end']>) => fault && judgeJson(fault, limits);
+  return { push: (chunk) => judge(scanner.push(chunk)), end: () => judge(scanner.end()) };
+}
+
+function formScan(limits: ProfileLimits): BodyScan {
+  const counter = new FormCounter(limits.formArguments);
+  return {
+    push: (chunk) => (counter.push(chunk) ? judgeForm(counter.count, limits) : undefined),
+    end: () => undefined,
+  };
+}
+
+function multipartScan(head: RequestHead, limits: ProfileLimits): BodyScan {
+  const boundary = boundaryOf(head.field.get('content-type') ?? '');
+  const judge = (fault: MultipartFault | undefined) => fault && judgeMultipart(fault, limits);
+  if (boundary === undefined) return { push: () => judge('syntax'), end: () => judge('syntax') };
+  const scanner = new MultipartScanner(boundary, limits.multipart);
+  return { push: (chunk) => judge(scanner.push(chunk)), end: () => judge(scanner.end()) };
+}
