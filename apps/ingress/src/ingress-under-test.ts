@@ -15,7 +15,7 @@ import { LocalLimiter, MemorySource } from '@sallyport/limits';
 import { publishSnapshot } from '@sallyport/platform';
 import { defaultListenerLimits } from '@sallyport/proxy';
 import { freePorts, somePrincipal, testRuntime, type TestRuntime } from '@sallyport/testkit';
-import { Engine } from '@sallyport/waf';
+import { Engine, type Inspector } from '@sallyport/waf';
 import type { IngressConfig } from './config';
 import { startIngress, type IngressPlace, type RunningIngress } from './ingress';
 import type { ListenerSettings } from './listeners/listeners-file';
@@ -40,6 +40,7 @@ export interface Setup {
   readonly doors?: Readonly<Record<string, Partial<Omit<ListenerSettings, 'name' | 'address'>>>>;
   readonly config?: Partial<IngressConfig>;
   readonly verifier?: Verifier;
+  readonly inspector?: Inspector;
   readonly signals?: IngressPlace['signals'];
 }
 
@@ -69,7 +70,13 @@ export class IngressUnderTest {
     readonly ports: Readonly<Record<string, number>>,
   ) {}
 
-  static async start({ doors, config, verifier = onlyTheGoodOne, signals }: Setup = {}): Promise<IngressUnderTest> {
+  static async start({
+    doors,
+    config,
+    verifier = onlyTheGoodOne,
+    inspector = new Engine(),
+    signals,
+  }: Setup = {}): Promise<IngressUnderTest> {
     const runtime = testRuntime('ingress');
     const names = Object.keys(doors ?? { plain: {} });
     const found = await freePorts(names.length);
@@ -85,6 +92,7 @@ export class IngressUnderTest {
         drainSeconds: 1,
         balancerSeconds: 0,
         showConfigVersion: false,
+        testMode: false,
         pepper: '00'.repeat(32),
         consult: { auth: '', rateLimit: '', waf: '', aiRouter: '' },
         catalogUrl: '',
@@ -95,7 +103,7 @@ export class IngressUnderTest {
         engines: {
           verifier,
           limiter: new LocalLimiter(new MemorySource(systemClock)),
-          inspector: new Engine(),
+          inspector,
           router,
         },
         ...(signals && { signals }),

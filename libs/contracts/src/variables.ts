@@ -173,6 +173,24 @@ export const variables: readonly Variable[] = [
     default: '0',
   },
   {
+    name: 'SALLYPORT_CRS_DIR',
+    apps: ['waf', 'all-in-one', 'test'],
+    summary:
+      'Folder of an OWASP CRS: rules/ and crs-setup.conf. Unset: the newest below <data>/crs, else that of Debian, else our own rules only.',
+  },
+  {
+    name: 'SALLYPORT_WAF_LOG_FILE',
+    apps: ['waf', 'all-in-one'],
+    summary: 'File that gets a line for every rule that matched, as ModSecurity writes it. Unset: none.',
+  },
+  {
+    name: 'SALLYPORT_WAF_TEST_MODE',
+    apps: ['waf', 'ingress', 'all-in-one'],
+    summary:
+      '1: for runs of the CRS regression tests. Records carry the port of the caller, and the log of rules goes to <data>/waf.log.',
+    default: '0',
+  },
+  {
     name: 'SALLYPORT_ALL_IN_ONE_REMOTE',
     apps: ['all-in-one'],
     summary: '1: join the services by gRPC over unix sockets instead of directly.',

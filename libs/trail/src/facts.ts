@@ -38,11 +38,35 @@ export interface RouteFacts {
   readonly class: RouteClass;
 }
 
-/** What inspection found; the offending text never leaves the inspector. */
+/** A rule that matched; of the offending text only a short, redacted sample leaves the inspector. */
+export interface WafHit {
+  readonly rule: number;
+  readonly severity: string;
+  readonly variable: string;
+  readonly phase?: number;
+  readonly paranoia?: number;
+  readonly message?: string;
+  readonly data?: string;
+  /** Values that matched. */
+  readonly count?: number;
+  /** Found after a part of the answer had gone out. */
+  readonly late?: boolean;
+}
+
+/** What inspection found. */
 export interface WafFacts {
   readonly verdict: 'pass' | 'flag' | 'refuse';
   readonly score?: number;
-  readonly hits: readonly { readonly rule: number; readonly severity: string; readonly variable: string }[];
+  readonly hits: readonly WafHit[];
+  /** Anomaly scores of every rule that ran, and of the levels that block. */
+  readonly scores?: {
+    readonly inbound: { readonly detection: number; readonly blocking: number };
+    readonly outbound: { readonly detection: number; readonly blocking: number };
+  };
+  /** Name of the rules that ran. */
+  readonly ruleset?: string;
+  /** What of the request and its answer was not looked at, where something was not. */
+  readonly inspected?: { readonly extent: string; readonly bytes: number; readonly why: string | undefined };
 }
 
 /** Disjoint token counts; those that are absent are zero. */
@@ -114,6 +138,8 @@ export interface RequestFacts extends Making {
   /** Of a call of gRPC, what its upstream said of it. */
   readonly grpcStatus?: number | undefined;
   readonly clientAddress: string;
+  /** Port of the caller's end of the connection; only under test, where records are found by it. */
+  readonly sourcePort?: number | undefined;
   readonly refusal?: Refusal;
   readonly route?: RouteFacts;
   /** An operation of our own that calls no model, such as `models.list`; undefined for what is only passed on. */

@@ -16,6 +16,7 @@ import type {
   RouteFacts,
   TraceFacts,
   WafFacts,
+  WafHit,
 } from './facts';
 import { patchBetween } from './json-patch';
 import type { AuditEvent } from './trail';
@@ -133,6 +134,7 @@ function requestDetail(facts: RequestFacts): Members {
     service: route.service,
     service_version: route.version,
     skipped: skipped.map(({ control, reason }) => ({ control, reason })),
+    src_port: facts.sourcePort,
     stream,
     subject_ref: subjectOf(facts),
     unpriced: costUsd === null ? true : undefined,
@@ -320,12 +322,27 @@ function usageOf(usage: NonNullable<ModelFacts['usage']>): Members {
   };
 }
 
-function wafOf({ verdict, score, hits }: WafFacts): Members {
+/** A request that sets off every rule there is must not make a record that no log takes. */
+const MOST_HITS = 128;
+
+function wafOf({ verdict, score, scores, hits, ruleset, inspected }: WafFacts): Members {
   return {
-    hits: hits.map(({ rule, severity, variable }) => ({ rule, severity, variable })),
-    score: score ?? 0,
+    hits: hits.slice(0, MOST_HITS).map(hitOf),
+    inspected: inspected && { bytes: inspected.bytes, extent: inspected.extent, why: inspected.why },
+    more_hits: hits.length > MOST_HITS ? hits.length - MOST_HITS : undefined,
+    ruleset,
+    score: score ?? scores?.inbound.detection ?? 0,
+    scores: scores && { inbound: scoreOf(scores.inbound), outbound: scoreOf(scores.outbound) },
     verdict,
   };
+}
+
+function scoreOf({ detection, blocking }: NonNullable<WafFacts['scores']>['inbound']): Members {
+  return { blocking, detection };
+}
+
+function hitOf({ count, data, late, message, paranoia, phase, rule, severity, variable }: WafHit): Members {
+  return { count, data, late: late === true ? true : undefined, message, paranoia, phase, rule, severity, variable };
 }
 
 function decidersOf(by: NonNullable<RequestFacts['decidedBy']>): Members {

@@ -67,7 +67,8 @@ export class ProxiedCall implements CallOwner {
     this.pipe = new AnswerPipe(exchange, parts, 'upstream');
     const { inspection: open, compiled } = exchange;
     const step = compiled!.inspection?.response;
-    this.inspected = open && step && this.isInspected ? new InspectedAnswer(exchange, open, step, this.pipe) : undefined;
+    this.inspected =
+      open && step && this.isInspected ? new InspectedAnswer(exchange, open, step, this.pipe) : undefined;
     this.bytes = body?.release();
     this.announced = body?.announced;
   }
