@@ -11,12 +11,10 @@ export type Context = 0 | typeof singleQuote | typeof doubleQuote;
 export const singleQuote = 0x27;
 export const doubleQuote = 0x22;
 
-const lineFeed = 0x0a;
 const dollar = 0x24;
 const asterisk = 0x2a;
 const minus = 0x2d;
 const dot = 0x2e;
-const slash = 0x2f;
 const colon = 0x3a;
 const semicolon = 0x3b;
 const at = 0x40;
