@@ -5,8 +5,8 @@ import { OperatorError, type OperatorArgument } from './operator';
  * The file an operator's argument names, from beside the rules.
  * @throws OperatorError for an address: no rule set is fetched while it is loaded
  */
-export function readDataFile({ text, readFile }: OperatorArgument): Bytes {
-  const name = text.trim();
+export function readDataFile(argument: OperatorArgument): Bytes {
+  const name = argument.text.trim();
   if (/^https?:/i.test(name)) throw new OperatorError('data comes from files, not from addresses');
-  return readFile(name);
+  return argument.readFile(name);
 }
