@@ -47,6 +47,7 @@ module.exports = {
       globalTeardown: '<rootDir>/libs/testkit/src/postgres-teardown.ts',
     },
     { ...base, displayName: 'walls', testMatch: ['<rootDir>/test/*.spec.ts'] },
+    { ...base, displayName: 'conformance', testMatch: ['<rootDir>/test/conformance/**/*.spec.ts'] },
     { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/{e2e,cluster}/**/*.spec.ts'] },
   ],
 };

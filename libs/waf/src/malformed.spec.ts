@@ -22,6 +22,14 @@ describe('a head that no request could be read from', () => {
     expect(read(`${line}\r\n\r\n`)).toEqual({ line, method, target, protocol, fields: [] });
   });
 
+  it('takes a carriage return by itself for the end of a line', () => {
+    const { fields } = read('GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n');
+    expect(fields).toEqual([
+      { name: 'A', value: 'b' },
+      { name: 'C', value: 'd' },
+    ]);
+  });
+
   it('has its fields in order, as they were written', () => {
     const { fields } = read(
       '\r\n\nGET / HTTP/9\r\nHost: a\r\nX-A:  b: c \nx-a:d\r\nno colon\r\n : e\r\n\tfolded\r\n\r\nHost: body',

@@ -30,7 +30,7 @@ export function readMalformed(packet: Uint8Array): MalformedHead {
   return { ...readRequestLine(line ?? ''), fields: readFields(lines) };
 }
 
-/** Lines of a text; a bare newline ends one as well. */
+/** Lines of a text; each of CR LF, LF and CR alone ends one, since there are readers for whom it does. */
 class Lines {
   private at = 0;
 
@@ -39,10 +39,10 @@ class Lines {
   /** @returns undefined after the last. */
   next(): Bytes | undefined {
     if (this.at >= this.text.length) return undefined;
-    const newline = this.text.indexOf('\n', this.at);
-    const end = newline < 0 ? this.text.length : newline;
-    const line = this.text.slice(this.at, this.text.charAt(end - 1) === '\r' && end > this.at ? end - 1 : end);
-    this.at = end + 1;
+    const start = this.at;
+    while (this.at < this.text.length && !'\r\n'.includes(this.text.charAt(this.at))) this.at += 1;
+    const line = this.text.slice(start, this.at);
+    this.at += this.text.startsWith('\r\n', this.at) ? 2 : 1;
     return line;
   }
 }

@@ -77,7 +77,7 @@ class XmlReader {
   /** Undefined where there was no element. */
   get content(): ParsedBody['xml'] {
     if (this.elements === 0) return undefined;
-    return { text: unifyLines(this.text.join('')), attributes: this.attributes };
+    return { text: this.text.join(''), attributes: this.attributes };
   }
 
   read(): void {
@@ -101,7 +101,7 @@ class XmlReader {
     const blank = outside && skipSpace(text, 0) === text.length;
     if (outside && !blank) this.fault('text outside of the document');
     if (text.includes(']]>')) this.fault('`]]>` in text');
-    if (!blank) this.keepText(this.expand(text));
+    if (!blank) this.keepText(this.expand(unifyLines(text)));
     this.at = end;
   }
 
@@ -137,7 +137,7 @@ class XmlReader {
     const start = this.at + 9;
     if (!this.skipTo(']]>', start)) return false;
     if (this.open.length === 0) this.fault('text outside of the document');
-    this.keepText(this.document.slice(start, this.at - 3));
+    this.keepText(unifyLines(this.document.slice(start, this.at - 3)));
     return true;
   }
 
@@ -225,7 +225,7 @@ class XmlReader {
     if (isNamespace(name)) return true;
     if (this.attributes.length === this.limits.arguments)
       return this.broken(`more than ${this.limits.arguments} attributes`);
-    this.attributes.push(spaceLines(value));
+    this.attributes.push(value);
     return true;
   }
 
@@ -243,7 +243,7 @@ class XmlReader {
     const written = this.document.slice(this.at + 1, close);
     this.at = close + 1;
     if (written.includes('<')) this.fault('a `<` in an attribute value');
-    const value = this.expand(written);
+    const value = this.expand(spaceLines(written));
     if (!isUtf8(value)) this.fault('text that is not UTF-8');
     return value;
   }
@@ -348,7 +348,7 @@ function endsUnquoted(byte: number): boolean {
   return isSpace(byte) || byte === 0x3e;
 }
 
-/** XML 1.0 §2.11: every line ends in one newline. */
+/** XML 1.0 §2.11: every line ends in one newline, but for those that references stand for. */
 function unifyLines(text: Bytes): Bytes {
   return text.includes('\r') ? text.replaceAll('\r\n', '\n').replaceAll('\r', '\n') : text;
 }

@@ -1,0 +1,93 @@
+import { errors, isRefusal, type Refusal } from '@sallyport/contracts';
+import { canonicalRequest, limits } from '@sallyport/proxy';
+import { defaultBudget, drain } from '../../../libs/waf/src/budget';
+import { compileRuleSet } from '../../../libs/waf/src/compile';
+import { readMalformed } from '../../../libs/waf/src/malformed';
+import type { Program } from '../../../libs/waf/src/program';
+import type { RuleSource } from '../../../libs/waf/src/seclang/rule-source';
+import type { RequestHeadFacts } from '../../../libs/waf/src/variables/facts';
+import { originAnswer, type OriginAnswer } from './origin';
+import { readRequest, type ReadRequest } from './read-request';
+import { testSettings } from './settings';
+import type { Observation } from './verdict';
+
+/** What is tried: bytes go in, and it is seen what the rules and the client make of them. */
+export interface Target {
+  exchange(bytes: Buffer): Promise<Observation>;
+  close(): Promise<void>;
+}
+
+const CLIENT = '127.0.0.1';
+/** What is tried is what rules say; how long they may take is tried elsewhere. */
+const budget = { ...defaultBudget, base: 60_000, most: 60_000 };
+
+/** The engine in this process, behind Node's parser and before an origin that is a function. */
+export class EngineTarget implements Target {
+  private readonly program: Program;
+  private exchanges = 0;
+
+  /** @param paranoia level up to which rules run, 1 to 4 */
+  constructor(source: RuleSource, paranoia: number) {
+    const rules = compileRuleSet(source);
+    this.program = rules.adjusted({ paranoia: { detect: paranoia, block: paranoia }, variables: testSettings });
+  }
+
+  async exchange(bytes: Buffer): Promise<Observation> {
+    const request = await readRequest(bytes);
+    if (!request) return this.refused(bytes, 400);
+    const refusal = judgedByIngress(request);
+    // What the ingress refuses for more than its form has gone through the parser whole: its rules see it as it was read.
+    return refusal ? this.refused(bytes, errors[refusal.code].http) : this.inspected(request);
+  }
+
+  async close(): Promise<void> {
+    return;
+  }
+
+  /** Phases 1, 2 and 5 on what could be read. */
+  private refused(bytes: Buffer, status: number): Observation {
+    const transaction = this.begin();
+    drain(transaction.requestHead({ ...readMalformed(bytes), clientAddress: CLIENT }));
+    drain(transaction.requestBody({ raw: '' }));
+    drain(transaction.finish());
+    return { status, response: `HTTP/1.1 ${status}\r\n\r\n`, log: transaction.takeLogLines() };
+  }
+
+  private inspected(request: ReadRequest): Observation {
+    const transaction = this.begin();
+    drain(transaction.requestHead(factsOf(request)));
+    drain(transaction.requestBody({ raw: request.body.toString('latin1') }));
+    const answer = originAnswer(request.method, request.target, request.body);
+    const fields = answer.headers.map(([name, value]) => ({ name, value: Buffer.from(value).toString('latin1') }));
+    drain(transaction.responseHead({ status: answer.status, protocol: 'HTTP/1.1', fields }));
+    transaction.responseChunk(answer.body.toString('latin1'));
+    drain(transaction.responseEnd());
+    drain(transaction.finish());
+    const status = request.broken ? errors.REQUEST_MALFORMED.http : answer.status;
+    return { status, response: responseText(answer), log: transaction.takeLogLines() };
+  }
+
+  private begin() {
+    const requestId = `test-${++this.exchanges}`;
+    return this.program.begin({ mode: 'detect', requestId, now: () => performance.now(), budget, logLines: true });
+  }
+}
+
+function judgedByIngress({ method, target, rawHeaders, httpVersion }: ReadRequest): Refusal | undefined {
+  const raw = { method, target, rawHeaders, httpVersion, remoteAddress: CLIENT, encrypted: false };
+  const head = canonicalRequest(raw, limits.head);
+  return isRefusal(head) ? head : undefined;
+}
+
+function factsOf({ method, target, httpVersion, rawHeaders }: ReadRequest): RequestHeadFacts {
+  const fields = Array.from({ length: rawHeaders.length / 2 }, (_, at) => ({
+    name: rawHeaders[2 * at]!,
+    value: rawHeaders[2 * at + 1]!,
+  }));
+  return { method, target, protocol: `HTTP/${httpVersion}`, fields, clientAddress: CLIENT };
+}
+
+function responseText({ status, headers, body }: OriginAnswer): string {
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return `HTTP/1.1 ${status}\r\n${lines}\r\n${body.toString('latin1')}`;
+}

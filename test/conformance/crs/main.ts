@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { EngineTarget } from './engine-target';
+import { readOverrides } from './overrides';
+import { ruleFiles, ruleFolder, setupBeside } from './rule-files';
+import { runTests, type Report, type RunResult } from './run';
+import { readTests } from './test-file';
+
+const PASSED = 0;
+const FAILED = 1;
+const UNUSABLE = 2;
+const NO_DATA = 3;
+
+const { values } = parseArgs({
+  options: {
+    rules: { type: 'string' },
+    setup: { type: 'string' },
+    tests: { type: 'string' },
+    paranoia: { type: 'string', default: '4' },
+    only: { type: 'string' },
+    live: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+void main().then(
+  (code) => (process.exitCode = code),
+  (error: Error) => {
+    console.error(error.message);
+    process.exitCode = UNUSABLE;
+  },
+);
+
+async function main(): Promise<number> {
+  const shared = join(process.env['SALLYPORT_SHARED_DIR'] ?? join(__dirname, '../../../../shared'), 'crs', '4.28.0');
+  const { tests = join(shared, 'tests') } = values;
+  const rules = ruleFolder(values.rules ?? shared);
+  const setup = values.setup ?? setupBeside(rules);
+  const missing = [rules, tests, ...(setup === undefined ? [] : [setup])].filter((path) => !existsSync(path));
+  if (missing.length > 0) {
+    console.error(`CRS DATA MISSING: ${missing.join(', ')}: conformance tests NOT RUN`);
+    return NO_DATA;
+  }
+  const cases = readTests(tests).filter(({ id }) => values.only === undefined || id.startsWith(values.only));
+  const target = new EngineTarget(ruleFiles(rules, setup), Number(values.paranoia));
+  try {
+    const result = await runTests(cases, target, new Set(readOverrides().map(({ test }) => test)));
+    print(result);
+    return result.failed.length === 0 ? PASSED : FAILED;
+  } finally {
+    await target.close();
+  }
+}
+
+function print(result: RunResult): void {
+  const { total, passed, failed, overridden, faults } = result;
+  if (values.json) {
+    console.log(JSON.stringify({ total, passed, failed, overridden } satisfies Report));
+    return;
+  }
+  for (const [test, found] of faults) console.log(`${test}: ${found.join('; ')}`);
+  console.log(`${passed} of ${total} passed, ${failed.length} failed, ${overridden.length} overridden`);
+}
