@@ -109,9 +109,17 @@ export function canonicalRequest(raw: RawRequest, limits: HeadLimits): Canonical
   });
 }
 
+/** Refuses a CONNECT: nobody digs tunnels here, and RFC 9112 §3.2.3 has it name a host and a port. */
+export function refuseTunnel(target: string): Refusal {
+  const named = /:\d+$/.test(target) && parseAuthority(target, 'http') !== undefined;
+  return named
+    ? refuse('METHOD_NOT_ALLOWED', { method: 'CONNECT', allow: SERVED_METHODS })
+    : malformed('CONNECT names no host and port');
+}
+
 function judgeRequestLine({ method, target, httpVersion }: RawRequest, limits: HeadLimits): Refusal | undefined {
-  if (method === 'TRACE' || method === 'CONNECT')
-    return refuse('METHOD_NOT_ALLOWED', { method, allow: SERVED_METHODS });
+  if (method === 'CONNECT') return refuseTunnel(target);
+  if (method === 'TRACE') return refuse('METHOD_NOT_ALLOWED', { method, allow: SERVED_METHODS });
   if (!METHOD.test(method)) return malformed('the method is not a name in capital letters');
   if (httpVersion !== '1.1' && httpVersion !== '1.0' && httpVersion !== '2')
     return malformed('the version of HTTP is not served');

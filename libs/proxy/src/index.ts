@@ -3,7 +3,7 @@ export { addressGroup, AddressList } from './address';
 export { BodyCap } from './body-cap';
 export { BoundedDecoder, codingsOf, knownCodings, type DecoderLimits, type DecoderListener } from './bounded-decoder';
 export { canonicalPath, type CanonicalPath } from './canonical-path';
-export { canonicalRequest, type CanonicalRequest, type RawRequest } from './canonical-request';
+export { canonicalRequest, refuseTunnel, type CanonicalRequest, type RawRequest } from './canonical-request';
 export { EventMeter } from './event-meter';
 export { fetchDocument, type DocumentRequest } from './fetch-document';
 export type {

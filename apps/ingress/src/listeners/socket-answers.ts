@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { errors, headers, problemOf, refuse, requestId, type Refusal } from '@sallyport/contracts';
 import type { Runtime } from '@sallyport/platform';
-import { limits } from '@sallyport/proxy';
+import { limits, refuseTunnel } from '@sallyport/proxy';
 import type { WafFacts } from '@sallyport/trail';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
@@ -51,8 +51,7 @@ export class SocketAnswers {
   }
 
   readonly tunnel = (incoming: IncomingMessage, socket: Socket): void => {
-    const refusal = refuse('METHOD_NOT_ALLOWED', { method: 'CONNECT', allow: '' });
-    this.refuse(socket, refusal, incoming.method, packetOf(incoming));
+    this.refuse(socket, refuseTunnel(incoming.url!), incoming.method, packetOf(incoming));
   };
 
   /** @param packet what rules look at for the record; undefined: it cannot be told what was asked. */
