@@ -27,9 +27,19 @@ export interface CompileOptions {
  * @throws RuleError at the first thing that is wrong; there is no half of a rule set
  */
 export function compileRuleSet(source: RuleSource, options: CompileOptions = {}): RuleSet {
+  const compiling = compilingRuleSet(source, options);
+  for (;;) {
+    const step = compiling.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** As `compileRuleSet`, with a pause after every rule, so that a thread which serves requests can compile beside them. */
+export function* compilingRuleSet(source: RuleSource, options: CompileOptions = {}): Generator<void, RuleSet, void> {
   const script = readScript(source);
+  yield;
   const resolver = new Resolver(script, source, options.multiline ?? true);
-  const { rules, markers } = resolver.resolve();
+  const { rules, markers } = yield* resolver.resolve();
   return new RuleSet(rules, markers, script.settings, [...script.warnings, ...resolver.warnings]);
 }
 
@@ -55,7 +65,7 @@ class Resolver implements ActionContext {
   ) {}
 
   /** Markers are told by the number of the rule that follows them. */
-  resolve(): { rules: Rule[]; markers: Map<Bytes, number[]> } {
+  *resolve(): Generator<void, { rules: Rule[]; markers: Map<Bytes, number[]> }, void> {
     const rules: Rule[] = [];
     const markers = new Map<Bytes, number[]>();
     for (const item of this.script.items) {
@@ -64,6 +74,7 @@ class Resolver implements ActionContext {
       } else {
         const rule = this.rule(item, rules.length);
         if (rule) rules.push(rule);
+        yield;
       }
     }
     return { rules, markers };

@@ -1,5 +1,6 @@
 import { refuse, type Refusal, type RequestHead } from '@sallyport/contracts';
 import { defaultBudget, inSlices, type BudgetSettings, type Work } from './budget';
+import { mediaTypeOf } from './body/content-type';
 import type { Bytes } from './bytes';
 import type {
   Hit,
@@ -144,6 +145,7 @@ function answerOf(
   running: Running | undefined,
   { logLine }: EngineOptions,
   seenEnough: boolean,
+  unread?: string,
 ): InspectionAnswer {
   const structural: Hit[] = found.map(([rule, finding]) => hitOf(rule, finding, point === 'request-head' ? 1 : 2));
   const transaction = running?.transaction;
@@ -157,7 +159,7 @@ function answerOf(
     hits,
     enough: seenEnough || refusal !== undefined,
     ...(transaction && { scores: transaction.scores }),
-    inspected: inspectedOf(running),
+    inspected: inspectedOf(running, unread),
     ruleset: running?.name ?? BUILT_IN,
     cpuMicros: Math.round((transaction?.spentMillis ?? 0) * 1000),
   };
@@ -181,7 +183,9 @@ function refusalOf(
   return Object.freeze({ ...refusal, reason });
 }
 
-function inspectedOf(running: Running | undefined): Inspected {
+/** @param unread why the body of the answer is not looked at */
+function inspectedOf(running: Running | undefined, unread: string | undefined): Inspected {
+  if (unread !== undefined) return { extent: 'skipped', bytes: running?.bytes ?? 0, why: unread };
   if (!running) return { extent: 'full', bytes: 0, why: undefined };
   const { bytes, whole, transaction } = running;
   if (transaction.exhausted) return { extent: 'exhausted', bytes, why: 'budget' };
@@ -248,6 +252,8 @@ class EngineInspection implements Inspection {
   private enough = false;
   /** Refused or closed: nothing more is answered. */
   private over = false;
+  /** Why the body of the answer is not looked at. */
+  private unread: string | undefined;
 
   constructor(
     private readonly plan: Plan,
@@ -281,12 +287,16 @@ class EngineInspection implements Inspection {
 
   response(head: ResponseHead): void {
     if (!this.plan.response.inspect || this.over) return;
+    this.unread = whyUnread(head, this.plan.response.types);
     this.enqueue(this.responseHeadWork(head));
   }
 
   responseBody(chunk: Uint8Array): boolean {
-    if (!this.running || !this.plan.response.inspect || this.over) return false;
-    return this.running.transaction.responseChunk(textOf(chunk));
+    if (!this.running || !this.plan.response.inspect || this.over || this.unread !== undefined) return false;
+    this.running.bytes += chunk.length;
+    const wantsMore = this.running.transaction.responseChunk(textOf(chunk));
+    this.running.whole &&= wantsMore;
+    return wantsMore;
   }
 
   responseEnd(): void {
@@ -361,7 +371,7 @@ class EngineInspection implements Inspection {
   private *responseHeadWork({ status, version, fields }: ResponseHead): Work {
     if (this.over) return;
     if (this.running) yield* this.running.transaction.responseHead({ status, protocol: `HTTP/${version}`, fields });
-    this.say('response-head', [], !this.running);
+    this.say('response-head', [], !this.running || this.unread !== undefined);
   }
 
   private *responseEndWork(): Work {
@@ -375,7 +385,7 @@ class EngineInspection implements Inspection {
 
   private say(point: Point, found: readonly Found[], enough: boolean): void {
     if (this.over) return;
-    const answer = answerOf(point, this.plan, found, this.running, this.options, enough);
+    const answer = answerOf(point, this.plan, found, this.running, this.options, enough, this.unread);
     if (answer.verdict === 'refuse') this.over = true;
     this.answer(answer);
   }
@@ -391,6 +401,14 @@ class EngineInspection implements Inspection {
       if (this.steps.length > 0) this.pump();
     });
   }
+}
+
+/** What is packed is no text, and types that the plan does not name are not asked about. */
+function whyUnread({ fields }: ResponseHead, types: readonly string[]): string | undefined {
+  const valueOf = (name: string) => fields.find((field) => field.name === name)?.value ?? '';
+  const encoding = valueOf('content-encoding').trim().toLowerCase();
+  if (encoding !== '' && encoding !== 'identity') return 'encoded';
+  return types.includes(mediaTypeOf(valueOf('content-type'))) ? undefined : 'opaque-type';
 }
 
 function textOf(chunk: Uint8Array): Bytes {

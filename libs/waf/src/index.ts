@@ -1,11 +1,21 @@
 export { defaultBudget, drain, inSlices, type BudgetSettings, type Work } from './budget';
-export { compileRuleSet, type CompileOptions } from './compile';
+export { compileRuleSet, compilingRuleSet, type CompileOptions } from './compile';
 export type { Adjustment, LoadedRuleCard, RuleSet } from './compiled-rules';
 export { Engine, type EngineOptions, type RulesInForce } from './engine';
 export * from './inspector';
 export { isFormType, isJsonType } from './media-type';
-export { compilePlan, excludesRule, planId, planIds, responseInspection, type Exclusion, type Plan } from './plan';
+export {
+  compilePlan,
+  excludesRule,
+  planExcluding,
+  planId,
+  planIds,
+  responseInspection,
+  type Exclusion,
+  type Plan,
+} from './plan';
 export type { Program } from './program';
+export { builtInRules } from './rules/built-in';
 export { rules } from './rules/registry';
 export type { RuleCard } from './rule';
 export { RuleError, type Place, type RuleFile, type RuleSource } from './seclang/rule-source';

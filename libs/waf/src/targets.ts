@@ -57,7 +57,7 @@ function xmlPath({ selector }: TargetText): string {
   return `XML:${selector}`;
 }
 
-function textOf({ variable, selector, isPattern, counted }: TargetText): Bytes {
+function textOf({ variable, selector, isPattern }: TargetText): Bytes {
   const member = selector === undefined ? '' : isPattern ? `:/${selector}/` : `:${selector}`;
-  return `${counted ? '&' : ''}${variable}${member}`;
+  return `${variable}${member}`;
 }

@@ -56,9 +56,21 @@ function errorOf({ body }: Facts): string | undefined {
 const hasError = (facts: Facts) => Entries.single(errorOf(facts) === undefined ? '0' : '1');
 const errorText = (facts: Facts) => Entries.single(errorOf(facts) ?? '');
 
+/**
+ * The body as received. That of an XML document stays empty, as in ModSecurity 2: its text and attributes are looked at by
+ * themselves, and CRS counts on names of elements and attributes being looked at by no rule over bodies.
+ */
+function rawBody({ body, bodyProcessor }: Facts): Bytes {
+  return bodyProcessor === 'XML' ? '' : (body?.raw ?? '');
+}
+
 /** The body of the request, and what a form or a file upload is made of. */
 export const bodyVariables: readonly Variable[] = [
-  scalar('REQUEST_BODY', 'body', ({ body }) => Entries.single(body?.raw ?? '')),
+  scalar('REQUEST_BODY', 'body', (facts) => Entries.single(rawBody(facts))),
+  // Ours: what declares entities and types is no text of the document.
+  scalar('XML_DOCUMENT', 'body', ({ body, bodyProcessor }) =>
+    Entries.single(bodyProcessor === 'XML' ? (body?.raw ?? '') : ''),
+  ),
   scalar('REQUEST_BODY_LENGTH', 'body', ({ body }) => Entries.single(String(body?.length ?? 0))),
   // A rule may choose another one.
   scalar('REQBODY_PROCESSOR', 'moment', ({ bodyProcessor }) => Entries.single(bodyProcessor)),
