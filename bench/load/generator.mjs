@@ -1,13 +1,25 @@
 // Sends requests over keep-alive connections and prints what came back as JSON; a process of its own, so that its clock and
 // its processor time are its own. `node generator.mjs '<plan as JSON>'`
 import { connect } from 'node:net';
+import { standardRequests } from '../waf-requests.mjs';
 
 /**
- * The plan: `host`, `port`, `requests` (each `{ method, path, fields, body }`, taken in turn), `connections`, `seconds`, and
- * `rate` in requests a second; without a rate every connection sends its next request when it has its answer.
+ * The plan: `host`, `port`, `requests` (each `{ method, path, fields, body }`, taken in turn; or `{ standard, fields }`, the name
+ * of one of the standard requests for inspection, made anew each time), `connections`, `seconds`, and `rate` in requests a
+ * second; without a rate every connection sends its next request when it has its answer.
  */
 const plan = JSON.parse(process.argv[2]);
-const requests = plan.requests.map(bytesOf);
+const requests = Array.isArray(plan.requests) ? plan.requests.map(bytesOf) : undefined;
+/** Another generator makes other values. */
+const seed = process.pid * 1_000_003;
+
+function nextRequest() {
+  const at = turn++;
+  if (requests) return requests[at % requests.length];
+  const { standard, fields } = plan.requests;
+  const request = standardRequests[standard](seed + at);
+  return bytesOf({ ...request, fields: { ...fields, ...Object.fromEntries(request.fields) } });
+}
 
 const latencies = [];
 let answers = 0;
@@ -58,7 +70,7 @@ class Connection {
 
   send(dueAt) {
     this.since = dueAt;
-    this.socket.write(requests[turn++ % requests.length]);
+    this.socket.write(nextRequest());
   }
 
   read(bytes) {

@@ -35,7 +35,8 @@ export function startStreamingNginx(upstreamPort) {
 }
 
 const MODULE = '/usr/lib/nginx/modules/ngx_http_modsecurity_module.so';
-const RULES = '/usr/share/modsecurity-crs';
+/** Where Debian puts the Core Rule Set. */
+export const RULES = '/usr/share/modsecurity-crs';
 
 /** What keeps ModSecurity from being measured here, or undefined. */
 export function modSecurityLacks() {

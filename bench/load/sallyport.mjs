@@ -1,6 +1,7 @@
 // Sallyport as it is measured: all in one process, or as the processes of a cluster.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { freePorts } from '../../tools/free-ports.mjs';
@@ -24,8 +25,9 @@ export function ordersService(upstreamPort, more = {}) {
 /**
  * Starts an all-in-one and publishes a document.
  * @param document what is applied once it runs
+ * @param limits of its listener, where they differ from the defaults
  */
-export async function startAllInOne(document, name = 'Sallyport all-in-one', more = {}) {
+export async function startAllInOne(document, name = 'Sallyport all-in-one', more = {}, limits = undefined) {
   const place = scratch();
   const environment = await withPorts({
     SALLYPORT_DATA_DIR: place.folder,
@@ -33,6 +35,12 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
     SALLYPORT_TRACE_RATIO: '0.01',
     ...more,
   });
+  if (limits) {
+    const file = join(place.folder, 'listeners.yaml');
+    const port = Number(environment.SALLYPORT_INGRESS_HTTP_PORT);
+    writeFileSync(file, JSON.stringify([{ name: 'bench', host: '127.0.0.1', port, limits }]));
+    environment.SALLYPORT_INGRESS_LISTENERS_FILE = file;
+  }
   const child = spawn(process.execPath, [join(root, 'dist/apps/all-in-one/src/main.js'), '--json'], {
     env: environment,
     stdio: ['ignore', 'pipe', 'inherit'],
