@@ -1,0 +1,135 @@
+import type { Bytes } from '../bytes';
+import { contains, empty, RegexError, rewrite, type Syntax } from './ast';
+import { Backtracker } from './backtracker';
+import { everyByte, foldCase } from './byte-classes';
+import { LazyDfa } from './lazy-dfa';
+import { requiredLiterals } from './literals';
+import { readRegex, type RegexOptions } from './parser';
+import type { Captures, Pattern, RequiredLiterals } from './pattern';
+import { PikeMachine } from './pike';
+import { assemble, isEntangling, TooLargeError, type Program } from './program';
+
+/**
+ * Makes a pattern of a regular expression.
+ * @throws RegexError
+ */
+export function compileRegex(source: Bytes, options: RegexOptions): RegexPattern {
+  const { syntax } = readRegex(source, options);
+  try {
+    return isRegular(syntax) ? new RegularPattern(syntax) : new IrregularPattern(syntax);
+  } catch (error) {
+    if (error instanceof TooLargeError) throw new RegexError(error.message, 0, source);
+    throw error;
+  }
+}
+
+/** A pattern with an automaton that tells of every text in which it cannot be. */
+export abstract class RegexPattern implements Pattern {
+  readonly required: RequiredLiterals;
+  readonly automaton: LazyDfa;
+  /** Whether all that the automaton finds is a match. */
+  abstract readonly exact: boolean;
+
+  protected constructor(
+    widened: Syntax,
+    readonly program: Program,
+  ) {
+    this.required = requiredLiterals(widened);
+    this.automaton = new LazyDfa(program);
+  }
+
+  abstract test(value: Bytes): boolean;
+  abstract exec(value: Bytes): Captures | undefined;
+}
+
+class RegularPattern extends RegexPattern {
+  readonly exact = true;
+  private readonly machine: PikeMachine;
+
+  constructor(syntax: Syntax) {
+    super(syntax, assemble(syntax));
+    this.machine = new PikeMachine(this.program);
+  }
+
+  test(value: Bytes): boolean {
+    return this.automaton.test(value);
+  }
+
+  exec(value: Bytes): Captures | undefined {
+    return this.machine.exec(value);
+  }
+}
+
+/** A pattern beyond automata: one that is wider says where it cannot be, and the rest is tried. */
+class IrregularPattern extends RegexPattern {
+  readonly exact = false;
+  private readonly search: (value: Bytes) => Captures | undefined;
+
+  constructor(syntax: Syntax) {
+    const widened = widen(syntax);
+    super(widened, assemble(widened));
+    const program = assemble(syntax);
+    if (needsTrying(syntax)) {
+      const backtracker = new Backtracker(program);
+      this.search = (value) => {
+        const found = backtracker.exec(value);
+        // Whoever writes a text on which the search gives up wants the rule to pass: it counts as found.
+        return found === 'gives-up' ? [value] : found;
+      };
+    } else {
+      const machine = new PikeMachine(program);
+      this.search = (value) => machine.exec(value);
+    }
+  }
+
+  test(value: Bytes): boolean {
+    return this.automaton.test(value) && this.search(value) !== undefined;
+  }
+
+  exec(value: Bytes): Captures | undefined {
+    return this.search(value);
+  }
+}
+
+function isRegular(syntax: Syntax): boolean {
+  return !contains(syntax, ({ kind }) => kind === 'look' || kind === 'reference' || kind === 'atomic');
+}
+
+function needsTrying(syntax: Syntax): boolean {
+  return contains(
+    syntax,
+    (part) =>
+      part.kind === 'reference' ||
+      part.kind === 'atomic' ||
+      (part.kind === 'look' && contains(part.body, isEntangling)),
+  );
+}
+
+const anything: Syntax = {
+  kind: 'repeat',
+  body: { kind: 'bytes', set: everyByte },
+  least: 0,
+  most: Infinity,
+  lazy: false,
+};
+
+/** The same pattern without what automata cannot tell: it matches wherever the pattern does. */
+function widen(syntax: Syntax): Syntax {
+  const groups = new Map<number, Syntax>();
+  contains(syntax, (part) => {
+    if (part.kind === 'group') groups.set(part.number, part.body);
+    return false;
+  });
+  const languageOf = (part: Syntax): Syntax =>
+    rewrite(part, (inner) => {
+      if (inner.kind === 'reference') return anything;
+      if (inner.kind === 'bytes') return { kind: 'bytes', set: foldCase(inner.set) };
+      if (inner.kind === 'group' || inner.kind === 'atomic') return inner.body;
+      return inner.kind === 'look' || inner.kind === 'place' ? empty : inner;
+    });
+  return rewrite(syntax, (part) => {
+    if (part.kind === 'look') return empty;
+    if (part.kind === 'atomic') return part.body;
+    return part.kind === 'reference' ? languageOf(groups.get(part.group)!) : part;
+  });
+}

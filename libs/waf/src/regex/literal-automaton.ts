@@ -1,0 +1,173 @@
+import type { Bytes } from '../bytes';
+
+/** Output states met in a scan, each once. */
+export class Occurrences {
+  readonly states: Int32Array;
+  count = 0;
+  /** Where the automaton stands. */
+  at = 0;
+  private readonly met: Uint32Array;
+  private generation = 0;
+
+  constructor(states: number) {
+    this.states = new Int32Array(states);
+    this.met = new Uint32Array(states);
+  }
+
+  reset(): void {
+    this.count = 0;
+    this.at = 0;
+    // After 2^32 scans an old number must not look like a new one.
+    if (this.generation === 0xffffffff) {
+      this.met.fill(0);
+      this.generation = 0;
+    }
+    this.generation++;
+  }
+
+  add(state: number): void {
+    if (this.met[state] === this.generation) return;
+    this.met[state] = this.generation;
+    this.states[this.count++] = state;
+  }
+}
+
+/**
+ * Finds all occurrences of many literals in one pass, whatever the case of ASCII letters (Aho and Corasick). Every transition is
+ * in the table; states at which some literal ends have the greatest numbers, so that a comparison tells them.
+ */
+export class LiteralAutomaton {
+  private readonly table: Uint16Array | Int32Array;
+  private readonly classOf = new Uint8Array(256);
+  /** Binary logarithm of the length of a row. */
+  private readonly shift: number;
+  private readonly firstOutput: number;
+  /** By output state, from `firstOutput` on: the numbers of the literals that end there, the longest first. */
+  private readonly outputs: readonly Int32Array[];
+
+  /** @param literals folded to lower case and not empty; the number of each is its place */
+  constructor(literals: readonly Bytes[]) {
+    const classes = this.numberClasses(literals);
+    this.shift = Math.max(1, Math.ceil(Math.log2(classes)));
+    const trie = this.plant(literals);
+    const links = this.link(trie);
+    const all = links.order.map((state) => this.literalsAt(state, trie, links.failures));
+    const renumbered = new Int32Array(trie.size);
+    const silent = links.order.filter((_, index) => all[index]!.length === 0);
+    const speaking = links.order.filter((_, index) => all[index]!.length > 0);
+    [...silent, ...speaking].forEach((state, number) => (renumbered[state] = number));
+    this.firstOutput = silent.length;
+    this.outputs = all.filter((numbers) => numbers.length > 0).map((numbers) => Int32Array.from(numbers));
+    const cells = trie.size << this.shift;
+    this.table = trie.size <= 0xffff ? new Uint16Array(cells) : new Int32Array(cells);
+    for (let state = 0; state < trie.size; state++) {
+      for (let column = 0; column < 1 << this.shift; column++) {
+        this.table[(renumbered[state]! << this.shift) | column] =
+          renumbered[trie.table[(state << this.shift) | column]!]!;
+      }
+    }
+  }
+
+  get size(): number {
+    return this.table.length >>> this.shift;
+  }
+
+  get memoryBytes(): number {
+    return this.table.byteLength + this.outputs.reduce((sum, { byteLength }) => sum + byteLength + 64, 0);
+  }
+
+  /** Room for a scan of this automaton. */
+  occurrences(): Occurrences {
+    return new Occurrences(this.size);
+  }
+
+  /** Reads on where `occurrences` stands, and adds what ends in between. */
+  scan(value: Bytes, from: number, to: number, occurrences: Occurrences): void {
+    const { table, classOf, shift, firstOutput } = this;
+    let state = occurrences.at;
+    for (let at = from; at < to; at++) {
+      state = table[(state << shift) | classOf[value.charCodeAt(at) & 0xff]!]!;
+      if (state >= firstOutput) occurrences.add(state);
+    }
+    occurrences.at = state;
+  }
+
+  /** @returns where the first occurrence in a value ends, and the state there */
+  first(value: Bytes): number | undefined {
+    const { table, classOf, shift, firstOutput } = this;
+    let state = 0;
+    for (let at = 0; at < value.length; at++) {
+      state = table[(state << shift) | classOf[value.charCodeAt(at) & 0xff]!]!;
+      if (state >= firstOutput) return state;
+    }
+    return undefined;
+  }
+
+  /** Numbers of the literals that end at a state, the longest first. */
+  literalsOf(state: number): Int32Array {
+    return this.outputs[state - this.firstOutput]!;
+  }
+
+  private numberClasses(literals: readonly Bytes[]): number {
+    let classes = 1;
+    for (const literal of literals) {
+      for (let at = 0; at < literal.length; at++) {
+        const byte = literal.charCodeAt(at);
+        if (this.classOf[byte] === 0) this.classOf[byte] = classes++;
+      }
+    }
+    for (let byte = 65; byte <= 90; byte++) this.classOf[byte] = this.classOf[byte + 32]!;
+    // All 256 bytes in use: the last of them shares class 0 with none, as a number wraps round to it.
+    return classes;
+  }
+
+  private plant(literals: readonly Bytes[]): Trie {
+    const most = literals.reduce((sum, { length }) => sum + length, 1);
+    const trie: Trie = { table: new Int32Array(most << this.shift), size: 1, ends: [] };
+    literals.forEach((literal, number) => {
+      let state = 0;
+      for (let at = 0; at < literal.length; at++) {
+        const cell = (state << this.shift) | this.classOf[literal.charCodeAt(at)]!;
+        if (trie.table[cell] === 0) trie.table[cell] = trie.size++;
+        state = trie.table[cell]!;
+      }
+      (trie.ends[state] ??= []).push(number);
+    });
+    return trie;
+  }
+
+  /** Fills in where a state goes on that has no child for a byte, level by level. */
+  private link({ table, size }: Trie): { order: number[]; failures: Int32Array } {
+    const failures = new Int32Array(size);
+    const order = [0];
+    for (let index = 0; index < order.length; index++) {
+      const state = order[index]!;
+      const failure = failures[state]!;
+      for (let column = 0; column < 1 << this.shift; column++) {
+        const cell = (state << this.shift) | column;
+        const other = state === 0 ? 0 : table[(failure << this.shift) | column]!;
+        const child = table[cell]!;
+        if (child === 0) {
+          table[cell] = other;
+        } else {
+          failures[child] = other;
+          order.push(child);
+        }
+      }
+    }
+    return { order, failures };
+  }
+
+  private literalsAt(state: number, { ends }: Trie, failures: Int32Array): number[] {
+    const numbers: number[] = [];
+    for (let at = state; at !== 0; at = failures[at]!) numbers.push(...(ends[at] ?? []));
+    return numbers;
+  }
+}
+
+interface Trie {
+  readonly table: Int32Array;
+  size: number;
+  /** By state: the literals that end there. */
+  readonly ends: (number[] | undefined)[];
+}

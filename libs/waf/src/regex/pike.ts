@@ -1,0 +1,183 @@
+import type { Bytes } from '../bytes';
+import type { Captures } from './pattern';
+import { lookBits } from './lookaround';
+import { isPlace } from './place';
+import { Step, type Program } from './program';
+
+/** Threads of one place in the text, in the order of their priority, each with the slots of its groups. */
+class Threads {
+  nodes = new Int32Array(0);
+  /** By node: where it stands in `nodes`, valid while that place holds it. */
+  places = new Int32Array(0);
+  slots = new Int32Array(0);
+  count = 0;
+
+  prepare(size: number, slots: number): void {
+    if (this.nodes.length < size) {
+      this.nodes = new Int32Array(size);
+      this.places = new Int32Array(size);
+    }
+    if (this.slots.length < size * slots) this.slots = new Int32Array(size * slots);
+    this.count = 0;
+  }
+
+  has(node: number): boolean {
+    const place = this.places[node]!;
+    return place < this.count && this.nodes[place] === node;
+  }
+
+  add(node: number): number {
+    this.places[node] = this.count;
+    this.nodes[this.count] = node;
+    return this.count++;
+  }
+}
+
+// Runs do not overlap, so that one room is enough for all patterns.
+let current = new Threads();
+let following = new Threads();
+
+/** Restores a slot when the walk comes back to it. */
+const RESTORE = -1;
+
+/**
+ * Finds the leftmost match and its groups with the priorities of PCRE, in time linear in the text: all ways at once, each way that
+ * reaches a node after a better one is dropped.
+ */
+export class PikeMachine {
+  private readonly stack: number[] = [];
+  private readonly slots: Int32Array;
+  private readonly firstBytes: Uint8Array | undefined;
+
+  constructor(private readonly program: Program) {
+    this.slots = new Int32Array(program.slots);
+    this.firstBytes = firstBytesOf(program);
+  }
+
+  exec(value: Bytes): Captures | undefined {
+    const found = this.run(value);
+    return found && capturesOf(value, found);
+  }
+
+  /** @returns the slots of the match, -1 in those that were not set */
+  private run(value: Bytes): Int32Array | undefined {
+    const { program, firstBytes } = this;
+    const { steps, details, outs, members, classes } = program;
+    const looks = lookBits(program, value);
+    current.prepare(program.size, program.slots);
+    following.prepare(program.size, program.slots);
+    let found: Int32Array | undefined;
+    for (let at = 0; at <= value.length; at++) {
+      if (!found) {
+        if (current.count === 0 && firstBytes) {
+          while (at < value.length && firstBytes[value.charCodeAt(at) & 0xff] === 0) at++;
+          if (at === value.length) break;
+        }
+        this.slots.fill(-1);
+        this.slots[0] = at;
+        this.add(current, program.start, value, at, looks);
+      }
+      if (current.count === 0) break;
+      following.count = 0;
+      const byteClass = at < value.length ? classes.classOf[value.charCodeAt(at) & 0xff]! : -1;
+      for (let thread = 0; thread < current.count; thread++) {
+        const node = current.nodes[thread]!;
+        const step = steps[node]!;
+        if (step === Step.Match) {
+          found = this.slotsOf(current, thread).slice();
+          found[1] = at;
+          break;
+        }
+        if (step !== Step.Bytes || byteClass < 0 || members[details[node]! * classes.count + byteClass] === 0) continue;
+        this.slots.set(this.slotsOf(current, thread));
+        this.add(following, outs[node]!, value, at + 1, looks);
+      }
+      [current, following] = [following, current];
+    }
+    return found;
+  }
+
+  private slotsOf(threads: Threads, thread: number): Int32Array {
+    const { slots } = this.program;
+    return threads.slots.subarray(thread * slots, thread * slots + slots);
+  }
+
+  /** Adds a node and what it leads to without a byte, in the order of priority. */
+  private add(threads: Threads, start: number, value: Bytes, at: number, looks: readonly Uint8Array[]): void {
+    const { steps, details, outs, others, slots: count } = this.program;
+    const { stack, slots } = this;
+    stack.push(start);
+    while (stack.length > 0) {
+      const node = stack.pop()!;
+      if (node === RESTORE) {
+        const slot = stack.pop()!;
+        slots[slot] = stack.pop()!;
+        continue;
+      }
+      if (threads.has(node)) continue;
+      const thread = threads.add(node);
+      switch (steps[node]! as Step) {
+        case Step.Split:
+        case Step.Progress:
+          stack.push(others[node]!, outs[node]!);
+          break;
+        case Step.Save: {
+          const slot = details[node]!;
+          stack.push(slots[slot]!, slot, RESTORE, outs[node]!);
+          slots[slot] = at;
+          break;
+        }
+        case Step.Place:
+          if (isPlace(details[node]!, value, at)) stack.push(outs[node]!);
+          break;
+        case Step.Look:
+          if (looks[details[node]!]![at] === 1) stack.push(outs[node]!);
+          break;
+        case Step.Bytes:
+        case Step.Match:
+          for (let slot = 0; slot < count; slot++) threads.slots[thread * count + slot] = slots[slot]!;
+          break;
+        default:
+          stack.push(outs[node]!);
+      }
+    }
+  }
+}
+
+/** @param slots two for each group, -1 in those that were not set */
+export function capturesOf(value: Bytes, slots: Int32Array): Captures {
+  const captures: (Bytes | undefined)[] = [];
+  for (let slot = 0; slot < Math.min(slots.length, 20); slot += 2) {
+    const [from, to] = [slots[slot]!, slots[slot + 1]!];
+    captures.push(from < 0 || to < 0 ? undefined : value.slice(from, to));
+  }
+  return captures;
+}
+
+/** Bytes with which a match may begin; undefined where it may be empty, or a place comes first. */
+function firstBytesOf({ start, steps, details, outs, others, sets }: Program): Uint8Array | undefined {
+  const first = new Uint8Array(256);
+  const seen = new Set<number>();
+  const stack = [start];
+  while (stack.length > 0) {
+    const node = stack.pop()!;
+    if (seen.has(node)) continue;
+    seen.add(node);
+    switch (steps[node]! as Step) {
+      case Step.Bytes:
+        for (let byte = 0; byte < 256; byte++) if (sets[details[node]!]!.has(byte)) first[byte] = 1;
+        break;
+      case Step.Split:
+      case Step.Progress:
+        stack.push(others[node]!, outs[node]!);
+        break;
+      case Step.Save:
+      case Step.Mark:
+        stack.push(outs[node]!);
+        break;
+      default:
+        return undefined;
+    }
+  }
+  return first;
+}
