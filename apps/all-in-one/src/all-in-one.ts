@@ -58,7 +58,7 @@ export async function startAllInOne({ environment, progress }: AllInOneOptions):
       onStarted: progress,
     });
     opened.push(services);
-    const { auth, catalog, ingress } = services;
+    const { auth, catalog, ingress, ruleset } = services;
     const demo = config.demo
       ? await startDemo({ port: config.demoPort, dataDir: config.dataDir, auth, catalog })
       : undefined;
@@ -79,6 +79,7 @@ export async function startAllInOne({ environment, progress }: AllInOneOptions):
         adminToken: auth.firstAdminToken ?? null,
         apiKey: demo?.apiKey ?? null,
         limit: demo?.limit,
+        ruleset,
         seconds: (systemClock.monotonic() - since) / 1000,
         embeddedDatabase: config.databaseUrl === undefined,
         dataDir: config.dataDir,

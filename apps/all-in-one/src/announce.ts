@@ -7,6 +7,8 @@ export interface Announcement {
   readonly apiKey: string | null;
   /** Limit of the demo key; undefined without the demo. */
   readonly limit: string | undefined;
+  /** The rules that inspect requests: name, where they were found, how many. */
+  readonly ruleset: string;
   readonly seconds: number;
   readonly embeddedDatabase: boolean;
   readonly dataDir: string;
@@ -27,6 +29,8 @@ export function announceToPerson(facts: Announcement): string {
       : `admin token    ${facts.adminToken}   (shown once)`,
   ];
   if (facts.apiKey !== null) lines.push(`demo API key   ${facts.apiKey}   (shown once; ${facts.limit})`);
+  const more = facts.ruleset.startsWith('built-in') ? '; the OWASP rules: sallyport crs install' : '';
+  lines.push(`inspection     ${facts.ruleset}${more}`);
   lines.push('try it:');
   if (facts.limit !== undefined) lines.push(`  curl ${facts.ingress}/orders -H "Authorization: Bearer ${key}"`);
   lines.push(

@@ -14,6 +14,8 @@ export interface Services extends Closable {
   readonly auth: RunningAuth;
   readonly catalog: RunningCatalog;
   readonly ingress: RunningIngress;
+  /** The rules in force, for people. */
+  readonly ruleset: string;
 }
 
 export interface ServicesOptions {
@@ -67,7 +69,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     const { limiter } = started('rate-limit', await startRateLimit(limitConfig, await runtimeFor(limitConfig)));
 
     const wafConfig = { ...readWafConfig(environment), listen: inner('waf') };
-    const { inspector } = started('waf', await startWaf(wafConfig, await runtimeFor(wafConfig)));
+    const { inspector, ruleset } = started('waf', await startWaf(wafConfig, await runtimeFor(wafConfig)));
 
     const routerConfig = { ...readAiRouterConfig(environment), listen: inner('ai-router') };
     const { router } = started(
@@ -104,6 +106,6 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     };
     const engines = options.remote ? undefined : { verifier: auth.verifier, limiter, inspector, router };
     const ingress = started('ingress', await startIngress(ingressConfig, await runtimeFor(ingressConfig), { engines }));
-    return { auth, catalog, ingress };
+    return { auth, catalog, ingress, ruleset: ruleset() };
   });
 }

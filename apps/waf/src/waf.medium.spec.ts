@@ -1,11 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { buckets, refusalFromWire, requestHeadToWire, systemClock, wafV1 } from '@sallyport/contracts';
-import { createEmbeddedBus, createLogger, createMetrics, type Runtime } from '@sallyport/platform';
+import { createEmbeddedBus, createMetrics, type Runtime } from '@sallyport/platform';
 import type { Hit, InspectionAnswer, Inspector, MalformedRequest, ResponseHead } from '@sallyport/waf';
+import { testRuntime } from '@sallyport/testkit';
 import { describeInspector, headUnderTest } from '../../../libs/waf/src/inspector.suite';
 import { Agent, request } from 'undici';
 import { readWafConfig } from './config';
@@ -21,9 +22,8 @@ async function start() {
   const sha256 = createHash('sha256').update(TOKEN).digest('hex');
   await (await bus.kv(buckets.adminToken)).put('current', Buffer.from(JSON.stringify({ sha256 })));
   const listen = { grpc: { path: paths.grpc }, admin: { path: paths.admin }, health: { path: paths.health } };
-  const config = { ...readWafConfig({}), listen };
-  const logger = createLogger({ app: 'waf', node: 'test', level: 'fatal' });
-  const runtime = { config, bus, logger, metrics: createMetrics('waf'), random: randomBytes } as unknown as Runtime;
+  const config = { ...readWafConfig({}), dataDir: folder, crsDir: 'none', listen };
+  const runtime = { ...testRuntime('waf', { bus }), config, metrics: createMetrics('waf') } as Runtime;
   const waf: RunningWaf = await startWaf(config, runtime);
   const client = new wafV1.InspectionServiceClient(`unix:${paths.grpc}`, credentials.createInsecure());
   return {

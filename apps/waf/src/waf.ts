@@ -11,43 +11,113 @@ import {
 } from '@sallyport/platform';
 import { Engine, planIds, rules, type Inspector } from '@sallyport/waf';
 import { AdminModule } from './admin/admin.module';
+import { Administration } from './admin/administration';
 import type { InspectionStatus } from './admin/status.controller';
 import type { WafConfig } from './config';
 import { CountedInspector } from './counted-inspector';
 import { DecideModule } from './decide/decide.module';
 import { INSPECTION_SERVICE } from './decide/inspection.controller';
 import { OpenStreams } from './decide/open-streams';
+import { GuardedInspector, type Shadow } from './guarded-inspector';
+import { KillSwitches } from './kills/kill-switches';
+import { openRuleLog } from './rule-log';
+import { describeProblem, RuleSets } from './rulesets/rule-sets';
+import { tryInThread, type Trial } from './rulesets/trial-thread';
+import { tellRules } from './tell-rules';
 
 export interface RunningWaf extends Closable {
   /** The engine, for an ingress in the same process. */
   readonly inspector: Inspector;
+  /** The rules in force, for people: name, where they were found, how many. */
+  ruleset(): string;
 }
 
 /**
  * Starts the waf service on the listeners its config opens. It needs nothing but the bus, for the admin token.
  * @throws ListenError when an address is taken.
  */
-export async function startWaf(config: WafConfig, runtime: Runtime): Promise<RunningWaf> {
+export async function startWaf(
+  config: WafConfig,
+  runtime: Runtime,
+  { trial = tryInThread }: { readonly trial?: Trial } = {},
+): Promise<RunningWaf> {
   return opening(async (opened) => {
-    const inspector = new CountedInspector(new Engine(), runtime.metrics);
+    const rules = await openRules(config, runtime, trial, opened);
+    const inspector = new CountedInspector(rules.inspector, runtime.metrics);
     const streams = new OpenStreams();
     runtime.metrics
       .gauge('sallyport_waf_open_exchanges', 'Exchanges of Decide streams that wait for more of their body.')
       .observe(() => streams.exchanges);
-    await openAdmin(config, runtime, () => statusOf(streams), opened);
+    await openAdmin(
+      config,
+      runtime,
+      () => statusOf(streams, rules),
+      new Administration(rules.sets, rules.kills, runtime),
+      opened,
+    );
     await openRpc(config, runtime, inspector, streams, opened);
     if (config.listen.health) {
       const ready = () => ({ ready: !opened.ending, reasons: opened.ending ? ['draining'] : [] });
       opened.push(await startHealth({ address: config.listen.health, metrics: runtime.metrics, ready }));
     }
-    return { inspector };
+    return { inspector, ruleset: () => describeRules(rules.sets) };
   });
 }
 
-function statusOf(streams: OpenStreams): InspectionStatus {
+interface Rules {
+  readonly sets: RuleSets;
+  readonly kills: KillSwitches;
+  readonly inspector: Inspector;
+}
+
+/** What decides: the rule sets and kill switches of this installation, and the engine that runs them. */
+async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, opened: Opened): Promise<Rules> {
+  const { bus, clock, logger, metrics, random } = runtime;
+  const { dataDir, crsDir, testMode } = config;
+  const tell = tellRules(runtime);
+  const chance = () => Buffer.from(random(4)).readUInt32BE() / 2 ** 32;
+  const sets = opened.push(
+    await RuleSets.open({ bus, dataDir, crsDir, clock, logger, chance, trial, testMode, ...tell }),
+  );
+  const kills = opened.push(await KillSwitches.open({ bus, dataDir, clock, random, logger, onKilled: tell.onKilled }));
+  metrics.gauge('sallyport_waf_kills', 'Kill switches that hold.').observe(() => kills.list.length);
+  const log = config.logFile === undefined ? undefined : opened.push(openRuleLog(config.logFile));
+  const now = () => clock.now();
+  const elapsed = () => clock.monotonic();
+  const engine = new Engine({
+    rules: (plan) => sets.rulesFor(plan),
+    now,
+    elapsed,
+    ...(log && { logLine: (line) => log.write(line) }),
+  });
+  const compared = metrics.counter(
+    'sallyport_waf_shadow_total',
+    'Requests that a rule set in the shadow has seen, by what it would have found otherwise.',
+    ['difference'],
+  );
+  const shadow: Shadow = {
+    inspector: new Engine({ rules: (plan) => sets.shadowFor(plan), now, elapsed }),
+    active: () => sets.hasShadow,
+    compared: (difference) => compared.add(1, { difference }),
+  };
+  return { sets, kills, inspector: new GuardedInspector(engine, kills, shadow) };
+}
+
+/** `crs-4.28.0 (installed, 622 rules)` */
+function describeRules({ active }: RuleSets): string {
+  const { text, ruleSet } = active;
+  return `${text.name} (${text.origin}, ${ruleSet.rules.length} rules)`;
+}
+
+function statusOf(streams: OpenStreams, { sets, kills }: Rules): InspectionStatus {
+  const { text, ruleSet } = sets.active;
   return {
-    ruleset: 'built-in',
-    rules: rules.length,
+    ruleset: text.name,
+    origin: text.origin,
+    rules: rules.length + ruleSet.rules.length,
+    sha256: text.sha256,
+    refused: sets.refused.map(({ name, problem }) => ({ name, problem: describeProblem(problem) })),
+    kills: kills.list.length,
     plans: planIds,
     streams: streams.count,
     exchanges: streams.exchanges,
@@ -58,13 +128,14 @@ async function openAdmin(
   config: WafConfig,
   runtime: Runtime,
   status: () => InspectionStatus,
+  administration: Administration,
   opened: Opened,
 ): Promise<void> {
   const address = config.listen.admin;
   if (!address) return;
   const adminToken = await watchAdminToken(runtime.bus);
   opened.push(adminToken);
-  const module = AdminModule.over(status);
+  const module = AdminModule.over(status, administration);
   opened.push(
     await createAdminApp({ module, area: 'waf', address, runtime, adminToken, title: 'Sallyport inspection' }),
   );

@@ -291,6 +291,16 @@ export const errors = {
     fix: 'Send a well-formed body within the documented limits.',
     openai: invalid,
   },
+  WAF_RULESET_REFUSED: {
+    http: 422,
+    grpc: 'FAILED_PRECONDITION',
+    retry: 'never',
+    title: 'Rule set refused',
+    detail: 'The rule set {name} is refused: {reason}.',
+    cause: 'It does not compile, or fails its self-test. The rule set in force stays.',
+    fix: 'Mend the place that the detail names, and activate it again.',
+    openai: invalid,
+  },
   WAF_UNAVAILABLE: {
     http: 503,
     grpc: 'UNAVAILABLE',

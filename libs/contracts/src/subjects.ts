@@ -19,6 +19,10 @@ export const subjects = {
   snapshotPublished: 'sallyport.catalog.snapshot.published.v1',
   /** A node runs, or refused, a revision. */
   snapshotApplied: 'sallyport.catalog.snapshot.applied.v1',
+  /** The rules of inspection changed: a set was put in force or refused, rules were killed. The service named, not the tenant. */
+  wafRuleSetActivated: 'sallyport.waf.ruleset.activated.v1',
+  wafRuleSetRefused: 'sallyport.waf.ruleset.refused.v1',
+  wafRuleKilled: 'sallyport.waf.rule.killed.v1',
   /** A message that a durable consumer gave up, whole, with the reason in its headers. */
   messageDied: (durable: string) => `sallyport.bus.message.died.v1.${durable}`,
 } as const;
@@ -41,6 +45,8 @@ export const buckets = {
   apiKeys: 'sallyport_api_key',
   /** Hash of the admin token, under `current`. Written by auth. */
   adminToken: 'sallyport_admin_token',
+  /** Which rule set is in force, and the kill switches. Written by waf. */
+  waf: 'sallyport_waf',
   /** What policies keep for all gateways, sealed with a key that is not on the bus. Written by the ingresses. */
   policyStore: 'sallyport_policy_store',
 } as const;

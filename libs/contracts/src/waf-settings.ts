@@ -126,7 +126,7 @@ export const wafSettings = z.strictObject({
         .optional(),
     })
     .optional(),
-  exclude: z.array(wafExclusion).max(128).optional(),
+  exclude: z.array(wafExclusion).max(512).optional(),
 });
 export type WafSettings = z.infer<typeof wafSettings>;
 

@@ -1,4 +1,4 @@
-import { compilePlan, excludesRule, planId, planIds, responseInspection } from './plan';
+import { compilePlan, excludesRule, planExcluding, planId, planIds, responseInspection } from './plan';
 
 describe('a plan', () => {
   it('has a short text for each profile and mode, and one for off', () => {
@@ -39,7 +39,7 @@ describe('a plan', () => {
     expect(compilePlan(id)).toBe(compilePlan('structural:block')),
   );
 
-  it('sees what it refuses', () => expect(compilePlan(planId({ paranoia: { block: 3 } })).paranoia.detect).toBe(3));
+  it('sees what it refuses', () => expect(compilePlan(planId({ paranoia: { block: 3 } })).paranoia?.detect).toBe(3));
 
   it('tells whether answers are inspected, and how long they are held', () => {
     expect(responseInspection('structural:block')).toBeUndefined();
@@ -54,6 +54,17 @@ describe('a plan', () => {
     const { exclusions } = compilePlan(planId({ profile: 'graphql', exclude }));
     expect(exclusions[0]).toMatchObject({ rules: { from: 942_190, to: 942_190 }, target: 'ARGS:json.query' });
     expect(exclusions.at(-1)).toMatchObject({ tag: 'attack-sqli', expires: Date.UTC(2027, 3, 1) });
+  });
+
+  it('takes exclusions that no route has said, and keeps its own', () => {
+    const killed = [{ rule: 942_100, reason: 'killed', expires: '2027-03-31T12:00:00Z' }];
+    const plain = planExcluding('structural:block', killed);
+    expect(compilePlan(plain)).toMatchObject({ mode: 'block', exclusions: [{ rules: { from: 942_100 } }] });
+    const own = planId({ mode: 'detect', exclude: [{ tag: 'attack-rce', reason: 'why' }] }, { jsonDepth: 3 });
+    const both = compilePlan(planExcluding(own, killed));
+    expect(both.exclusions.map(({ tag, rules }) => tag ?? rules?.from)).toEqual(['attack-rce', 942_100]);
+    expect(both.limits.json.depth).toBe(3);
+    expect([planExcluding('off', killed), planExcluding(own, [])]).toEqual(['off', own]);
   });
 
   it('knows which rules an exclusion means as a whole', () => {

@@ -32,8 +32,10 @@ export interface Plan {
   readonly limits: ProfileLimits;
   /** Undefined: the rule set that is in force. */
   readonly ruleset: string | undefined;
-  readonly paranoia: { readonly detect: number; readonly block: number };
-  readonly threshold: { readonly inbound: number; readonly outbound: number };
+  /** Undefined: what the setup of the rule set says. */
+  readonly paranoia: { readonly detect: number; readonly block: number } | undefined;
+  /** Undefined: what the setup of the rule set says. */
+  readonly threshold: { readonly inbound: number; readonly outbound: number } | undefined;
   readonly body: { readonly inspectBytes: number; readonly over: 'reject' | 'partial'; readonly strict: boolean };
   readonly response: { readonly inspect: boolean; readonly holdBytes: number; readonly types: readonly string[] };
   /** Those of the profile, then those of the route. */
@@ -55,11 +57,8 @@ type CarriedLimits = Pick<RouteLimits, (typeof carried)[number]>;
 /** What a plan says beside its profile and its mode. */
 type Rest = Omit<WafSettings, 'profile' | 'mode' | 'on_failure'> & { readonly limits?: CarriedLimits };
 
-const DEFAULTS = {
-  paranoia: { detect: 1, block: 1 },
-  threshold: { inbound: 5, outbound: 4 },
-  holdBytes: 16 * 1024,
-} as const;
+const DEFAULT_THRESHOLD = { inbound: 5, outbound: 4 } as const;
+const DEFAULT_HOLD_BYTES = 16 * 1024;
 
 /**
  * @param limits those of the route, of which an inspection keeps some
@@ -86,6 +85,17 @@ const MAX_TEXT = 256 * 1024;
 const OFF: Plan = planOf('off', 'structural', 'off', {});
 /** The plan every other is measured by: one this process cannot read is inspected no less than this. */
 const strictestPlan: Plan = planOf('structural:block', 'structural', 'block', {});
+
+/**
+ * @param exclude what no plan of its own says: kill switches
+ * @returns the plan with these exclusions beside its own. Off stays off.
+ */
+export function planExcluding(id: PlanId, exclude: readonly WafExclusion[]): PlanId {
+  const [, base, text = '{}'] = /^([a-z-]+:(?:detect|block))(?::(\{.*\}))?$/s.exec(compilePlan(id).id) ?? [];
+  if (base === undefined || exclude.length === 0) return id;
+  const rest = JSON.parse(text) as Rest;
+  return `${base}:${canonicalJson({ ...rest, exclude: [...(rest.exclude ?? []), ...exclude] })}`;
+}
 
 /** @returns the plan of an id; one that cannot be read comes from a newer catalog and is never a reason to skip inspection. */
 export function compilePlan(id: PlanId): Plan {
@@ -134,17 +144,15 @@ function readPlan(id: PlanId): Plan | undefined {
 
 function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Plan {
   const { limits, inspectBytes, over, exclusions } = profiles[profile];
-  const { paranoia = {}, threshold = {}, body = {}, response = {}, exclude = [] } = rest;
-  const block = paranoia.block ?? DEFAULTS.paranoia.block;
+  const { paranoia, threshold, body = {}, response = {}, exclude = [] } = rest;
   return Object.freeze({
     id,
     mode,
     profile,
     limits: withinLimits(limits, rest.limits),
     ruleset: rest.ruleset,
-    // What refuses is also seen.
-    paranoia: { block, detect: Math.max(block, paranoia.detect ?? DEFAULTS.paranoia.detect) },
-    threshold: { ...DEFAULTS.threshold, ...threshold },
+    paranoia: paranoia && levelsOf(paranoia),
+    threshold: threshold && { ...DEFAULT_THRESHOLD, ...threshold },
     body: {
       inspectBytes: parseByteSize(body.inspect ?? inspectBytes),
       over: body.over ?? (mode === 'block' ? over : 'partial'),
@@ -152,11 +160,19 @@ function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Pla
     },
     response: {
       inspect: response.inspect ?? false,
-      holdBytes: parseByteSize(response.hold ?? DEFAULTS.holdBytes),
+      holdBytes: parseByteSize(response.hold ?? DEFAULT_HOLD_BYTES),
       types: response.types ?? [],
     },
     exclusions: [...exclusions, ...exclude].map(exclusionOf),
   });
+}
+
+/** What refuses is also seen. */
+function levelsOf({ block = 1, detect = block }: { block?: number | undefined; detect?: number | undefined }): {
+  block: number;
+  detect: number;
+} {
+  return { block, detect: Math.max(block, detect) };
 }
 
 function exclusionOf({ rule, tag, target, expires, reason }: WafExclusion): Exclusion {

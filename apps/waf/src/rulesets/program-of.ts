@@ -1,0 +1,42 @@
+import { compilePlan, type Exclusion, type Plan, type Program, type RuleSet } from '@sallyport/waf';
+import type { RuleSetText } from './rule-files';
+
+/** An API is called by more methods than a site for browsers, which CRS has in mind until it is told otherwise. */
+const API_METHODS = 'GET HEAD POST OPTIONS PUT PATCH DELETE';
+
+/** Media types of APIs beside those that CRS allows by itself. */
+const API_TYPES =
+  '|application/x-www-form-urlencoded| |multipart/form-data| |text/xml| |application/xml| |application/soap+xml| ' +
+  '|application/json| |application/merge-patch+json| |application/json-patch+json| |application/vnd.api+json| ' +
+  '|application/graphql| |application/x-ndjson| |application/cloudevents+json| |application/octet-stream| ' +
+  '|text/plain| |application/grpc|';
+
+const plainPlan = compilePlan('structural:block');
+
+/**
+ * The program by which a plan runs a rule set.
+ * @param now milliseconds since the epoch: exclusions end
+ */
+export function programOf(
+  ruleSet: RuleSet,
+  { ownMethods }: Pick<RuleSetText, 'ownMethods'>,
+  plan: Plan = plainPlan,
+  now = 0,
+): Program {
+  const { profile, paranoia, threshold, body, exclusions } = plan;
+  // Whoever has a profile of the own wants the setup as it is.
+  const forApis = !ownMethods && profile !== 'own';
+  return ruleSet.adjusted({
+    ...(paranoia && { paranoia }),
+    ...(threshold && { threshold }),
+    variables: {
+      strict_bodies: body.strict ? '1' : '0',
+      ...(forApis && { allowed_methods: API_METHODS, allowed_request_content_type: API_TYPES }),
+    },
+    exclusions: exclusions.filter((exclusion) => holds(exclusion, now)),
+  });
+}
+
+function holds({ expires }: Exclusion, now: number): boolean {
+  return expires === undefined || expires > now;
+}

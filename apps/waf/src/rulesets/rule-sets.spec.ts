@@ -1,0 +1,284 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '@sallyport/contracts';
+import { createEmbeddedBus, createLogger, type Bus } from '@sallyport/platform';
+import { compilePlan, compileRuleSet, Engine, type InspectionAnswer, type Inspector } from '@sallyport/waf';
+import { answerUnderTest, headUnderTest, inspectionUnderTest } from '../../../../libs/waf/src/inspector.suite';
+import { GuardedInspector, type Difference } from '../guarded-inspector';
+import { KillSwitches } from '../kills/kill-switches';
+import { findRuleSets, readRuleSet, sourceOf, type RuleSetText } from './rule-files';
+import { RuleSets, type Refused } from './rule-sets';
+import { problemOf } from './trial';
+
+const logger = createLogger({ app: 'waf', node: 'test', level: 'silent' });
+let folder: string;
+let bus: Bus;
+const open: { close(): Promise<void> }[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sp-'));
+  bus = createEmbeddedBus(systemClock);
+});
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+  await bus.drain();
+  rmSync(folder, { recursive: true });
+});
+
+/** Puts a set with one rule on the disk: it refuses what the pattern is found in. */
+function install(version: string, word: string, extra = ''): void {
+  const rules = join(folder, 'crs', version, 'rules');
+  mkdirSync(rules, { recursive: true });
+  writeFileSync(
+    join(rules, 'REQUEST-901-INITIALIZATION.conf'),
+    [
+      `SecComponentSignature "OWASP_CRS/${version}"`,
+      `SecRule ARGS "@contains ${word}" "id:100,phase:2,deny,status:403,t:none,msg:'found ${word}',tag:'attack-test'"`,
+      extra,
+      '',
+    ].join('\n'),
+  );
+}
+
+const compilesOnly = async (text: RuleSetText) => {
+  try {
+    const { rules } = compileRuleSet(sourceOf(text));
+    return { ok: true as const, rules: rules.length, warnings: [], cpuMicros: 100 };
+  } catch (error) {
+    return { ok: false as const, problem: problemOf(error) };
+  }
+};
+
+async function start(more: { chance?: () => number; dataDir?: string; crsDir?: string } = {}) {
+  const [activated, refused]: [string[], Refused[]] = [[], []];
+  const sets = await RuleSets.open({
+    bus,
+    dataDir: folder,
+    crsDir: undefined,
+    clock: systemClock,
+    logger,
+    chance: () => 0.5,
+    trial: compilesOnly,
+    testMode: false,
+    onActivated: (name) => activated.push(name),
+    onRefused: (one) => refused.push(one),
+    ...more,
+  });
+  open.push(sets);
+  const engine = new Engine({ rules: (plan) => sets.rulesFor(plan) });
+  return { sets, engine, activated, refused };
+}
+
+/** What is said of one request, when all is said. */
+function ask(inspector: Inspector, query: string, plan = 'structural:block'): Promise<InspectionAnswer> {
+  const head = headUnderTest({ query });
+  return new Promise((resolve) => inspector.open({ head, plan, tenant: 'default', requestId: 'req_1' }, resolve));
+}
+
+const verdict = async (inspector: Inspector, query: string, plan?: string) =>
+  (await ask(inspector, query, plan)).verdict === 'refuse';
+
+describe('the search for rule sets', () => {
+  it('takes that of the environment, then the newest that is installed, and has ours at the end', async () => {
+    install('4.9.0', 'one');
+    install('4.28.0', 'two');
+    const names = (await findRuleSets(folder, undefined)).map(({ name }) => name);
+    expect(names.slice(0, 2)).toEqual(['crs-4.28.0', 'crs-4.9.0']);
+    expect(names.at(-1)).toBe('built-in');
+    const [first] = await findRuleSets('/nowhere', join(folder, 'crs', '4.9.0'));
+    expect(first).toMatchObject({ name: 'crs-4.9.0', origin: 'environment' });
+    expect((await findRuleSets(folder, 'none')).map(({ name }) => name)).toEqual(['built-in']);
+  });
+
+  it('reads the setup of the user, and the rules put before and after', async () => {
+    install('4.28.0', 'two');
+    const directory = join(folder, 'crs', '4.28.0');
+    writeFileSync(
+      join(directory, 'crs-setup.conf'),
+      '# setup\nSecAction "id:1,phase:1,pass,setvar:tx.allowed_methods=GET"\n',
+    );
+    for (const name of ['before', 'after']) {
+      mkdirSync(join(directory, name));
+      writeFileSync(join(directory, name, 'mine.conf'), '# mine\n');
+    }
+    const text = await readRuleSet((await findRuleSets(folder, undefined))[0]!);
+    const own = text.files.map(({ name }) => name).filter((name) => name.startsWith(directory));
+    expect(own.map((name) => name.slice(directory.length))).toEqual([
+      '/crs-setup.conf',
+      '/before/mine.conf',
+      '/rules/REQUEST-901-INITIALIZATION.conf',
+      '/after/mine.conf',
+    ]);
+    expect(text.ownMethods).toBe(true);
+  });
+});
+
+describe('rule sets in force', () => {
+  it('begin with the newest installed one, and say so', async () => {
+    install('4.28.0', 'evilword');
+    const { engine, activated } = await start();
+    expect(activated).toEqual(['crs-4.28.0']);
+    expect(await ask(engine, 'q=evilword')).toMatchObject({ verdict: 'refuse', ruleset: 'crs-4.28.0' });
+    expect(await verdict(engine, 'q=other')).toBe(false);
+  });
+
+  it('change in one step, everywhere, and go back', async () => {
+    install('4.27.0', 'oldword');
+    const { sets, engine } = await start();
+    const elsewhere = await start({ dataDir: folder });
+    install('4.28.0', 'newword');
+    await sets.activate('crs-4.28.0');
+    expect([await verdict(engine, 'q=newword'), await verdict(engine, 'q=oldword')]).toEqual([true, false]);
+    for (let wait = 0; elsewhere.activated.length < 2 && wait < 500; wait++)
+      await new Promise((r) => setTimeout(r, 10));
+    expect(await verdict(elsewhere.engine, 'q=newword')).toBe(true);
+    await sets.rollback();
+    expect([await verdict(engine, 'q=newword'), await verdict(engine, 'q=oldword')]).toEqual([false, true]);
+  });
+
+  it.each([
+    ['an unknown directive', 'SecNonsense On', /REQUEST-901-INITIALIZATION\.conf:3/],
+    ['a rule that cannot be read', 'SecRule ARGS "@rx (" "id:101,phase:2,deny"', /:3.*SecRule/],
+    ['a missing data file', 'SecRule ARGS "@pmFromFile gone.data" "id:101,phase:2,deny"', /:3.*gone\.data/],
+    ['a number used twice', 'SecRule ARGS "@contains x" "id:100,phase:2,deny"', /:3.*100/],
+  ])('are refused as a whole with the place for %s, and the one in force stays', async (_, line, place) => {
+    install('4.27.0', 'oldword');
+    const { sets, engine, refused } = await start();
+    install('4.28.0', 'newword', line);
+    await expect(sets.activate('crs-4.28.0')).rejects.toThrow(place);
+    expect(refused).toMatchObject([{ name: 'crs-4.28.0', origin: 'installed' }]);
+    expect([await verdict(engine, 'q=oldword'), await verdict(engine, 'q=newword')]).toEqual([true, false]);
+  });
+
+  it('come from the last good copy when the files have been broken since', async () => {
+    install('4.28.0', 'evilword');
+    const first = await start();
+    await first.sets.activate('crs-4.28.0');
+    await open.pop()!.close();
+    install('4.28.0', 'evilword', 'SecNonsense On');
+    bus = createEmbeddedBus(systemClock);
+    const again = await start();
+    expect(again.refused).toHaveLength(1);
+    expect(await ask(again.engine, 'q=evilword')).toMatchObject({ verdict: 'refuse', ruleset: 'crs-4.28.0' });
+  });
+
+  it('let a canary decide about its share, and a route name its own', async () => {
+    install('4.27.0', 'oldword');
+    install('4.28.0', 'newword');
+    let chance = 0.05;
+    const { sets, engine } = await start({ chance: () => chance });
+    await sets.activate('crs-4.27.0');
+    await sets.activate('crs-4.28.0', { percent: 10 });
+    expect([await verdict(engine, 'q=newword'), sets.current.active]).toEqual([true, 'crs-4.27.0']);
+    chance = 0.5;
+    expect(await verdict(engine, 'q=newword')).toBe(false);
+    expect(await verdict(engine, 'q=newword', 'structural:block:{"ruleset":"crs-4.28.0"}')).toBe(true);
+    await sets.rollback();
+    expect(sets.current).toMatchObject({ active: 'crs-4.27.0' });
+    expect(sets.current.canary).toBeUndefined();
+  });
+
+  it('compare what a set in the shadow would find, which decides nothing', async () => {
+    install('4.27.0', 'oldword');
+    install('4.28.0', 'newword');
+    const { sets, engine } = await start();
+    await sets.activate('crs-4.27.0');
+    await sets.activate('crs-4.28.0', { shadow: true });
+    const seen: Difference[] = [];
+    const shadow = {
+      inspector: new Engine({ rules: (plan) => sets.shadowFor(plan) }),
+      active: () => sets.hasShadow,
+      compared: (difference: Difference) => seen.push(difference),
+    };
+    const inspector = new GuardedInspector(engine, { planFor: (id) => id, all: false }, shadow);
+    for (const query of ['q=newword', 'q=plain']) {
+      let answered: InspectionAnswer | undefined;
+      const head = headUnderTest({ query });
+      const inspection = inspector.open({ head, plan: 'structural:block', tenant: '', requestId: '' }, (answer) => {
+        answered = answer;
+      });
+      while (!answered) await new Promise(setImmediate);
+      expect(answered.verdict).not.toBe('refuse');
+      inspection.close('ok');
+    }
+    expect(seen).toEqual(['more', 'none']);
+  });
+});
+
+describe('kill switches', () => {
+  let now = Date.parse('2026-11-28T12:00:00Z');
+  const clock = { now: () => now, monotonic: () => now };
+  const random = (bytes: number) => Buffer.alloc(bytes, 7);
+  const killsIn = async (dataDir = folder) => {
+    const told: string[] = [];
+    const onKilled = ({ what }: { what: string }) => told.push(what);
+    const kills = await KillSwitches.open({ bus, dataDir, clock, random, logger, onKilled });
+    open.push(kills);
+    return { kills, told };
+  };
+  const noShadow = { inspector: new Engine(), active: () => false, compared: () => undefined };
+
+  it('T52: switch off a rule while it is matching, everywhere, and end by themselves', async () => {
+    install('4.28.0', 'evilword');
+    const { engine } = await start();
+    const [here, there] = [await killsIn(), await killsIn(join(folder, 'other'))];
+    const [inspector, other] = [here, there].map(({ kills }) => new GuardedInspector(engine, kills, noShadow));
+    expect(await verdict(inspector!, 'q=evilword')).toBe(true);
+    await here.kills.kill('100', 60_000, 'it matches every order', 'admin');
+    for (let wait = 0; there.told.length === 0 && wait < 500; wait++) await new Promise((r) => setTimeout(r, 10));
+    expect([await verdict(inspector!, 'q=evilword'), await verdict(other!, 'q=evilword')]).toEqual([false, false]);
+    now += 61_000;
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect([here.kills.list, await verdict(inspector!, 'q=evilword')]).toEqual([[], true]);
+  });
+
+  it('switch off by tag, and everything, which the answer says', async () => {
+    install('4.28.0', 'evilword');
+    const { engine } = await start();
+    const { kills } = await killsIn();
+    const inspector = new GuardedInspector(engine, kills, noShadow);
+    const byTag = await kills.kill('tag:attack-test', 60_000, 'a whole kind', 'admin');
+    expect(await verdict(inspector, 'q=evilword')).toBe(false);
+    await kills.end(byTag.id);
+    expect(await verdict(inspector, 'q=evilword')).toBe(true);
+    await kills.kill('all', 60_000, 'nothing works', 'admin');
+    expect(await ask(inspector, 'q=evilword&f=../../x')).toMatchObject({
+      verdict: 'pass',
+      inspected: { extent: 'skipped', why: 'killed' },
+    });
+  });
+
+  it('hold from a file of the host where there is no bus to tell them', async () => {
+    install('4.28.0', 'evilword');
+    const { engine } = await start();
+    const { kills, told } = await killsIn();
+    const inspector = new GuardedInspector(engine, kills, noShadow);
+    const until = new Date(now + 60_000).toISOString();
+    mkdirSync(join(folder, 'waf'), { recursive: true });
+    writeFileSync(
+      join(folder, 'waf', 'kill-switches.json'),
+      JSON.stringify([{ what: '100', reason: 'by hand', until }]),
+    );
+    for (let wait = 0; told.length === 0 && wait < 300; wait++) await new Promise((r) => setTimeout(r, 10));
+    expect(await verdict(inspector, 'q=evilword')).toBe(false);
+  });
+
+  it('leave plans alone while none holds', async () => {
+    const { kills } = await killsIn();
+    expect(kills.planFor('structural:block')).toBe('structural:block');
+    await kills.kill('942000-942999', 60_000, 'why not', 'admin');
+    expect(compilePlan(kills.planFor('structural:block')).exclusions).toMatchObject([{ rules: { from: 942_000 } }]);
+    const inspector = new GuardedInspector(
+      { open: () => inspectionUnderTest, malformed: ({ plan }, say) => say(answerUnderTest({ ruleset: plan })) },
+      kills,
+      noShadow,
+    );
+    const heard: string[] = [];
+    inspector.malformed(
+      { packet: Buffer.alloc(0), plan: 'structural:detect', tenant: '', requestId: '', clientAddress: '' },
+      ({ ruleset }) => heard.push(ruleset),
+    );
+    expect(heard[0]).toContain('942000-942999');
+  });
+});

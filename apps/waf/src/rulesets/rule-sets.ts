@@ -1,0 +1,390 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buckets, refuse, RefusalError, wafRuleSetName, type Clock } from '@sallyport/contracts';
+import { inSlices, type Bus, type Closable, type Logger } from '@sallyport/platform';
+import { compilingRuleSet, type Plan, type RuleSet, type RulesInForce } from '@sallyport/waf';
+import { z } from 'zod';
+import { SharedDocument } from '../shared-document';
+import { programOf } from './program-of';
+import {
+  BUILT_IN,
+  findRuleSets,
+  readRuleSet,
+  sourceOf,
+  type Origin,
+  type RuleSetPlace,
+  type RuleSetText,
+} from './rule-files';
+import { problemOf, type Problem, type Tried } from './trial';
+import type { Trial } from './trial-thread';
+
+/** Which rule sets an installation runs, by name. */
+const stage = z.strictObject({
+  active: wafRuleSetName,
+  /** In force before; what a rollback goes back to. */
+  previous: wafRuleSetName.optional(),
+  /** Decides for a share of the requests. */
+  canary: z.strictObject({ name: wafRuleSetName, percent: z.number().min(0).max(100) }).optional(),
+  /** Decides nothing: its hits are compared with those of the set in force. */
+  shadow: wafRuleSetName.optional(),
+  /** Counts what was activated, so that a set whose files have changed is read anew by every replica. */
+  revision: z.int().min(0).optional(),
+});
+export type Stage = z.infer<typeof stage>;
+
+/** Unset: whatever is found first. */
+const stageDocument = stage.partial({ active: true });
+type StageDocument = z.infer<typeof stageDocument>;
+
+/** A rule set that can decide. */
+export interface Loaded {
+  readonly text: Pick<RuleSetText, 'name' | 'origin' | 'sha256' | 'ownMethods'>;
+  readonly ruleSet: RuleSet;
+  readonly cpuMicros: number;
+  /** Milliseconds since the epoch. */
+  readonly loadedAt: number;
+}
+
+/** A rule set that was not taken. */
+export interface Refused {
+  readonly name: string;
+  readonly origin: Origin;
+  readonly problem: Problem;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+export interface RuleSetsOptions {
+  readonly bus: Bus;
+  readonly dataDir: string;
+  readonly crsDir: string | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** From 0 up to 1: which requests a canary decides. */
+  readonly chance: () => number;
+  readonly trial: Trial;
+  /** Each set also has the rule by which a run of the CRS regression tests finds its place in the log. */
+  readonly testMode: boolean;
+  readonly onActivated: (name: string, before: string | undefined) => void;
+  readonly onRefused: (refused: Refused) => void;
+}
+
+/** A set that costs more than so many times the one in force is a mistake, or an attack on the processor. */
+const MOST_TIMES_THE_COST = 2;
+/** Below it nobody minds, however cheap the other one was. */
+const CHEAP_MICROS = 1_000;
+const MOST_PROGRAMS = 2_000;
+
+interface Program {
+  readonly rules: RulesInForce;
+  /** Milliseconds since the epoch when an exclusion ends. */
+  readonly until: number;
+}
+
+/**
+ * The rule sets of a process: which there are, which decide, and how another one takes their place. A set is tried in a thread
+ * of its own, then compiled here between requests, and put in force by one pointer; an exchange keeps the set it began with. A
+ * set that fails is refused with the place and the one in force stays.
+ */
+export class RuleSets implements Closable {
+  private readonly loaded = new Map<string, Loaded>();
+  private readonly loading = new Map<string, Promise<Loaded>>();
+  private readonly refusals = new Map<string, Refused>();
+  private programs = new Map<string, Program>();
+  private shared!: SharedDocument<StageDocument>;
+  private stage: Stage = { active: BUILT_IN.name };
+  private following: Promise<void> = Promise.resolve();
+  /** Revision up to which the set in force was read. */
+  private readRevision = 0;
+
+  private constructor(private readonly options: RuleSetsOptions) {}
+
+  /** Puts the set in force that was so last, or the first that is found; one of ours is always there. */
+  static async open(options: RuleSetsOptions): Promise<RuleSets> {
+    const sets = new RuleSets(options);
+    const { bus, dataDir, logger } = options;
+    let opened = false;
+    sets.shared = await SharedDocument.open<StageDocument>({
+      bus,
+      bucket: buckets.waf,
+      key: 'stage',
+      schema: stageDocument,
+      file: join(dataDir, 'waf', 'stage.json'),
+      initial: {},
+      logger,
+      onChange: (wanted) => {
+        if (opened) sets.following = sets.following.then(() => sets.follow(wanted));
+      },
+    });
+    await sets.start(sets.shared.value);
+    opened = true;
+    return sets;
+  }
+
+  /** What decides about a request of a plan. */
+  rulesFor(plan: Plan): RulesInForce | undefined {
+    const { active, canary } = this.stage;
+    if (plan.ruleset !== undefined && plan.ruleset !== active) return this.rulesNamed(plan.ruleset, plan);
+    const name = canary && this.options.chance() * 100 < canary.percent ? canary.name : active;
+    return this.program(this.loaded.get(name), plan);
+  }
+
+  /** What the set in the shadow would do; undefined: there is none. */
+  shadowFor(plan: Plan): RulesInForce | undefined {
+    return this.program(this.loaded.get(this.stage.shadow ?? ''), plan);
+  }
+
+  get hasShadow(): boolean {
+    return this.stage.shadow !== undefined && this.loaded.has(this.stage.shadow);
+  }
+
+  get current(): Stage {
+    return this.stage;
+  }
+
+  get active(): Loaded {
+    return this.loaded.get(this.stage.active)!;
+  }
+
+  get sets(): readonly Loaded[] {
+    return [...this.loaded.values()];
+  }
+
+  get refused(): readonly Refused[] {
+    return [...this.refusals.values()];
+  }
+
+  /** The rule sets of this host, loaded or not. */
+  places(): ReturnType<typeof findRuleSets> {
+    return findRuleSets(this.options.dataDir, this.options.crsDir);
+  }
+
+  /**
+   * Puts a set in force everywhere, reading it anew.
+   * @throws RefusalError when there is no such set, or when it is refused.
+   */
+  async activate(name: string, how: { readonly percent?: number; readonly shadow?: boolean } = {}): Promise<Stage> {
+    await this.loadAnew(name);
+    await this.shared.change((before) => {
+      this.readRevision = (before.revision ?? 0) + 1;
+      return { ...staged({ active: this.stage.active, ...before }, name, how), revision: this.readRevision };
+    });
+    await this.following;
+    return this.stage;
+  }
+
+  /** Ends a canary or a shadow; without either the set before this one is in force again. */
+  async rollback(): Promise<Stage> {
+    const { canary, shadow, previous } = this.stage;
+    if (!canary && shadow === undefined && previous === undefined)
+      throw new RefusalError(
+        refuse('CATALOG_NOT_FOUND', { kind: 'rule set before this one', name: this.stage.active }),
+      );
+    if (canary || shadow !== undefined) {
+      await this.shared.change(({ canary: _, shadow: __, ...rest }) => rest);
+    } else {
+      await this.load(previous!);
+      await this.shared.change(({ revision }) => ({
+        active: previous!,
+        previous: this.stage.active,
+        ...(revision !== undefined && { revision }),
+      }));
+    }
+    await this.following;
+    return this.stage;
+  }
+
+  async close(): Promise<void> {
+    await this.shared.close();
+    await this.following;
+  }
+
+  private rulesNamed(name: string, plan: Plan): RulesInForce | undefined {
+    const loaded = this.loaded.get(name);
+    if (loaded) return this.program(loaded, plan);
+    // A route may name a set nobody has asked for yet; until it is there the one in force decides.
+    if (!this.refusals.has(name)) void this.load(name).catch(() => undefined);
+    return this.program(this.active, plan);
+  }
+
+  private program(loaded: Loaded | undefined, plan: Plan): RulesInForce | undefined {
+    if (!loaded) return undefined;
+    const now = this.options.clock.now();
+    const key = `${loaded.text.name} ${loaded.text.sha256} ${plan.id}`;
+    const known = this.programs.get(key);
+    if (known && known.until > now) return known.rules;
+    if (this.programs.size >= MOST_PROGRAMS) this.programs.clear();
+    const rules = { name: loaded.text.name, program: programOf(loaded.ruleSet, loaded.text, plan, now) };
+    this.programs.set(key, { rules, until: nextEnd(plan, now) });
+    return rules;
+  }
+
+  /** At the start nobody waits: the first set that can be used is compiled here and now. */
+  private async start(wanted: StageDocument): Promise<void> {
+    const places = await this.places();
+    const named = places.filter(({ name }) => name === wanted.active);
+    for (const place of [...named, ...places.filter(({ name }) => name !== wanted.active)]) {
+      try {
+        await this.compile(await this.read(place), 0);
+        return await this.begin(place.name, wanted);
+      } catch (error) {
+        this.refuse(place.name, place.origin, problemOf(error));
+        if (place.name === (wanted.active ?? places[0]!.name) && (await this.startFromLastGood(wanted))) return;
+      }
+    }
+    throw new Error('not even the rules of our own can be compiled');
+  }
+
+  private async startFromLastGood(wanted: StageDocument): Promise<boolean> {
+    const text = await readFile(this.lastGoodFile, 'utf8').catch(() => undefined);
+    if (text === undefined) return false;
+    try {
+      const kept = JSON.parse(text) as RuleSetText;
+      await this.compile(kept, 0);
+      this.options.logger.warn({ ruleset: kept.name }, 'the rule set on disk is refused; the last good one runs');
+      await this.begin(kept.name, wanted);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  private async begin(active: string, wanted: StageDocument): Promise<void> {
+    this.stage = { ...wanted, active };
+    this.readRevision = wanted.revision ?? 0;
+    const { canary, shadow } = wanted;
+    for (const name of [canary?.name, shadow]) if (name !== undefined) await this.load(name).catch(() => undefined);
+    this.options.onActivated(active, undefined);
+  }
+
+  /** Another replica, or somebody through this one, has changed what is in force. */
+  private async follow(wanted: StageDocument): Promise<void> {
+    const before = this.stage;
+    const next: Stage = { ...wanted, active: wanted.active ?? before.active };
+    const isNews = (next.revision ?? 0) > this.readRevision;
+    try {
+      for (const name of [next.active, next.canary?.name, next.shadow])
+        if (name !== undefined) await (isNews ? this.loadAnew(name) : this.load(name));
+      this.readRevision = next.revision ?? this.readRevision;
+    } catch {
+      // It was told why; what is in force here stays.
+      return;
+    }
+    this.stage = next;
+    for (const key of this.programs.keys()) if (!this.isUsed(key)) this.programs.delete(key);
+    if (next.active !== before.active) {
+      this.options.onActivated(next.active, before.active);
+    }
+  }
+
+  private isUsed(key: string): boolean {
+    const [name, sha256] = key.split(' ', 2);
+    return this.loaded.get(name!)?.text.sha256 === sha256;
+  }
+
+  private load(name: string): Promise<Loaded> {
+    const known = this.loaded.get(name);
+    return known ? Promise.resolve(known) : this.loadAnew(name);
+  }
+
+  private loadAnew(name: string): Promise<Loaded> {
+    let loading = this.loading.get(name);
+    if (!loading) {
+      loading = this.tryAndCompile(name).finally(() => this.loading.delete(name));
+      this.loading.set(name, loading);
+    }
+    return loading;
+  }
+
+  private async tryAndCompile(name: string): Promise<Loaded> {
+    const place = (await this.places()).find((candidate) => candidate.name === name);
+    if (!place) throw new RefusalError(refuse('CATALOG_NOT_FOUND', { kind: 'rule set', name }));
+    let tried: Tried;
+    let text: RuleSetText | undefined;
+    try {
+      text = await this.read(place);
+      tried = await this.options.trial(text);
+    } catch (error) {
+      tried = { ok: false, problem: problemOf(error) };
+    }
+    const problem = tried.ok ? this.costly(place.name, tried.cpuMicros) : tried.problem;
+    if (problem) {
+      this.refuse(name, place.origin, problem);
+      throw new RefusalError(refuse('WAF_RULESET_REFUSED', { name, reason: describeProblem(problem) }));
+    }
+    this.refusals.delete(name);
+    return this.compile(text!, tried.ok ? tried.cpuMicros : 0);
+  }
+
+  /** Rule sets of the same kind are compared; our own is so small that every other is costly beside it. */
+  private costly(name: string, cpuMicros: number): Problem | undefined {
+    const { active } = this;
+    if (active.text.origin === 'built-in' || active.cpuMicros === 0 || name === active.text.name) return undefined;
+    const most = Math.max(CHEAP_MICROS, MOST_TIMES_THE_COST * active.cpuMicros);
+    if (cpuMicros <= most) return undefined;
+    const text = `a plain request takes ${cpuMicros} µs, more than twice the ${active.cpuMicros} µs of ${active.text.name}`;
+    return { place: undefined, text };
+  }
+
+  private async read(place: RuleSetPlace): Promise<RuleSetText> {
+    const text = await readRuleSet(place);
+    return this.options.testMode ? { ...text, files: [MARKER, ...text.files] } : text;
+  }
+
+  private async compile(text: RuleSetText, cpuMicros: number): Promise<Loaded> {
+    const { clock } = this.options;
+    const ruleSet = await inSlices(compilingRuleSet(sourceOf(text)), { clock, budgetMs: COMPILE_BUDGET_MS });
+    const { name, origin, sha256, ownMethods } = text;
+    const loaded = { text: { name, origin, sha256, ownMethods }, ruleSet, cpuMicros, loadedAt: clock.now() };
+    this.loaded.set(name, loaded);
+    if (origin !== 'built-in') await this.keepLastGood(text);
+    return loaded;
+  }
+
+  private refuse(name: string, origin: Origin, problem: Problem): void {
+    const refused = { name, origin, problem, at: this.options.clock.now() };
+    this.refusals.set(name, refused);
+    this.options.onRefused(refused);
+  }
+
+  private get lastGoodFile(): string {
+    return join(this.options.dataDir, 'waf', 'last-good.json');
+  }
+
+  private async keepLastGood(text: RuleSetText): Promise<void> {
+    const file = this.lastGoodFile;
+    try {
+      await mkdir(join(this.options.dataDir, 'waf'), { recursive: true });
+      await writeFile(`${file}.new`, JSON.stringify(text), { mode: 0o600 });
+      await rename(`${file}.new`, file);
+    } catch (error) {
+      this.options.logger.warn({ err: error, file }, 'the rule set could not be kept on disk');
+    }
+  }
+}
+
+/** A request that carries the marker of a test run writes it into the log, and nothing else looks at it. */
+const MARKER = {
+  name: 'marker of test runs',
+  text: `SecRule REQUEST_HEADERS:X-CRS-Test "@rx ^.+$" "id:1009999,phase:1,pass,t:none,log,msg:'X-CRS-Test %{MATCHED_VAR}',ctl:ruleRemoveById=1-1009998"\n`,
+};
+
+const COMPILE_BUDGET_MS = 30_000;
+
+export function describeProblem({ place, text }: Problem): string {
+  return place === undefined ? text : `${place}: ${text}`;
+}
+
+function staged(before: Stage, name: string, { percent, shadow }: { percent?: number; shadow?: boolean }): Stage {
+  if (shadow) return { ...before, shadow: name };
+  if (percent !== undefined && percent < 100) return { ...before, canary: { name, percent } };
+  const previous = name === before.active ? before.previous : before.active;
+  return { active: name, ...(previous !== undefined && { previous }) };
+}
+
+/** When the first exclusion of a plan ends; what is over already does not end again. */
+function nextEnd({ exclusions }: Plan, now: number): number {
+  let next = Number.POSITIVE_INFINITY;
+  for (const { expires } of exclusions) if (expires !== undefined && expires > now) next = Math.min(next, expires);
+  return next;
+}

