@@ -5,7 +5,7 @@ import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, t
 import { Transaction, type TransactionOptions } from './transaction';
 import { filterOf } from './targets';
 import { foldName } from './variables/fold-name';
-import { planValues, type ValuePlan, type Want } from './value-plan';
+import { ValuePlan, type Want } from './value-plan';
 import type { Store } from './variables/store';
 
 /** What is looked for in the values of one variable. */
@@ -126,7 +126,7 @@ export class Program {
           gate.targets.some((target) => mayPick(target, variable, member)) && !leavesOut(gate, variable, member),
       )
       .flatMap((gate) => this.wantsOf(gate));
-    return wants.length === 0 ? undefined : planValues(wants, trie, triggers, patterns.words);
+    return wants.length === 0 ? undefined : new ValuePlan(wants, trie, triggers, patterns.words);
   }
 
   private wantsOf(gate: Link): Want[] {

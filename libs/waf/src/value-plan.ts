@@ -1,19 +1,6 @@
 import type { ByteSet, Bytes } from './bytes';
 import type { TransformTrie } from './transform-trie';
-
-/** What is looked for in the values of one variable, or of some of its members. */
-export interface ValuePlan {
-  /** Nodes of the trie that lead to a form somebody looks at, parents before children; the root is none of them. */
-  readonly nodes: Int32Array;
-  /** For the root and each of `nodes`: the patterns wanted there, `words` a row. */
-  readonly wanted: Uint32Array;
-  /** All of them in one row: what is wanted of a value that no transformation changes. */
-  readonly all: Uint32Array;
-  /** Classes of bytes without which no transformation of this plan changes a value. */
-  readonly triggers: number;
-  /** Whether a transformation is among the nodes that may change any value. */
-  readonly unconditional: boolean;
-}
+import type { Transformation } from './transformations/transformation';
 
 /** One thing that is looked for: a pattern in the form that a node of the trie makes of a value. */
 export interface Want {
@@ -23,16 +10,15 @@ export interface Want {
 
 /** Bytes told apart by what they trigger: a value whose bytes trigger nothing of a transformation passes it unchanged. */
 export class TriggerClasses {
-  private readonly classes = new Uint32Array(256);
-  /** By node of the trie: its class, 0 where its transformation may change any value. */
-  private readonly ofNode: Uint32Array;
+  private readonly classes = new Int32Array(256);
+  private readonly ofTransformation = new Map<Transformation, number>();
 
   constructor(trie: TransformTrie) {
-    this.ofNode = new Uint32Array(trie.size);
     const known: ByteSet[] = [];
     for (let node = 1; node < trie.size; node++) {
-      const { trigger } = trie.transformationOf(node);
-      if (trigger) this.ofNode[node] = this.classOf(trigger, known);
+      const transformation = trie.transformationOf(node);
+      const { trigger } = transformation;
+      this.ofTransformation.set(transformation, trigger ? this.classOf(trigger, known) : 0);
     }
   }
 
@@ -44,8 +30,9 @@ export class TriggerClasses {
     return found;
   }
 
-  triggerOf(node: number): number {
-    return this.ofNode[node]!;
+  /** @returns the class that triggers a transformation; 0 where it may change any value. */
+  triggerOf(transformation: Transformation): number {
+    return this.ofTransformation.get(transformation)!;
   }
 
   /** Beyond 32 different sets a transformation is simply run. */
@@ -56,7 +43,7 @@ export class TriggerClasses {
       index = known.push(trigger) - 1;
       for (let byte = 0; byte < 256; byte++) if (trigger.has(byte)) this.classes[byte]! |= 1 << index;
     }
-    return (1 << index) >>> 0;
+    return 1 << index;
   }
 }
 
@@ -65,29 +52,97 @@ function sameBytes(one: ByteSet, other: ByteSet): boolean {
   return true;
 }
 
-/** @param words 32-bit words of a row of patterns */
-export function planValues(
-  wants: readonly Want[],
-  trie: TransformTrie,
-  triggers: TriggerClasses,
-  words: number,
-): ValuePlan {
-  const needed = new Set(wants.flatMap(({ node }) => trie.pathTo(node)));
-  needed.delete(0);
-  const nodes = Int32Array.from([...needed].sort((one, other) => one - other));
-  const wanted = new Uint32Array((nodes.length + 1) * words);
-  const all = new Uint32Array(words);
-  for (const { node, bit } of wants) {
-    const row = node === 0 ? 0 : nodes.indexOf(node) + 1;
-    wanted[row * words + (bit >>> 5)]! |= 1 << (bit & 31);
-    all[bit >>> 5]! |= 1 << (bit & 31);
+/** What is to be done with one form of a value. */
+export interface Stage {
+  /** The patterns looked for in it: those of every node that leaves it as it is. */
+  readonly wanted: Uint32Array;
+  readonly wantsAny: boolean;
+  /** Transformations that may change it, each with the number of the nodes it leads to. */
+  readonly branches: readonly Branch[];
+}
+
+export interface Branch {
+  readonly transformation: Transformation;
+  readonly group: number;
+}
+
+/** The nodes every value begins at: the root alone. */
+export const ROOT_GROUP = 0;
+/** Stages kept of a plan; values differ in more ways than rules tell apart only when somebody makes them. */
+const MAX_STAGES = 4096;
+
+/**
+ * What is looked for in the values of one variable, or of some of its members. Which nodes of the trie change a form follows
+ * from the classes of its bytes alone, so that for each combination that occurs it is found out once.
+ */
+export class ValuePlan {
+  /** Nodes that lead to a form somebody looks at, by their parent. */
+  private readonly children = new Map<number, number[]>();
+  private readonly bits = new Map<number, number[]>();
+  private readonly groups: (readonly number[])[] = [[0]];
+  private readonly groupNumbers = new Map<string, number>([['0', ROOT_GROUP]]);
+  private stages: Map<number, Stage>[] = [];
+  private stageCount = 0;
+  /** Ascending, so that parents come before children; the root is none of them. */
+  readonly nodes: readonly number[];
+
+  /** @param words 32-bit words of a row of patterns */
+  constructor(
+    wants: readonly Want[],
+    private readonly trie: TransformTrie,
+    private readonly triggers: TriggerClasses,
+    private readonly words: number,
+  ) {
+    const needed = new Set(wants.flatMap(({ node }) => trie.pathTo(node)));
+    needed.delete(0);
+    this.nodes = [...needed].sort((one, other) => one - other);
+    for (const node of this.nodes) pushTo(this.children, trie.parentOf(node), node);
+    for (const { node, bit } of wants) pushTo(this.bits, node, bit);
   }
-  const classes = [...nodes].map((node) => triggers.triggerOf(node));
-  return {
-    nodes,
-    wanted,
-    all,
-    triggers: classes.reduce((sum, each) => sum | each, 0),
-    unconditional: classes.includes(0),
-  };
+
+  /** @param classes those of the form that the nodes of the group have made */
+  stage(group: number, classes: number): Stage {
+    const known = this.stages[group]?.get(classes);
+    return known ?? this.makeStage(group, classes);
+  }
+
+  private makeStage(group: number, classes: number): Stage {
+    if (++this.stageCount > MAX_STAGES) {
+      this.stages = [];
+      this.stageCount = 0;
+    }
+    const wanted = new Uint32Array(this.words);
+    const changing = new Map<Transformation, number[]>();
+    for (const node of this.groups[group]!) this.follow(node, classes, wanted, changing);
+    const branches = [...changing].map(([transformation, nodes]) => ({ transformation, group: this.groupOf(nodes) }));
+    const stage: Stage = { wanted, wantsAny: wanted.some((word) => word !== 0), branches };
+    (this.stages[group] ??= new Map()).set(classes, stage);
+    return stage;
+  }
+
+  /** Gathers what is wanted of a form at a node and at those below that leave it as it is. */
+  private follow(node: number, classes: number, wanted: Uint32Array, changing: Map<Transformation, number[]>): void {
+    for (const bit of this.bits.get(node) ?? []) wanted[bit >>> 5]! |= 1 << (bit & 31);
+    for (const child of this.children.get(node) ?? []) {
+      const transformation = this.trie.transformationOf(child);
+      const trigger = this.triggers.triggerOf(transformation);
+      if (trigger !== 0 && (classes & trigger) === 0) this.follow(child, classes, wanted, changing);
+      else pushTo(changing, transformation, child);
+    }
+  }
+
+  private groupOf(nodes: readonly number[]): number {
+    const text = nodes.join();
+    const known = this.groupNumbers.get(text);
+    if (known !== undefined) return known;
+    const group = this.groups.push(nodes) - 1;
+    this.groupNumbers.set(text, group);
+    return group;
+  }
+}
+
+function pushTo<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 }

@@ -1,15 +1,14 @@
 import type { Bytes } from './bytes';
 import type { PatternSet } from './regex/pattern-set';
 import type { TransformTrie } from './transform-trie';
-import type { TriggerClasses, ValuePlan } from './value-plan';
+import { ROOT_GROUP, type Branch, type Stage, type TriggerClasses, type ValuePlan } from './value-plan';
 
 /** What was found in the forms of one value. */
 export class Scan {
+  /** @param formOfNode by node of the trie: index of the form it makes; @param rows a row of patterns for each form */
   constructor(
     private readonly forms: readonly Bytes[],
-    /** By node of the trie: index of the form it makes. */
-    private readonly formOfNode: Uint8Array,
-    /** A row of patterns for each form. */
+    private readonly formOfNode: Uint16Array,
     private readonly rows: Uint32Array,
     private readonly words: number,
   ) {}
@@ -30,11 +29,12 @@ export class Scan {
  */
 export class ValueScanner {
   private readonly words: number;
-  private readonly formOfNode: Uint8Array;
-  private readonly rows: Uint32Array;
-  private readonly wantedOfForm: Uint32Array;
+  /** Of the value that is being scanned: its different forms, their classes, and a row of what is wanted of each. */
   private readonly forms: Bytes[] = [];
-  private readonly classesOfForm: number[] = [];
+  private readonly classes: number[] = [];
+  private readonly wanted: Uint32Array;
+  /** A row of what was found in each. */
+  private readonly rows: Uint32Array;
   private readonly row: Uint32Array;
   private readonly rowWanted: Uint32Array;
 
@@ -44,9 +44,8 @@ export class ValueScanner {
     private readonly triggers: TriggerClasses,
   ) {
     this.words = patterns.words;
-    this.formOfNode = new Uint8Array(trie.size);
+    this.wanted = new Uint32Array(trie.size * this.words);
     this.rows = new Uint32Array(trie.size * this.words);
-    this.wantedOfForm = new Uint32Array(trie.size * this.words);
     this.row = new Uint32Array(this.words);
     this.rowWanted = new Uint32Array(this.words);
   }
@@ -56,95 +55,93 @@ export class ValueScanner {
    * @returns undefined where nothing was found.
    */
   scan(value: Bytes, plan: ValuePlan, found: Uint32Array): Scan | undefined {
-    const classes = plan.nodes.length === 0 ? 0 : this.triggers.of(value);
-    if ((classes & plan.triggers) === 0 && !plan.unconditional) return this.scanUnchanged(value, plan, found);
-    this.startForms(value, classes, plan);
-    for (let at = 0; at < plan.nodes.length; at++) this.makeForm(at, plan);
+    const classes = this.triggers.of(value);
+    const stage = plan.stage(ROOT_GROUP, classes);
+    this.start(value, classes);
+    this.want(0, stage);
+    if (stage.branches.length > 0) this.follow(0, stage.branches, plan);
     let any = 0;
     for (let form = 0; form < this.forms.length; form++) {
       if (this.beginForm(form) !== 0) this.patterns.scan(this.forms[form]!, this.rowWanted, this.row);
       any |= this.endForm(form, found);
     }
-    return any === 0 ? undefined : this.kept();
+    return any === 0 ? undefined : this.kept(plan);
   }
 
   /** As `scan`, for values so long that others must have their turn in between. */
   *scanInSteps(value: Bytes, plan: ValuePlan, found: Uint32Array): Generator<void, Scan | undefined, void> {
     // Other transactions use this scanner while this one waits.
     const own = new ValueScanner(this.patterns, this.trie, this.triggers);
-    own.startForms(value, this.triggers.of(value), plan);
-    for (let at = 0; at < plan.nodes.length; at++) {
-      own.makeForm(at, plan);
-      yield;
-    }
+    own.start(value, own.triggers.of(value));
+    yield* own.makeInSteps(plan);
     let any = 0;
     for (let form = 0; form < own.forms.length; form++) {
-      if (own.beginForm(form) !== 0) yield* this.patterns.scanInSteps(own.forms[form]!, own.rowWanted, own.row);
+      if (own.beginForm(form) !== 0) yield* own.patterns.scanInSteps(own.forms[form]!, own.rowWanted, own.row);
       any |= own.endForm(form, found);
       yield;
     }
-    return any === 0 ? undefined : own.kept();
+    return any === 0 ? undefined : own.kept(plan);
   }
 
-  private scanUnchanged(value: Bytes, plan: ValuePlan, found: Uint32Array): Scan | undefined {
-    const { row, words } = this;
-    row.fill(0);
-    this.patterns.scan(value, plan.all, row);
-    let any = 0;
-    for (let word = 0; word < words; word++) {
-      found[word]! |= row[word]!;
-      any |= row[word]!;
-    }
-    return any === 0 ? undefined : new Scan([value], new Uint8Array(this.formOfNode.length), row.slice(), words);
-  }
-
-  private startForms(value: Bytes, classes: number, plan: ValuePlan): void {
-    const { words, wantedOfForm } = this;
+  private start(value: Bytes, classes: number): void {
     this.forms.length = 0;
-    this.classesOfForm.length = 0;
-    this.addForm(value, classes);
-    for (let word = 0; word < words; word++) wantedOfForm[word] = plan.wanted[word]!;
-    this.formOfNode[0] = 0;
+    this.classes.length = 0;
+    this.add(value, classes);
   }
 
-  /** Makes the form of the node at this place of the plan, or finds it made. */
-  private makeForm(at: number, plan: ValuePlan): void {
-    const { formOfNode, words, wantedOfForm } = this;
-    const node = plan.nodes[at]!;
-    const form = this.formAfter(formOfNode[this.trie.parentOf(node)]!, node);
-    formOfNode[node] = form;
-    const from = (at + 1) * words;
-    for (let word = 0; word < words; word++) wantedOfForm[form * words + word]! |= plan.wanted[from + word]!;
+  private want(form: number, { wanted }: Stage): void {
+    const from = form * this.words;
+    for (let word = 0; word < this.words; word++) this.wanted[from + word]! |= wanted[word]!;
   }
 
-  private formAfter(parent: number, node: number): number {
-    const trigger = this.triggers.triggerOf(node);
-    if (trigger !== 0 && (this.classesOfForm[parent]! & trigger) === 0) return parent;
-    const before = this.forms[parent]!;
-    const after = this.trie.transformationOf(node).apply(before);
-    if (after === before) return parent;
+  /** Makes the forms that branch off one, and those that branch off them. */
+  private follow(form: number, branches: readonly Branch[], plan: ValuePlan): void {
+    for (const branch of branches) {
+      const made = this.make(form, branch);
+      const stage = plan.stage(branch.group, this.classes[made]!);
+      if (stage.wantsAny) this.want(made, stage);
+      if (stage.branches.length > 0) this.follow(made, stage.branches, plan);
+    }
+  }
+
+  private *makeInSteps(plan: ValuePlan): Generator<void, void, void> {
+    const open: { form: number; stage: Stage }[] = [{ form: 0, stage: plan.stage(ROOT_GROUP, this.classes[0]!) }];
+    for (let next = open.pop(); next; next = open.pop()) {
+      this.want(next.form, next.stage);
+      for (const branch of next.stage.branches) {
+        const form = this.make(next.form, branch);
+        open.push({ form, stage: plan.stage(branch.group, this.classes[form]!) });
+        yield;
+      }
+    }
+  }
+
+  private make(form: number, { transformation }: Branch): number {
+    const before = this.forms[form]!;
+    const after = transformation.apply(before);
+    if (after === before) return form;
     const known = this.forms.indexOf(after);
-    return known >= 0 ? known : this.addForm(after, this.triggers.of(after));
+    return known >= 0 ? known : this.add(after, this.triggers.of(after));
   }
 
-  private addForm(value: Bytes, classes: number): number {
+  private add(value: Bytes, classes: number): number {
     const form = this.forms.push(value) - 1;
-    this.classesOfForm.push(classes);
-    this.wantedOfForm.fill(0, form * this.words, (form + 1) * this.words);
+    this.classes.push(classes);
+    this.wanted.fill(0, form * this.words, (form + 1) * this.words);
     return form;
   }
 
   /** @returns 0 where nothing is wanted of a form. */
   private beginForm(form: number): number {
-    const { words, row, rowWanted, wantedOfForm } = this;
+    const { words, row, rowWanted, wanted } = this;
     const from = form * words;
-    let wanted = 0;
+    let any = 0;
     for (let word = 0; word < words; word++) {
-      rowWanted[word] = wantedOfForm[from + word]!;
-      wanted |= rowWanted[word]!;
+      rowWanted[word] = wanted[from + word]!;
+      any |= rowWanted[word]!;
       row[word] = 0;
     }
-    return wanted;
+    return any;
   }
 
   /** @returns 0 where nothing was found in a form. */
@@ -160,8 +157,14 @@ export class ValueScanner {
     return any;
   }
 
-  private kept(): Scan {
-    const { forms, formOfNode, rows, words } = this;
-    return new Scan([...forms], formOfNode.slice(), rows.slice(0, forms.length * words), words);
+  /** Something was found: now it is told which node makes which form. */
+  private kept(plan: ValuePlan): Scan {
+    const { forms, rows, words, trie } = this;
+    const formOfNode = new Uint16Array(trie.size);
+    for (const node of plan.nodes) {
+      const before = forms[formOfNode[trie.parentOf(node)]!]!;
+      formOfNode[node] = forms.indexOf(trie.transformationOf(node).apply(before));
+    }
+    return new Scan([...forms], formOfNode, rows.slice(0, forms.length * words), words);
   }
 }
