@@ -56,8 +56,10 @@ export class RuleSet {
     readonly settings: Readonly<RuleSettings>,
     readonly warnings: readonly string[],
   ) {
+    const answers = new Set(rules.filter(({ phase }) => phase === 3 || phase === 4).flatMap(linksOf));
     const patterns = this.number(rules.flatMap(linksOf));
-    this.patterns = new PatternSet(patterns);
+    const ofAnswers = new Set([...answers].map(({ number }) => this.bits[number]));
+    this.patterns = new PatternSet(patterns, (bit) => (ofAnswers.has(bit) ? 1 : 0));
     this.triggers = new TriggerClasses(this.trie);
     this.scanner = new ValueScanner(this.patterns, this.trie, this.triggers);
   }

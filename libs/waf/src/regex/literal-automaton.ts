@@ -39,37 +39,29 @@ export class Occurrences {
 export class LiteralAutomaton {
   private readonly table: Uint16Array | Int32Array;
   private readonly classOf = new Uint8Array(256);
-  /** Binary logarithm of the length of a row. */
-  private readonly shift: number;
+  /** Length of a row: classes of bytes. */
+  private readonly stride: number;
   private readonly firstOutput: number;
   /** By output state, from `firstOutput` on: the numbers of the literals that end there, the longest first. */
   private readonly outputs: readonly Int32Array[];
 
   /** @param literals folded to lower case and not empty; the number of each is its place */
   constructor(literals: readonly Bytes[]) {
-    const classes = this.numberClasses(literals);
-    this.shift = Math.max(1, Math.ceil(Math.log2(classes)));
+    this.stride = this.numberClasses(literals);
     const trie = this.plant(literals);
-    const links = this.link(trie);
-    const all = links.order.map((state) => this.literalsAt(state, trie, links.failures));
-    const renumbered = new Int32Array(trie.size);
-    const silent = links.order.filter((_, index) => all[index]!.length === 0);
-    const speaking = links.order.filter((_, index) => all[index]!.length > 0);
-    [...silent, ...speaking].forEach((state, number) => (renumbered[state] = number));
+    const { order, failures } = this.link(trie);
+    const all = order.map((state) => literalsAt(state, trie, failures));
+    const silent = order.filter((_, index) => all[index]!.length === 0);
+    const speaking = order.filter((_, index) => all[index]!.length > 0);
     this.firstOutput = silent.length;
     this.outputs = all.filter((numbers) => numbers.length > 0).map((numbers) => Int32Array.from(numbers));
-    const cells = trie.size << this.shift;
-    this.table = trie.size <= 0xffff ? new Uint16Array(cells) : new Int32Array(cells);
-    for (let state = 0; state < trie.size; state++) {
-      for (let column = 0; column < 1 << this.shift; column++) {
-        this.table[(renumbered[state]! << this.shift) | column] =
-          renumbered[trie.table[(state << this.shift) | column]!]!;
-      }
-    }
+    const renumbered = new Int32Array(trie.size);
+    [...silent, ...speaking].forEach((state, number) => (renumbered[state] = number));
+    this.table = this.tableOf(trie, renumbered);
   }
 
   get size(): number {
-    return this.table.length >>> this.shift;
+    return this.table.length / this.stride;
   }
 
   get memoryBytes(): number {
@@ -83,21 +75,21 @@ export class LiteralAutomaton {
 
   /** Reads on where `occurrences` stands, and adds what ends in between. */
   scan(value: Bytes, from: number, to: number, occurrences: Occurrences): void {
-    const { table, classOf, shift, firstOutput } = this;
+    const { table, classOf, stride, firstOutput } = this;
     let state = occurrences.at;
     for (let at = from; at < to; at++) {
-      state = table[(state << shift) | classOf[value.charCodeAt(at) & 0xff]!]!;
+      state = table[state * stride + classOf[value.charCodeAt(at) & 0xff]!]!;
       if (state >= firstOutput) occurrences.add(state);
     }
     occurrences.at = state;
   }
 
-  /** @returns where the first occurrence in a value ends, and the state there */
+  /** @returns the state in which the first occurrence ends */
   first(value: Bytes): number | undefined {
-    const { table, classOf, shift, firstOutput } = this;
+    const { table, classOf, stride, firstOutput } = this;
     let state = 0;
     for (let at = 0; at < value.length; at++) {
-      state = table[(state << shift) | classOf[value.charCodeAt(at) & 0xff]!]!;
+      state = table[state * stride + classOf[value.charCodeAt(at) & 0xff]!]!;
       if (state >= firstOutput) return state;
     }
     return undefined;
@@ -117,17 +109,16 @@ export class LiteralAutomaton {
       }
     }
     for (let byte = 65; byte <= 90; byte++) this.classOf[byte] = this.classOf[byte + 32]!;
-    // All 256 bytes in use: the last of them shares class 0 with none, as a number wraps round to it.
     return classes;
   }
 
   private plant(literals: readonly Bytes[]): Trie {
     const most = literals.reduce((sum, { length }) => sum + length, 1);
-    const trie: Trie = { table: new Int32Array(most << this.shift), size: 1, ends: [] };
+    const trie: Trie = { table: new Int32Array(most * this.stride), size: 1, ends: [] };
     literals.forEach((literal, number) => {
       let state = 0;
       for (let at = 0; at < literal.length; at++) {
-        const cell = (state << this.shift) | this.classOf[literal.charCodeAt(at)]!;
+        const cell = state * this.stride + this.classOf[literal.charCodeAt(at)]!;
         if (trie.table[cell] === 0) trie.table[cell] = trie.size++;
         state = trie.table[cell]!;
       }
@@ -138,17 +129,18 @@ export class LiteralAutomaton {
 
   /** Fills in where a state goes on that has no child for a byte, level by level. */
   private link({ table, size }: Trie): { order: number[]; failures: Int32Array } {
+    const { stride } = this;
     const failures = new Int32Array(size);
     const order = [0];
     for (let index = 0; index < order.length; index++) {
       const state = order[index]!;
-      const failure = failures[state]!;
-      for (let column = 0; column < 1 << this.shift; column++) {
-        const cell = (state << this.shift) | column;
-        const other = state === 0 ? 0 : table[(failure << this.shift) | column]!;
-        const child = table[cell]!;
+      const row = state * stride;
+      const failureRow = failures[state]! * stride;
+      for (let column = 0; column < stride; column++) {
+        const other = state === 0 ? 0 : table[failureRow + column]!;
+        const child = table[row + column]!;
         if (child === 0) {
-          table[cell] = other;
+          table[row + column] = other;
         } else {
           failures[child] = other;
           order.push(child);
@@ -158,10 +150,15 @@ export class LiteralAutomaton {
     return { order, failures };
   }
 
-  private literalsAt(state: number, { ends }: Trie, failures: Int32Array): number[] {
-    const numbers: number[] = [];
-    for (let at = state; at !== 0; at = failures[at]!) numbers.push(...(ends[at] ?? []));
-    return numbers;
+  private tableOf({ table, size }: Trie, renumbered: Int32Array): Uint16Array | Int32Array {
+    const { stride } = this;
+    const cells = size <= 0xffff ? new Uint16Array(size * stride) : new Int32Array(size * stride);
+    for (let state = 0; state < size; state++) {
+      const from = state * stride;
+      const to = renumbered[state]! * stride;
+      for (let column = 0; column < stride; column++) cells[to + column] = renumbered[table[from + column]!]!;
+    }
+    return cells;
   }
 }
 
@@ -170,4 +167,10 @@ interface Trie {
   size: number;
   /** By state: the literals that end there. */
   readonly ends: (number[] | undefined)[];
+}
+
+function literalsAt(state: number, { ends }: Trie, failures: Int32Array): number[] {
+  const numbers: number[] = [];
+  for (let at = state; at !== 0; at = failures[at]!) for (const number of ends[at] ?? []) numbers.push(number);
+  return numbers;
 }
