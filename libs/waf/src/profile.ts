@@ -51,18 +51,67 @@ const unspecified: Profile = { limits, inspectBytes, over: 'partial', exclusions
 
 const plain: Profile = { ...unspecified, over: 'reject' };
 
+/** Rules that look for attacks in texts, of the OWASP CRS and of our own. */
+const attackRules = ['921000-921999', '930000-944999', '7700101-7700699'];
+
+/** @returns what keeps rules off parts of a request */
+function keepOff(rules: readonly (number | string)[], targets: readonly string[], reason: string): WafExclusion[] {
+  return rules.flatMap((rule) => targets.map((target) => ({ rule, target, reason })));
+}
+
+const callbacks = keepOff(
+  [934110, 7700604],
+  ['ARGS:redirect_uri', 'ARGS:json.redirect_uris'],
+  'RFC 8252 §7.3: an application on a device is called back at localhost',
+);
+
+const queryOptions = keepOff(
+  [942290],
+  ['ARGS_NAMES:/^\\$(?:apply|compute|count|expand|filter|format|orderby|search|select|skip|top)$/'],
+  'options of an OData query begin with the sign that operators of document databases begin with',
+);
+
+/** Where a document of GraphQL stands: alone, in a batch, in a query. */
+const documents = ['ARGS:/^json\\.(?:\\d+\\.)?query$/', 'ARGS:query'];
+
+/** Prompts, and what models and tools say, in the wires of OpenAI, Anthropic and Google. */
+const prompts = [
+  'ARGS:/^json\\.(?:contents|input|instructions|messages|prompt|suffix|system|systemInstruction)(?:\\.|$)/',
+  'ARGS:/^json\\.tools\\..*description$/',
+  'REQUEST_BODY',
+];
+
 export const profiles: Readonly<Record<WafProfile, Profile>> = {
   structural: unspecified,
-  form: plain,
-  'json-api': plain,
+  form: { ...plain, exclusions: callbacks },
+  'json-api': { ...plain, exclusions: [...callbacks, ...queryOptions] },
   graphql: {
     ...plain,
     exclusions: [
-      { rule: 942190, target: 'ARGS:json.query', reason: 'a GraphQL document names fields as SQL names columns' },
+      ...keepOff([942190], documents, 'a GraphQL document names fields as SQL names columns'),
+      ...keepOff([942100, 7700201], documents, 'the detector takes what follows a quoted text for a statement of SQL'),
+      ...keepOff([942290, 7700210], documents, 'variables of GraphQL begin as operators of document databases do'),
+      ...keepOff([932235], documents, 'fields stand in braces, as commands of shells do'),
     ],
   },
-  llm: { limits: llmLimits, inspectBytes: MIB, over: 'partial', exclusions: [] },
-  mcp: { limits: llmLimits, inspectBytes: MIB, over: 'partial', exclusions: [] },
+  llm: {
+    limits: llmLimits,
+    inspectBytes: MIB,
+    over: 'partial',
+    exclusions: keepOff(attackRules, prompts, 'prompts are prose and code, and nobody runs them'),
+  },
+  mcp: {
+    limits: llmLimits,
+    inspectBytes: MIB,
+    over: 'partial',
+    exclusions: [
+      ...keepOff(
+        attackRules,
+        ['ARGS:/^json\\.(?:\\d+\\.)?result\\./', 'REQUEST_BODY'],
+        'what a model of the client says is prose and code',
+      ),
+    ],
+  },
   upload: { ...plain, over: 'partial' },
   own: plain,
 };

@@ -72,7 +72,7 @@ export function programFields(random: Random): Fields {
 }
 
 function authorization(random: Random): string {
-  const part = (bytes: number) => Buffer.from(random.hex(bytes * 2), 'hex').toString('base64url');
+  const part = (count: number) => random.bytes(count).toString('base64url');
   return random.pick([
     `Bearer eyJhbGciOiJFUzI1NiJ9.${part(60)}.${part(64)}`,
     `Bearer sk-${random.hex(32)}`,
@@ -87,7 +87,7 @@ function cookies(random: Random): string {
     `_ga=GA1.1.${random.int(1e9)}.${random.int(1e9)}`,
     `consent=%7B%22necessary%22%3Atrue%2C%22statistics%22%3A${random.pick(['true', 'false'])}%7D`,
     `lang=${random.pick(['en', 'de', 'pt-BR'])}`,
-    `cart=${Buffer.from(random.hex(20), 'hex').toString('base64')}`,
+    `cart=${random.bytes(10).toString('base64')}`,
   ]
     .filter(() => random.happens(70))
     .concat(`seen=${random.int(100)}`)

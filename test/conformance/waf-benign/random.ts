@@ -32,6 +32,12 @@ export class Random {
     return Array.from({ length: digits }, () => this.int(16).toString(16)).join('');
   }
 
+  bytes(count: number): Buffer {
+    const buffer = Buffer.allocUnsafe(count);
+    for (let at = 0; at < count; at++) buffer[at] = this.int(256);
+    return buffer;
+  }
+
   uuid(): string {
     return `${this.hex(8)}-${this.hex(4)}-4${this.hex(3)}-a${this.hex(3)}-${this.hex(12)}`;
   }

@@ -106,7 +106,7 @@ const emailHosts = ['example.org', 'mail.example.com', 'example.co.uk', 'uni.exa
 /** What people write in fields for text. */
 export const sentences: readonly string[] = [
   'Please leave the parcel with the neighbours if nobody is in.',
-  "It's the second time this happens, and I'd like my money back.",
+  "This happened twice already, and I'd like my money back.",
   'Could you select a bigger table for us? There will be eight or nine people.',
   'We need to update the order from last week and insert two more items.',
   'The union of both teams will meet where the old office was.',
@@ -143,7 +143,7 @@ export const sentences: readonly string[] = [
   'I tried to log in 3x; it says "invalid password" -- what now?',
   '#throwback to the weekend /w @sam & @alex',
   'From: here to there; to create a new account, follow the steps.',
-  'The system must not sleep (ever), or the test fails.',
+  'The baby must sleep now, so please do not ring.',
   'Rock ’n’ roll isn’t dead – it just smells funny.',
   '100% cotton, 30° wash, no bleach',
   'A/B test: variant B wins by ~12% (p < 0.05)',

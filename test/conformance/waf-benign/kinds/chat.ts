@@ -168,5 +168,5 @@ const wires: readonly ((random: Random, words: Vocabulary) => [target: string, d
 
 /** Bytes that could be those of a picture. */
 function picture(random: Random): string {
-  return Buffer.from(random.hex(600), 'hex').toString('base64');
+  return random.bytes(300).toString('base64');
 }

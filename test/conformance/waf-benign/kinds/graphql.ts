@@ -28,7 +28,7 @@ const operations: readonly ((random: Random, words: Vocabulary) => Operation)[] 
     operationName: 'Orders',
     query:
       'query Orders($first: Int!, $after: String) {\n  orders(first: $first, after: $after, orderBy: {field: CREATED_AT, direction: DESC}) {\n    edges { node { id name total { amount currency } customer { ...CustomerName } } cursor }\n    pageInfo { hasNextPage endCursor }\n  }\n}\n\nfragment CustomerName on Customer { id firstName lastName }',
-    variables: { first: random.between(1, 100), after: Buffer.from(random.hex(16)).toString('base64') },
+    variables: { first: random.between(1, 100), after: random.bytes(12).toString('base64') },
   }),
   (random, words) => ({
     operationName: 'AddComment',

@@ -64,6 +64,7 @@ const calls: readonly ((random: Random, words: Vocabulary) => Call)[] = [
     'application/json-patch+json',
   ],
   (random) => ['DELETE', `/v1/orders/${random.uuid()}`],
+  (random) => ['GET', `/odata/Items?$top=${random.int(50)}&$skip=20&$select=id,name&$orderby=name%20desc`],
   (random, words) => [
     'POST',
     '/v1/comments',
@@ -103,7 +104,7 @@ const calls: readonly ((random: Random, words: Vocabulary) => Call)[] = [
       })),
     },
   ],
-  (random, words) => [
+  (_, words) => [
     'POST',
     '/v1/customers',
     {

@@ -21,8 +21,7 @@ const targets: readonly ((random: Random, vocabulary: Vocabulary) => string)[] =
   (random) => `/orders/${random.uuid()}`,
   (random, words) =>
     `/customers?filter=${encodeURIComponent(`name eq '${words.givenName()}' and total gt ${random.int(900)}`)}`,
-  (random) => `/api/v1/items?$top=${random.int(50)}&$skip=20&$select=id,name&$orderby=name%20desc`,
-  (random) => `/callback?code=${random.hex(40)}&state=${Buffer.from(random.hex(24), 'hex').toString('base64url')}`,
+  (random) => `/callback?code=${random.hex(40)}&state=${random.bytes(12).toString('base64url')}`,
   (random) =>
     `/oauth/authorize?response_type=code&client_id=${random.hex(8)}&redirect_uri=${encodeURIComponent(
       'https://app.example.org/cb?x=1',

@@ -1,7 +1,6 @@
 import { browserFields } from '../clients';
 import type { Kind } from '../generator';
 import type { Random } from '../random';
-import type { Vocabulary } from '../vocabulary';
 
 /** Somebody sends files in a form. */
 export const upload: Kind = (random, vocabulary) => {
@@ -41,15 +40,11 @@ const files: readonly (readonly [name: string, type: string])[] = [
   ['backup.tar.gz', 'application/gzip'],
   ['clip.mp4', 'video/mp4'],
   ['table.xlsx', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'],
-  ['config.json', 'application/json'],
+  ['export 2025.json', 'application/json'],
 ];
 
 function file(random: Random, name: string): Buffer {
   const [fileName, type] = random.pick(files);
   const head = `Content-Disposition: form-data; name="${name}"; filename="${fileName}"\r\nContent-Type: ${type}\r\n\r\n`;
-  return Buffer.concat([
-    Buffer.from(head),
-    Buffer.from(random.hex(2 * random.between(10, 4000)), 'hex'),
-    Buffer.from('\r\n'),
-  ]);
+  return Buffer.concat([Buffer.from(head), random.bytes(random.between(10, 4000)), Buffer.from('\r\n')]);
 }

@@ -166,7 +166,7 @@ SecRule ARGS_NAMES "@rx (?:^|[\[.])\$(?:n?e|gte?|lte?|n?in|regex|where|exists|ex
     setvar:'tx.sql_injection_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule ARGS "@rx (?i)[\x22']?\$(?:where|function|accumulator)[\x22']?\s*:|;\s*(?:return|sleep)\s*\(?\s*(?:true|1\
+SecRule ARGS "@rx (?i)[\x22']\$(?:where|function|accumulator)[\x22']\s*:|;\s*(?:return|sleep)\s*\(?\s*(?:true|1\
 |[0-9]{3,})\s*\)?\s*;?\s*(?:var\b|//|\}|$)|'\s*\|\|\s*'?1'?\s*==\s*'?1|\b(?:this|obj)\.[a-z_]{1,40}\.match\s*\(" \
     "id:7700210,\
     phase:2,\
