@@ -9,6 +9,13 @@ export const highBytes = ByteSet.range(0x80, 0xff);
 
 export const NO_BREAK_SPACE = 0xa0;
 
+/** Whether no byte is above 0x7f. */
+export function isAscii(value: Bytes): boolean {
+  let seen = 0;
+  for (let at = 0; at < value.length; at++) seen |= value.charCodeAt(at);
+  return seen < 0x80;
+}
+
 export function isSpace(byte: number): boolean {
   return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
 }

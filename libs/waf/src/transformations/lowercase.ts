@@ -1,4 +1,4 @@
-import { upperCase } from './byte-classes';
+import { isAscii, upperCase } from './byte-classes';
 import { ByteOutput } from './byte-output';
 import type { Transformation } from './transformation';
 
@@ -7,6 +7,8 @@ export const lowercase: Transformation = {
   name: 'lowercase',
   trigger: upperCase,
   apply: (value) => {
+    // The runtime does it in a tenth of the time, but knows letters of Latin-1 as well.
+    if (isAscii(value)) return value.toLowerCase();
     const output = new ByteOutput(value.length);
     for (let at = 0; at < value.length; at++) {
       const byte = value.charCodeAt(at);

@@ -5,17 +5,20 @@ import type { Transformation } from './transformation';
 /** Longer ones first, where one begins another. */
 const MARKS = ['/*', '*/', '<!--', '-->', '--', '#'] as const;
 
+const trigger = ByteSet.of('/*<-#');
+
 /** `t:removeCommentsChar`: drops the marks of comments and keeps what is inside. */
 export const removeCommentsChar: Transformation = {
   name: 'removeCommentsChar',
-  trigger: ByteSet.of('/*<-#'),
+  trigger,
   apply: (value) => {
     const output = new ByteOutput(value.length);
     let at = 0;
     while (at < value.length) {
-      const mark = MARKS.find((text) => value.startsWith(text, at));
-      if (mark === undefined) output.push(value.charCodeAt(at++));
-      else at += mark.length;
+      const byte = value.charCodeAt(at);
+      const mark = trigger.has(byte) ? MARKS.find((text) => value.startsWith(text, at)) : undefined;
+      if (mark === undefined) output.push(byte);
+      at += mark?.length ?? 1;
     }
     return output.textUnlessSame(value);
   },

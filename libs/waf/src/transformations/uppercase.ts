@@ -1,4 +1,4 @@
-import { lowerCase } from './byte-classes';
+import { isAscii, lowerCase } from './byte-classes';
 import { ByteOutput } from './byte-output';
 import type { Transformation } from './transformation';
 
@@ -7,6 +7,7 @@ export const uppercase: Transformation = {
   name: 'uppercase',
   trigger: lowerCase,
   apply: (value) => {
+    if (isAscii(value)) return value.toUpperCase();
     const output = new ByteOutput(value.length);
     for (let at = 0; at < value.length; at++) {
       const byte = value.charCodeAt(at);
