@@ -2,7 +2,7 @@ import type { Bytes } from '../bytes';
 import { isAttack, type Finding } from './sqli/false-positives';
 import { fingerprints } from './sqli/fingerprints.data';
 import { Folding } from './sqli/folding';
-import { Kind } from './sqli/token';
+import { Kind, Token } from './sqli/token';
 import { doubleQuote, singleQuote, Tokenizer, type Context, type Dialect } from './sqli/tokenizer';
 
 const known: ReadonlySet<string> = new Set(fingerprints.trim().split(/\s+/));
@@ -19,14 +19,30 @@ const folding = new Folding(tokenizer);
  * @returns the fingerprint of what was found, at most five letters (`s&1` for `x' or 1`); undefined where there is nothing
  */
 export function detectSqli(value: Bytes): string | undefined {
-  const bare = detectIn(value, 0, 'ansi') ?? (tokenizer.ambiguous ? detectIn(value, 0, 'mysql') : undefined);
-  if (bare !== undefined) return bare;
+  if (!isPlain(value)) {
+    const bare = detectIn(value, 0, 'ansi') ?? (tokenizer.ambiguous ? detectIn(value, 0, 'mysql') : undefined);
+    if (bare !== undefined) return bare;
+  }
   if (value.includes("'")) {
     const single =
       detectIn(value, singleQuote, 'ansi') ?? (tokenizer.ambiguous ? detectIn(value, singleQuote, 'mysql') : undefined);
     if (single !== undefined) return single;
   }
   return value.includes('"') ? detectIn(value, doubleQuote, 'mysql') : undefined;
+}
+
+const token = new Token();
+/** Kinds no fingerprint of an attack is made of alone, as long as no word of SQL is among them. */
+const plainKinds = '1no.:?,';
+const isPlainKind = Uint8Array.from({ length: 128 }, (_, kind) =>
+  plainKinds.includes(String.fromCharCode(kind)) ? 1 : 0,
+);
+
+/** The early exit: whether a value is, as it stands, nothing but numbers, names and signs between them. Most values are. */
+function isPlain(value: Bytes): boolean {
+  tokenizer.start(value, 0, 'ansi');
+  while (tokenizer.next(token)) if (isPlainKind[token.kind] === 0 || tokenizer.hasWord) return false;
+  return !tokenizer.ambiguous;
 }
 
 function detectIn(value: Bytes, context: Context, dialect: Dialect): string | undefined {

@@ -1,5 +1,5 @@
 import type { Bytes } from '../bytes';
-import { MarkupReader, places, type Place } from './xss/markup';
+import { MarkupReader, quotes, type Place } from './xss/markup';
 import { dangerOf, isDangerousAddress, isDangerousTag, type Danger } from './xss/names';
 
 const reader = new MarkupReader();
@@ -10,7 +10,14 @@ const reader = new MarkupReader();
  * Time is linear in the length of the value.
  */
 export function detectXss(value: Bytes): boolean {
-  return places.some((place) => runsCode(value, place));
+  const hasTag = value.includes('<');
+  // Code is a tag, a declaration or the value of an attribute: without `<` and `=` there is none.
+  if (!hasTag && !value.includes('=')) return false;
+  return (
+    (hasTag && runsCode(value, 'data')) ||
+    runsCode(value, 'unquoted') ||
+    quotes.some((quote) => value.includes(quote) && runsCode(value, quote))
+  );
 }
 
 function runsCode(value: Bytes, place: Place): boolean {

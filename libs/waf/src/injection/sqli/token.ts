@@ -46,7 +46,7 @@ export class Token {
   /** The quote it ends with (a byte); 0 where the value ends first. */
   closing = 0;
   /** Set where the text is not that of the value: two words that became one. */
-  private merged: Bytes | undefined;
+  ownText: Bytes | undefined;
 
   set(kind: number, start: number, length: number): void {
     this.kind = kind;
@@ -54,7 +54,7 @@ export class Token {
     this.length = length < tokenBytes ? length : tokenBytes;
     this.opening = 0;
     this.closing = 0;
-    this.merged = undefined;
+    this.ownText = undefined;
   }
 
   quote(opening: number, closing: number): void {
@@ -65,7 +65,7 @@ export class Token {
   merge(kind: number, text: Bytes): void {
     this.kind = kind;
     this.length = text.length;
-    this.merged = text;
+    this.ownText = text;
   }
 
   copy(other: Token): void {
@@ -74,16 +74,16 @@ export class Token {
     this.length = other.length;
     this.opening = other.opening;
     this.closing = other.closing;
-    this.merged = other.merged;
+    this.ownText = other.ownText;
   }
 
   text(value: Bytes): Bytes {
-    return this.merged ?? value.slice(this.start, this.start + this.length);
+    return this.ownText ?? value.slice(this.start, this.start + this.length);
   }
 
   /** The byte at `at` of its text, NaN behind its end. */
   byte(value: Bytes, at: number): number {
-    if (this.merged !== undefined) return this.merged.charCodeAt(at);
+    if (this.ownText !== undefined) return this.ownText.charCodeAt(at);
     return at < this.length ? value.charCodeAt(this.start + at) : NaN;
   }
 

@@ -36,6 +36,8 @@ export class Tokenizer {
   count = 0;
   /** Whether the other dialect would read the value differently. */
   ambiguous = false;
+  /** Whether a word of SQL was among them, or what may be the beginning of a phrase. */
+  hasWord = false;
 
   private context: Context = 0;
 
@@ -46,6 +48,7 @@ export class Tokenizer {
     this.place = 0;
     this.count = 0;
     this.ambiguous = false;
+    this.hasWord = false;
   }
 
   /** Reads the next token into `token`; false at the end of the value. */
@@ -77,10 +80,11 @@ function bytesIn(members: string): Uint8Array {
 
 const whiteSpace = bytesIn(' \t\n\v\f\r\xa0\0');
 const digits = bytesIn('0123456789');
-const hexDigits = bytesIn('0123456789abcdefABCDEF');
-const binaryDigits = bytesIn('01');
-const amount = bytesIn('0123456789.,');
-const letters = bytesIn('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ');
+// The library we are to agree with takes NUL for a member of these.
+const hexDigits = bytesIn('0123456789abcdefABCDEF\0');
+const binaryDigits = bytesIn('01\0');
+const amount = bytesIn('0123456789.,\0');
+const letters = bytesIn('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\0');
 const wordEnds = bytesIn(' []{}<>:\\?=@!#~+-*/&|^%(),\';\t\n\v\f\r"\xa0\0');
 const variableEnds = bytesIn(' <>:\\?=@!#~+-*/&|^%(),\';\t\n\v\f\r`"\0');
 
@@ -267,7 +271,8 @@ const readBracketed: Reader = ({ value, place }, token) => {
 };
 
 /** A word, up to the first dot or backtick in it where what stands before that is a word of SQL: `select.1`, `from`x`. */
-function readWord({ value, place }: Tokenizer, token: Token): number {
+function readWord(tokenizer: Tokenizer, token: Token): number {
+  const { value, place } = tokenizer;
   const end = spanUntil(value, place, wordEnds);
   token.set(Kind.bareword, place, end - place);
   for (let length = 0; length < token.length; length++) {
@@ -276,10 +281,14 @@ function readWord({ value, place }: Tokenizer, token: Token): number {
     const kind = words.lookup(value, place, length);
     if (kind === Kind.none || kind === Kind.bareword) continue;
     token.set(kind, place, length);
+    tokenizer.hasWord = true;
     return place + length;
   }
   const kind = words.lookup(value, place, end - place);
-  if (kind !== Kind.none) token.kind = kind;
+  if (kind !== Kind.none) {
+    token.kind = kind;
+    tokenizer.hasWord = true;
+  }
   return end;
 }
 
@@ -288,6 +297,7 @@ const readBacktick: Reader = (tokenizer, token) => {
   const end = readQuoted(tokenizer, token, backtick, 1);
   const kind = words.lookup(tokenizer.value, token.start, token.length);
   token.kind = kind === Kind.function ? Kind.function : Kind.bareword;
+  tokenizer.hasWord = true;
   return end;
 };
 

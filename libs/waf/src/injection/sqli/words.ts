@@ -1,5 +1,5 @@
 import type { Bytes } from '../../bytes';
-import { Kind, tokenBytes } from './token';
+import { Kind, tokenBytes, type Token } from './token';
 import { wordsByKind } from './words.data';
 
 /**
@@ -11,8 +11,7 @@ class WordTable {
   private readonly mask: number;
   private readonly words: Bytes[] = [];
   private readonly kinds: number[] = [];
-  /** Words some phrase begins with. */
-  private readonly beginnings = new Set<Bytes>();
+  private readonly beginsPhrase: boolean[] = [];
 
   constructor(data: Readonly<Record<string, string>>) {
     const entries = Object.entries(data).flatMap(([kind, words]) =>
@@ -24,22 +23,38 @@ class WordTable {
     this.mask = 2 ** Math.ceil(Math.log2(entries.length * 4)) - 1;
     this.slots = new Int32Array(this.mask + 1).fill(-1);
     for (const [word, kind] of entries) this.add(word, kind);
+    for (const [word] of entries) {
+      for (let space = word.indexOf(' '); space !== -1; space = word.indexOf(' ', space + 1)) {
+        this.markBeginning(word.slice(0, space));
+      }
+    }
   }
 
-  /** @returns the class of the bytes of `text` from `start` on, in any letter case; `Kind.none` where they are no word. */
+  /**
+   * @returns the class of the bytes of `text` from `start` on, in any letter case; `Kind.none` where they are no word,
+   * `Kind.bareword` where they only begin a phrase
+   */
   lookup(text: Bytes, start: number, length: number): number {
-    if (length > tokenBytes) return Kind.none;
+    const entry = this.entry(text, start, length);
+    return entry === -1 ? Kind.none : this.kinds[entry]!;
+  }
+
+  /** Whether some phrase (`GROUP BY`) begins with the text of the token, so that the next one is worth a look. */
+  beginPhrase(token: Token, value: Bytes): boolean {
+    const text = token.ownText ?? value;
+    const entry = this.entry(text, token.ownText === undefined ? token.start : 0, token.length);
+    return entry !== -1 && this.beginsPhrase[entry] === true;
+  }
+
+  /** Its number, or -1. */
+  private entry(text: Bytes, start: number, length: number): number {
+    if (length > tokenBytes) return -1;
     let slot = hash(text, start, length) & this.mask;
     for (let entry = this.slots[slot]!; entry !== -1; entry = this.slots[slot]!) {
-      if (sameWord(this.words[entry]!, text, start, length)) return this.kinds[entry]!;
+      if (sameWord(this.words[entry]!, text, start, length)) return entry;
       slot = (slot + 1) & this.mask;
     }
-    return Kind.none;
-  }
-
-  /** Whether some phrase (`GROUP BY`) begins with this word, so that the next one is worth a look. */
-  beginsPhrase(word: Bytes): boolean {
-    return this.beginnings.has(word.toUpperCase());
+    return -1;
   }
 
   private add(word: Bytes, kind: number): void {
@@ -47,9 +62,11 @@ class WordTable {
     while (this.slots[slot] !== -1) slot = (slot + 1) & this.mask;
     this.slots[slot] = this.words.push(word) - 1;
     this.kinds.push(kind);
-    for (let space = word.indexOf(' '); space !== -1; space = word.indexOf(' ', space + 1)) {
-      this.beginnings.add(word.slice(0, space));
-    }
+  }
+
+  private markBeginning(beginning: Bytes): void {
+    if (this.entry(beginning, 0, beginning.length) === -1) this.add(beginning, Kind.bareword);
+    this.beginsPhrase[this.entry(beginning, 0, beginning.length)] = true;
   }
 }
 

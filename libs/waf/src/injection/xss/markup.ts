@@ -4,9 +4,11 @@ import type { Bytes } from '../../bytes';
 export type Piece = 'text' | 'tag' | 'tag-end' | 'attribute' | 'value' | 'comment' | 'doctype';
 
 /** Where a value may stand in a page: between tags, or in the value of an attribute without quotes or in one of three kinds of them. */
-export type Place = 'data' | 'unquoted' | "'" | '"' | '`';
+export type Place = 'data' | 'unquoted' | Quote;
 
-export const places: readonly Place[] = ['data', 'unquoted', "'", '"', '`'];
+type Quote = "'" | '"' | '`';
+
+export const quotes: readonly Quote[] = ["'", '"', '`'];
 
 /** Reads on from the reader's place; false at the end of the value. */
 type State = (reader: MarkupReader) => boolean;
@@ -197,7 +199,7 @@ function beforeValue(reader: MarkupReader): boolean {
 }
 
 /** A value that begins inside of the quotes has no quote to skip. */
-function inQuotedValue(mark: '"' | "'" | '`'): State {
+function inQuotedValue(mark: Quote): State {
   return (reader) => {
     if (reader.at > 0) reader.at++;
     const end = reader.value.indexOf(mark, reader.at);
