@@ -2,6 +2,7 @@ import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
 import { BoundedDecoder, codingsOf, IncomingBody, limits } from '@sallyport/proxy';
 import type { Inspection, InspectionAnswer } from '@sallyport/waf';
 import type { PausableInspection } from './consult/remote-inspector';
+import type { InspectStep } from '@sallyport/pipeline';
 import type { DecidedBy } from './consult/with-fallback';
 import type { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
@@ -28,9 +29,11 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: () =>
       if (answer.point === 'request-head') span?.end(answer.refusal && { error: answer.refusal.code });
       if (exchange.over) return;
       take(exchange, answer, decidedBy);
+      const gaveUp = gaveUpOn(answer, step);
       const ofAnswer = answer.point === 'response-head' || answer.point === 'response-body';
       // An answer that is only watched goes on, also when nobody could watch it.
-      if (answer.refusal && (!ofAnswer || step.response?.blocks)) return parts.refuse(exchange, answer.refusal);
+      const refusal = answer.refusal ?? gaveUp;
+      if (refusal && (!ofAnswer || step.response?.blocks)) return parts.refuse(exchange, refusal);
       if (answer.point === 'request-head') next();
       else if (ofAnswer) open.onAnswer(answer);
       else open.onBody(answer);
@@ -39,6 +42,12 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: () =>
   );
   exchange.inspection = Object.assign(open, { inspection });
   exchange.onClose(() => inspection.close(exchange.outcome ?? 'client_aborted'));
+}
+
+/** What took more work than it may was not inspected: the route says what becomes of it. */
+function gaveUpOn({ inspected }: InspectionAnswer, { blocks, onFailure }: InspectStep): Refusal | undefined {
+  if (inspected.extent !== 'exhausted' || !blocks || onFailure !== 'deny') return undefined;
+  return refuse('WAF_UNAVAILABLE', {}, { reason: `inspection gave up: ${inspected.why ?? 'unknown'}` });
 }
 
 /**

@@ -29,7 +29,7 @@ export interface RunningWaf extends Closable {
   /** The engine, for an ingress in the same process. */
   readonly inspector: Inspector;
   /** The rules in force, for people: name, where they were found, how many. */
-  ruleset(): string;
+  readonly ruleset: () => string;
 }
 
 /**

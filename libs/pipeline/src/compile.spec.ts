@@ -10,6 +10,7 @@ describe('compiling a route', () => {
     expect(compileRoute(someRoute()).inspection).toEqual({
       plan: 'structural:block',
       onFailure: 'deny',
+      blocks: true,
       response: undefined,
     });
   });
@@ -23,6 +24,7 @@ describe('compiling a route', () => {
     expect(compileRoute(someRoute({ waf })).inspection).toEqual({
       plan: 'json-api:block:{"response":{"inspect":true}}',
       onFailure: 'allow_flagged',
+      blocks: true,
       response: { blocks: true, holdBytes: 16_384 },
     });
     const policies = [{ policy: 'waf', config: { mode: 'detect' } }];

@@ -79,6 +79,8 @@ export type Done<Value = Verdict> = (value: Value) => void;
 export interface InspectStep {
   readonly plan: PlanId;
   readonly onFailure: 'deny' | 'allow_flagged';
+  /** What rules find is refused; otherwise it is recorded. */
+  readonly blocks: boolean;
   /** Undefined: its answers are not looked at, and nobody is asked about them. */
   readonly response: ResponseInspection | undefined;
 }

@@ -4,7 +4,16 @@ import { exitCodes, Failure } from '../failure';
 import { plain, type Output } from '../output';
 import type { World } from '../world';
 import { gatewayOf } from './chat';
-import { adminDoor, areas, audit, clockOffset, configuration, gateway, models } from './doctor/cluster-checks';
+import {
+  adminDoor,
+  areas,
+  audit,
+  clockOffset,
+  configuration,
+  gateway,
+  inspection,
+  models,
+} from './doctor/cluster-checks';
 import { failed, type Finding } from './doctor/finding';
 import { environmentNames, nodeVersion, plainText, secrets } from './doctor/environment-checks';
 import { freeDisk, spool } from './doctor/disk-checks';
@@ -57,6 +66,7 @@ async function throughAdminDoor(access: Access, world: World): Promise<Finding[]
     areas(admin),
     configuration(admin),
     audit(admin),
+    inspection(admin),
     models(admin),
     clockOffset(admin, world.clock),
   ]);

@@ -1,9 +1,30 @@
 import type { Command } from '../command-line';
 import { apply } from './apply';
 import { chat } from './chat';
+import { crsActivate, crsInstall, crsList, crsRemove, crsRollback, crsVerify } from './crs';
 import { doctor } from './doctor';
 import { keyCreate, keyList, keyRevoke } from './key';
 import { tail } from './tail';
+import { wafExplain, wafKill, wafKills, wafPreview, wafRevive } from './waf';
 
 /** Every command, in the order of the help. */
-export const commands: readonly Command[] = [doctor, apply, keyCreate, keyList, keyRevoke, tail, chat];
+export const commands: readonly Command[] = [
+  doctor,
+  apply,
+  keyCreate,
+  keyList,
+  keyRevoke,
+  tail,
+  chat,
+  crsInstall,
+  crsList,
+  crsActivate,
+  crsRollback,
+  crsVerify,
+  crsRemove,
+  wafExplain,
+  wafPreview,
+  wafKill,
+  wafKills,
+  wafRevive,
+];

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buckets, refuse, RefusalError, wafRuleSetName, type Clock } from '@sallyport/contracts';
-import { inSlices, type Bus, type Closable, type Logger } from '@sallyport/platform';
+import { atOnce, inSlices, type Bus, type Closable, type Logger } from '@sallyport/platform';
 import { compilingRuleSet, type Plan, type RuleSet, type RulesInForce } from '@sallyport/waf';
 import { z } from 'zod';
 import { SharedDocument } from '../shared-document';
@@ -93,6 +93,7 @@ export class RuleSets implements Closable {
   private programs = new Map<string, Program>();
   private shared!: SharedDocument<StageDocument>;
   private stage: Stage = { active: BUILT_IN.name };
+  private started = false;
   private following: Promise<void> = Promise.resolve();
   /** Revision up to which the set in force was read. */
   private readRevision = 0;
@@ -103,7 +104,6 @@ export class RuleSets implements Closable {
   static async open(options: RuleSetsOptions): Promise<RuleSets> {
     const sets = new RuleSets(options);
     const { bus, dataDir, logger } = options;
-    let opened = false;
     sets.shared = await SharedDocument.open<StageDocument>({
       bus,
       bucket: buckets.waf,
@@ -113,11 +113,11 @@ export class RuleSets implements Closable {
       initial: {},
       logger,
       onChange: (wanted) => {
-        if (opened) sets.following = sets.following.then(() => sets.follow(wanted));
+        if (sets.started) sets.following = sets.following.then(() => sets.follow(wanted));
       },
     });
     await sets.start(sets.shared.value);
-    opened = true;
+    sets.started = true;
     return sets;
   }
 
@@ -333,7 +333,11 @@ export class RuleSets implements Closable {
 
   private async compile(text: RuleSetText, cpuMicros: number): Promise<Loaded> {
     const { clock } = this.options;
-    const ruleSet = await inSlices(compilingRuleSet(sourceOf(text)), { clock, budgetMs: COMPILE_BUDGET_MS });
+    const compiling = compilingRuleSet(sourceOf(text));
+    // At the start nobody waits, and the sooner it is there the better.
+    const ruleSet = this.started
+      ? await inSlices(compiling, { clock, budgetMs: COMPILE_BUDGET_MS })
+      : atOnce(compiling);
     const { name, origin, sha256, ownMethods } = text;
     const loaded = { text: { name, origin, sha256, ownMethods }, ruleSet, cpuMicros, loadedAt: clock.now() };
     this.loaded.set(name, loaded);

@@ -1,6 +1,6 @@
 import type { Clock } from '@sallyport/contracts';
 import type { AdminClient } from '../../admin-client';
-import { Failure } from '../../failure';
+import { exitCodes, Failure } from '../../failure';
 import { call, describeDoor, type Door } from '../../http-call';
 import { attention, failed, ok, type Finding } from './finding';
 
@@ -129,6 +129,39 @@ export function audit(admin: AdminClient): Promise<Finding> {
     }
     return ok(id, `audit storing, ${lag.toFixed(1)} s behind, ${records} records, no gaps`);
   });
+}
+
+interface InspectionStatus {
+  readonly ruleset: string;
+  readonly origin: string;
+  readonly rules: number;
+  readonly refused: readonly { readonly name: string; readonly problem: string }[];
+  readonly kills: number;
+}
+
+/**
+ * Which rules inspect requests, and whether something stands against those that should. A service that cannot be asked is
+ * found already where the areas are.
+ */
+export async function inspection(admin: AdminClient): Promise<Finding[]> {
+  const id = 'waf';
+  let away = false;
+  const finding = await checked(id, async () => {
+    const { ruleset, origin, rules, refused, kills } = await admin
+      .get<InspectionStatus>('/api/waf/v1/status')
+      .catch((error: unknown) => {
+        away = error instanceof Failure && error.facts.exitCode === exitCodes.unavailable;
+        throw error;
+      });
+    const running = `waf runs ${ruleset} (${origin}, ${rules} rules)`;
+    const [broken] = refused;
+    if (broken)
+      return failed(id, `${running}; ${broken.name} is refused: ${broken.problem}`, 'mend the place that is named');
+    if (kills > 0) return attention(id, `${running}, ${kills} kill switches hold`, 'sallyport waf kills');
+    if (origin === 'built-in') return attention(id, running, 'sallyport crs install brings the OWASP CRS');
+    return ok(id, running);
+  });
+  return away ? [] : [finding];
 }
 
 interface Models {

@@ -12,6 +12,7 @@ export function inspectionOf(
   return {
     plan,
     onFailure: settings.on_failure ?? (routeClass === 'internal' ? 'allow_flagged' : 'deny'),
+    blocks: settings.mode !== 'detect',
     response: responseInspection(plan),
   };
 }

@@ -1,0 +1,211 @@
+import { resolve } from 'node:path';
+import { AdminClient, dataDirectories, findAccess } from '../admin-client';
+import type { Command, Invocation } from '../command-line';
+import { installedVersions, placeOf, removeRelease, writeRelease } from '../crs/installed';
+import { differences, knownVersions, manifestOf, type Manifest } from '../crs/manifest';
+import { fetchRelease, readRelease } from '../crs/release';
+import { exitCodes, Failure, usageFailure } from '../failure';
+import { plain, table } from '../output';
+import type { World } from '../world';
+
+const PATH = '/api/waf/v1/rulesets';
+const [NEWEST = ''] = knownVersions;
+
+/** A rule set as the admin API shows it. */
+interface RuleSetView {
+  readonly name: string;
+  readonly origin: string;
+  readonly state: string;
+  readonly percent: number | null;
+  readonly rules: number | null;
+  readonly cpuMicros: number | null;
+  readonly problem: string | null;
+}
+
+interface Stage {
+  readonly active: string;
+  readonly previous?: string;
+  readonly canary?: { readonly name: string; readonly percent: number };
+  readonly shadow?: string;
+}
+
+const DATA = { name: 'data', value: 'FOLDER', summary: 'Data folder (SALLYPORT_DATA_DIR).' };
+const VERSION = { name: 'version', value: 'VERSION', summary: `Release; default: ${NEWEST}.` };
+
+export const crsInstall: Command = {
+  name: 'crs install',
+  summary: 'Install a release of the OWASP CRS on this host, checked file by file.',
+  operands: [],
+  options: [
+    VERSION,
+    { name: 'from', value: 'PATH', summary: 'A folder or .tar.gz at hand instead of the published archive.' },
+    DATA,
+  ],
+  examples: ['crs install', 'crs install --version 4.28.0 --from coreruleset-4.28.0.tar.gz'],
+  async run(invocation, world, output) {
+    const manifest = wanted(invocation);
+    const from = invocation.text('from');
+    const files =
+      from === undefined ? await fetchRelease(manifest.archive) : await readRelease(resolve(world.directory, from));
+    refuseUnless(differences(manifest, files), manifest.version);
+    const place = await writeRelease(dataDirOf(invocation, world), manifest, files);
+    const count = Object.keys(manifest.files).length;
+    if (output.json) output.document({ installed: `crs-${manifest.version}`, place, files: count });
+    else output.line(plain(`installed crs-${manifest.version} in ${place}: ${count} files, each as published`));
+    output.note(`it is tried and put in force by: sallyport crs activate crs-${manifest.version}`);
+    return exitCodes.done;
+  },
+};
+
+export const crsVerify: Command = {
+  name: 'crs verify',
+  summary: 'Compare an installed release with what was published, file by file.',
+  operands: [],
+  options: [VERSION, DATA],
+  examples: ['crs verify', 'crs verify --version 4.28.0 --json'],
+  async run(invocation, world, output) {
+    const manifest = wanted(invocation);
+    const files = await readRelease(placeOf(dataDirOf(invocation, world), manifest.version));
+    const found = differences(manifest, files);
+    if (output.json) output.document({ version: manifest.version, differences: found });
+    else if (found.length === 0) output.line(`crs-${manifest.version}: every file is as published`);
+    else for (const line of found) output.line(plain(line));
+    return found.length === 0 ? exitCodes.done : exitCodes.failed;
+  },
+};
+
+export const crsRemove: Command = {
+  name: 'crs remove',
+  summary: 'Remove an installed release from this host.',
+  operands: ['VERSION'],
+  options: [DATA],
+  examples: ['crs remove 4.28.0', 'crs remove 4.28.0 --data /var/lib/sallyport'],
+  async run(invocation, world, output) {
+    const [version = ''] = invocation.operands;
+    const dataDir = dataDirOf(invocation, world);
+    const installed = await installedVersions(dataDir);
+    if (!installed.includes(version)) {
+      throw new Failure(`crs-${plain(version)} is not installed in ${dataDir}.`, {
+        exitCode: exitCodes.failed,
+        next: 'sallyport crs list',
+      });
+    }
+    await refuseIfActive(`crs-${version}`, invocation, world);
+    await removeRelease(dataDir, version);
+    if (output.json) output.document({ removed: `crs-${version}` });
+    else output.line(`removed crs-${version}`);
+    return exitCodes.done;
+  },
+};
+
+export const crsList: Command = {
+  name: 'crs list',
+  summary: 'List rule sets: what is in force, what could be, and what was refused and why.',
+  operands: [],
+  options: [],
+  examples: ['crs list', 'crs list --json'],
+  async run(invocation, world, output) {
+    const { items } = await client(invocation, world).get<{ items: readonly RuleSetView[] }>(PATH);
+    if (output.json) {
+      output.document({ items });
+      return exitCodes.done;
+    }
+    const rows = items.map(({ name, origin, state, percent, rules, cpuMicros }) => [
+      name,
+      percent === null ? state : `${state} ${percent} %`,
+      origin,
+      rules === null ? '' : String(rules),
+      cpuMicros ? `${cpuMicros} µs` : '',
+    ]);
+    for (const line of table([['NAME', 'STATE', 'FOUND', 'RULES', 'COST'], ...rows])) output.line(plain(line));
+    for (const { name, problem } of items) if (problem !== null) output.line(plain(`${name}: ${problem}`));
+    return exitCodes.done;
+  },
+};
+
+export const crsActivate: Command = {
+  name: 'crs activate',
+  summary: 'Try a rule set and put it in force everywhere; the one before stays when it is refused.',
+  operands: ['NAME'],
+  options: [
+    { name: 'percent', value: 'SHARE', summary: 'As a canary, for a share of the requests.' },
+    { name: 'shadow', summary: 'Let it decide nothing, and count what it would find otherwise.' },
+  ],
+  examples: ['crs activate crs-4.28.0', 'crs activate crs-4.28.0 --percent 5'],
+  async run(invocation, world, output) {
+    const [name = ''] = invocation.operands;
+    const percent = invocation.whole('percent', { from: 0, to: 100 });
+    const body = { percent, ...(invocation.has('shadow') && { shadow: true }) };
+    const stage = await client(invocation, world).post<Stage>(`${PATH}/${encodeURIComponent(name)}/activate`, body);
+    if (output.json) output.document(stage);
+    else output.line(plain(describe(stage)));
+    return exitCodes.done;
+  },
+};
+
+export const crsRollback: Command = {
+  name: 'crs rollback',
+  summary: 'End a canary or shadow; without either, put the rule set before this one in force again.',
+  operands: [],
+  options: [],
+  examples: ['crs rollback', 'crs rollback --json'],
+  async run(invocation, world, output) {
+    const stage = await client(invocation, world).post<Stage>(`${PATH}/rollback`, {});
+    if (output.json) output.document(stage);
+    else output.line(plain(describe(stage)));
+    return exitCodes.done;
+  },
+};
+
+function describe({ active, canary, shadow }: Stage): string {
+  const more = [
+    canary && `${canary.name} decides ${canary.percent} % of the requests`,
+    shadow !== undefined && `${shadow} is in the shadow`,
+  ].filter((part) => typeof part === 'string');
+  return [`${active} is in force`, ...more].join('; ');
+}
+
+function client(invocation: Invocation, world: World): AdminClient {
+  return new AdminClient(findAccess(invocation.text('server'), world), world.interrupted);
+}
+
+function dataDirOf(invocation: Invocation, world: World): string {
+  const named = invocation.text('data');
+  return named === undefined ? dataDirectories(world)[0]! : resolve(world.directory, named);
+}
+
+/** @throws Failure (64) for a release whose files are not known. */
+function wanted(invocation: Invocation): Manifest {
+  const version = invocation.text('version') ?? NEWEST;
+  const manifest = manifestOf(version);
+  if (manifest) return manifest;
+  throw usageFailure(
+    `The files of CRS ${plain(version)} are not known here; those of ${knownVersions.join(', ')} are.`,
+    'for any other: SALLYPORT_CRS_DIR=<folder>',
+  );
+}
+
+const MOST_SHOWN = 20;
+
+function refuseUnless(found: readonly string[], version: string): void {
+  if (found.length === 0) return;
+  const places = found.slice(0, MOST_SHOWN).map(plain);
+  throw new Failure(`This is not CRS ${version} as it was published; nothing was installed.`, {
+    exitCode: exitCodes.failed,
+    places,
+    next: 'fetch it again from where it is published, or set SALLYPORT_CRS_DIR to use it as it is',
+  });
+}
+
+/** A server that cannot be asked cannot have it in force. */
+async function refuseIfActive(name: string, invocation: Invocation, world: World): Promise<void> {
+  const items = await client(invocation, world)
+    .get<{ items: readonly RuleSetView[] }>(PATH)
+    .then(
+      (answer) => answer.items,
+      () => [],
+    );
+  const state = items.find((item) => item.name === name)?.state;
+  if (state === undefined || state === 'available' || state === 'refused' || state === 'loaded') return;
+  throw new Failure(`${name} is ${state}.`, { exitCode: exitCodes.failed, next: 'sallyport crs activate built-in' });
+}
