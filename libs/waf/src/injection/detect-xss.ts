@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes';
 import { MarkupReader, quotes, type Place } from './xss/markup';
-import { dangerOf, isDangerousAddress, isDangerousTag, type Danger } from './xss/names';
+import { dangerOf, isDangerousAddress, isDangerousTag } from './xss/names';
 
 const reader = new MarkupReader();
 
@@ -21,32 +21,53 @@ export function detectXss(value: Bytes): boolean {
 }
 
 function runsCode(value: Bytes, place: Place): boolean {
-  let danger: Danger | undefined;
+  let name: Name | undefined;
   reader.begin(value, place);
   while (reader.next()) {
     const { piece, start, length } = reader;
-    if (piece === 'value') {
-      if (danger !== undefined && isDangerousValue(danger, value, start, length)) return true;
-      danger = undefined;
-      continue;
+    switch (piece) {
+      case 'attribute':
+        attribute.start = start;
+        attribute.length = length;
+        name = attribute;
+        continue;
+      case 'value':
+        if (name !== undefined && isDangerousValue(value, name, start, length)) return true;
+        break;
+      case 'tag':
+        if (isDangerousTag(value, start, length)) return true;
+        break;
+      case 'comment':
+        if (isDangerousComment(value, start, length)) return true;
+        break;
+      case 'doctype':
+        return true;
+      default:
     }
-    danger = piece === 'attribute' ? dangerOf(value, start, length) : undefined;
-    if (piece === 'doctype') return true;
-    if (piece === 'tag' && isDangerousTag(value, start, length)) return true;
-    if (piece === 'comment' && isDangerousComment(value, start, length)) return true;
+    name = undefined;
   }
   return false;
 }
 
-function isDangerousValue(danger: Danger, value: Bytes, start: number, length: number): boolean {
-  if (danger === 'code') return true;
+/** The attribute a value may follow. */
+interface Name {
+  start: number;
+  length: number;
+}
+
+const attribute: Name = { start: 0, length: 0 };
+
+function isDangerousValue(value: Bytes, name: Name, start: number, length: number): boolean {
+  const danger = dangerOf(value, name.start, name.length);
+  if (danger === undefined || danger === 'code') return danger === 'code';
   return danger === 'address' ? isDangerousAddress(value, start, length) : dangerOf(value, start, length) !== undefined;
 }
 
 /** Internet Explorer ends a comment at a backtick, and runs conditions, imports, XML and entities inside of one. */
 function isDangerousComment(value: Bytes, start: number, length: number): boolean {
+  if (length <= 3) return value.slice(start, start + length).includes('`');
   const beginning = value.slice(start, start + Math.min(length, 6)).toUpperCase();
-  if (length > 3 && (beginning.startsWith('[IF') || beginning.startsWith('XML'))) return true;
+  if (beginning.startsWith('[IF') || beginning.startsWith('XML')) return true;
   if (length > 5 && (beginning === 'IMPORT' || beginning === 'ENTITY')) return true;
   return value.slice(start, start + length).includes('`');
 }

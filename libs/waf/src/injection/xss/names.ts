@@ -39,68 +39,80 @@ export function dangerOf(value: Bytes, start: number, length: number): Danger | 
 
 /** In upper case and without NUL bytes, which browsers skipped; undefined where no name is so long. */
 function foldedName(value: Bytes, start: number, length: number): string | undefined {
-  let name = '';
-  for (let at = start; at < start + length; at++) {
-    if (value.charCodeAt(at) === 0) continue;
-    if (name.length === longestName) return undefined;
-    name += value[at]!;
-  }
-  return name.toUpperCase();
+  const name = value.slice(start, start + length);
+  const bare = name.includes('\0') ? name.replaceAll('\0', '') : name;
+  return bare.length > longestName ? undefined : bare.toUpperCase();
 }
 
 /** Whether an address begins with a scheme that is code; browsers decode references, and skip control bytes, NUL and line feeds. */
 export function isDangerousAddress(value: Bytes, start: number, length: number): boolean {
-  const end = start + length;
-  let at = start;
-  while (at < end && !isPlain(value.charCodeAt(at))) at++;
-  return schemes.some((scheme) => beginsWith(value, at, end, scheme));
+  references.begin(value, start, start + length);
+  const beginning = beginningOf(references);
+  return schemes.some((scheme) => beginning.startsWith(scheme));
 }
 
-function isPlain(byte: number): boolean {
-  return byte > 0x20 && byte < 0x7f;
-}
+const longestScheme = Math.max(...schemes.map((scheme) => scheme.length));
 
-function beginsWith(value: Bytes, start: number, end: number, scheme: string): boolean {
-  let matched = 0;
-  let at = start;
-  let isFirst = true;
-  while (at < end) {
-    const { code, next } = decodeReference(value, at, end);
-    at = next;
-    if (isFirst && code <= 0x20) continue;
-    isFirst = false;
+/** As much of an address, in upper case, as its scheme may take. */
+function beginningOf(characters: References): string {
+  let beginning = '';
+  while (beginning.length < longestScheme && characters.next()) {
+    const { code } = characters;
+    if (beginning === '' && code <= 0x20) continue;
     if (code === 0 || code === 0x0a) continue;
-    const folded = code >= 0x61 && code <= 0x7a ? code - 0x20 : code;
-    if (folded !== scheme.charCodeAt(matched)) return false;
-    if (++matched === scheme.length) return true;
+    beginning += String.fromCharCode(code >= 0x61 && code <= 0x7a ? code - 0x20 : code > 0xff ? 0xff : code);
   }
-  return false;
-}
-
-interface Decoded {
-  readonly code: number;
-  readonly next: number;
+  return beginning;
 }
 
 const largestCharacter = 0x1000ff;
 
-/** A byte, or the character of `&#106;` and `&#x6a;` (the semicolon may be absent); a reference that is none is an ampersand. */
-function decodeReference(value: Bytes, at: number, end: number): Decoded {
-  const ampersand = { code: value.charCodeAt(at), next: at + 1 };
-  if (value[at] !== '&' || value[at + 1] !== '#' || at + 2 >= end) return ampersand;
-  const isHexadecimal = value[at + 2] === 'x' || value[at + 2] === 'X';
-  const base = isHexadecimal ? 16 : 10;
-  const start = at + (isHexadecimal ? 3 : 2);
-  let code = 0;
-  let next = start;
-  for (; next < end; next++) {
-    const digit = digitOf(value.charCodeAt(next), base);
-    if (digit === undefined) break;
-    code = code * base + digit;
-    if (code > largestCharacter) return ampersand;
+/** Reads bytes, and the characters of `&#106;` and `&#x6a;` (the semicolon may be absent); what is no reference is an ampersand. */
+class References {
+  code = 0;
+  private value: Bytes = '';
+  private at = 0;
+  private end = 0;
+
+  /** Bytes that are no text come first and do not count. */
+  begin(value: Bytes, start: number, end: number): void {
+    this.value = value;
+    this.end = end;
+    this.at = start;
+    while (this.at < end && !isPlain(value.charCodeAt(this.at))) this.at++;
   }
-  if (next === start) return ampersand;
-  return { code, next: next < end && value[next] === ';' ? next + 1 : next };
+
+  next(): boolean {
+    if (this.at >= this.end) return false;
+    if (!this.readReference()) this.code = this.value.charCodeAt(this.at++);
+    return true;
+  }
+
+  private readReference(): boolean {
+    const { value, at, end } = this;
+    if (value[at] !== '&' || value[at + 1] !== '#' || at + 2 >= end) return false;
+    const isHexadecimal = value[at + 2] === 'x' || value[at + 2] === 'X';
+    const base = isHexadecimal ? 16 : 10;
+    const start = at + (isHexadecimal ? 3 : 2);
+    let code = 0;
+    let next = start;
+    for (; next < end; next++) {
+      const digit = digitOf(value.charCodeAt(next), base);
+      if (digit === undefined) break;
+      code = code * base + digit;
+      if (code > largestCharacter) return false;
+    }
+    if (next === start) return false;
+    this.code = code;
+    this.at = next < end && value[next] === ';' ? next + 1 : next;
+    return true;
+  }
+}
+
+const references = new References();
+
+function isPlain(byte: number): boolean {
+  return byte > 0x20 && byte < 0x7f;
 }
 
 function digitOf(byte: number, base: number): number | undefined {
