@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { sharedData } from '@sallyport/testkit';
 import { EngineTarget } from './engine-target';
 import { MOST_OVERRIDES, readKnownFailures, readOverrides } from './overrides';
-import { ruleFiles } from './rule-files';
 import { runTests, type RunResult } from './run';
 import { readTests } from './test-file';
 
@@ -25,7 +24,11 @@ whenThere('the regression tests of CRS, in this process', () => {
   let result: RunResult;
 
   beforeAll(async () => {
-    const target = new EngineTarget(ruleFiles(join(data!, 'rules'), join(data!, 'crs-setup.conf.example')), 4);
+    const target = new EngineTarget({
+      rules: join(data!, 'rules'),
+      setup: join(data!, 'crs-setup.conf.example'),
+      paranoia: 4,
+    });
     result = await runTests(readTests(join(data!, 'tests')), target, new Set(readOverrides().map(({ test }) => test)));
   }, 300_000);
 

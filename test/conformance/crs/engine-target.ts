@@ -1,21 +1,13 @@
 import { errors, isRefusal, type Refusal } from '@sallyport/contracts';
 import { canonicalRequest, limits } from '@sallyport/proxy';
-import { defaultBudget, drain } from '../../../libs/waf/src/budget';
-import { compileRuleSet } from '../../../libs/waf/src/compile';
+import { compileRuleSet, defaultBudget, drain, type Program, type RequestHeadFacts } from '@sallyport/waf';
 import { readMalformed } from '../../../libs/waf/src/malformed';
-import type { Program } from '../../../libs/waf/src/program';
-import type { RuleSource } from '../../../libs/waf/src/seclang/rule-source';
-import type { RequestHeadFacts } from '../../../libs/waf/src/variables/facts';
 import { originAnswer, type OriginAnswer } from './origin';
 import { readRequest, type ReadRequest } from './read-request';
+import { ruleFiles } from './rule-files';
 import { testSettings } from './settings';
+import type { RulesUnderTest, Target } from './target';
 import type { Observation } from './verdict';
-
-/** What is tried: bytes go in, and it is seen what the rules and the client make of them. */
-export interface Target {
-  exchange(bytes: Buffer): Promise<Observation>;
-  close(): Promise<void>;
-}
 
 const CLIENT = '127.0.0.1';
 /** What is tried is what rules say; how long they may take is tried elsewhere. */
@@ -26,22 +18,27 @@ export class EngineTarget implements Target {
   private readonly program: Program;
   private exchanges = 0;
 
-  /** @param paranoia level up to which rules run, 1 to 4 */
-  constructor(source: RuleSource, paranoia: number) {
-    const rules = compileRuleSet(source);
+  constructor({ rules: folder, setup, paranoia }: RulesUnderTest) {
+    const rules = compileRuleSet(ruleFiles(folder, setup));
     this.program = rules.adjusted({ paranoia: { detect: paranoia, block: paranoia }, variables: testSettings });
   }
 
-  async exchange(bytes: Buffer): Promise<Observation> {
+  async observe(requests: readonly Buffer[]): Promise<Observation[]> {
+    const observations: Observation[] = [];
+    for (const bytes of requests) observations.push(await this.exchange(bytes));
+    return observations;
+  }
+
+  async close(): Promise<void> {
+    return;
+  }
+
+  private async exchange(bytes: Buffer): Promise<Observation> {
     const request = await readRequest(bytes);
     if (!request) return this.refused(bytes, 400);
     const refusal = judgedByIngress(request);
     // What the ingress refuses for more than its form has gone through the parser whole: its rules see it as it was read.
     return refusal ? this.refused(bytes, errors[refusal.code].http) : this.inspected(request);
-  }
-
-  async close(): Promise<void> {
-    return;
   }
 
   /** Phases 1, 2 and 5 on what could be read. */

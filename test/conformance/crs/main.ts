@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { EngineTarget } from './engine-target';
+import { LiveTarget } from './live-target';
 import { readOverrides } from './overrides';
-import { ruleFiles, ruleFolder, setupBeside } from './rule-files';
+import { ruleFolder, setupBeside } from './rule-files';
 import { runTests, type Report, type RunResult } from './run';
 import { readTests } from './test-file';
 
@@ -43,7 +44,8 @@ async function main(): Promise<number> {
     return NO_DATA;
   }
   const cases = readTests(tests).filter(({ id }) => values.only === undefined || id.startsWith(values.only));
-  const target = new EngineTarget(ruleFiles(rules, setup), Number(values.paranoia));
+  const under = { rules, setup, paranoia: Number(values.paranoia) };
+  const target = values.live ? await LiveTarget.start(under) : new EngineTarget(under);
   try {
     const result = await runTests(cases, target, new Set(readOverrides().map(({ test }) => test)));
     print(result);

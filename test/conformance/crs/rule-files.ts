@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { RuleFile, RuleSource } from '../../../libs/waf/src/seclang/rule-source';
+import type { RuleFile, RuleSource } from '@sallyport/waf';
 
 const read = (path: string): RuleFile => ({ name: path, text: readFileSync(path, 'latin1') });
 
@@ -19,15 +19,12 @@ export function setupBeside(folder: string): string | undefined {
   return places.find((path) => existsSync(path));
 }
 
-/**
- * The rules of a folder, in the order of their names, with their setup first.
- * @param more rules of the runner itself, which come last
- */
-export function ruleFiles(folder: string, setup: string | undefined, more: readonly RuleFile[] = []): RuleSource {
+/** The rules of a folder, in the order of their names, with their setup first. */
+export function ruleFiles(folder: string, setup: string | undefined): RuleSource {
   const names = readdirSync(folder).filter((name) => name.endsWith('.conf'));
   const files = names.sort().map((name) => read(join(folder, name)));
   return {
-    files: [...(setup === undefined ? [] : [read(setup)]), ...files, ...more],
+    files: [...(setup === undefined ? [] : [read(setup)]), ...files],
     read: (name, from) => {
       const places = [resolve(dirname(from), name), resolve(folder, name), resolve(folder, basename(name))];
       const path = places.find((place) => existsSync(place));
