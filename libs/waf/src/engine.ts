@@ -1,5 +1,5 @@
 import { refuse, type Refusal, type RequestHead } from '@sallyport/contracts';
-import { defaultBudget, inSlices, type BudgetSettings, type Work } from './budget';
+import { defaultBudget, type BudgetSettings, type Work } from './budget';
 import { mediaTypeOf } from './body/content-type';
 import type { Bytes } from './bytes';
 import type {
@@ -41,9 +41,13 @@ export interface EngineOptions {
   /** Runs a function when others had their turn. */
   readonly later?: (next: () => void) => void;
   readonly budget?: BudgetSettings;
+  /** Told what the engine threw: a defect of its own. The exchange goes on without its rule set, and its answers say so. */
+  readonly onDefect?: (error: unknown) => void;
   /** Receives a line as go-ftw reads it for each rule that hit. Never set where requests are anybody's: nothing in it is masked. */
   readonly logLine?: (line: string) => void;
 }
+
+type Options = Required<Omit<EngineOptions, 'logLine'>> & Pick<EngineOptions, 'logLine'>;
 
 /** Name of the rules that are always there. */
 const BUILT_IN = 'built-in';
@@ -53,7 +57,7 @@ const BUILT_IN = 'built-in';
  * that is over, and no call does more than a slice of the work: what is longer goes on when others had their turn.
  */
 export class Engine implements Inspector {
-  private readonly options: Required<Omit<EngineOptions, 'logLine'>> & Pick<EngineOptions, 'logLine'>;
+  private readonly options: Options;
 
   constructor(options: EngineOptions = {}) {
     this.options = {
@@ -62,6 +66,7 @@ export class Engine implements Inspector {
       elapsed: () => performance.now(),
       later: (next) => void setImmediate(next),
       budget: defaultBudget,
+      onDefect: () => undefined,
       ...options,
     };
   }
@@ -91,8 +96,9 @@ export class Engine implements Inspector {
       return;
     }
     const facts = { ...readMalformed(packet), clientAddress };
-    const report = () => answer(answerOf('malformed', plan, [], running, this.options, true));
-    inSlices(malformedWork(running.transaction, facts), this.options.later, report);
+    new Steps(running, this.options).add(malformedWork(running.transaction, facts), () =>
+      answer(answerOf('malformed', plan, [], running, this.options, true)),
+    );
   }
 
   private begin(plan: Plan, requestId: string): Running | undefined {
@@ -107,7 +113,7 @@ export class Engine implements Inspector {
       budget,
       logLines: logLine !== undefined,
     });
-    return { name: rules.name, transaction, bytes: 0, whole: true };
+    return { name: rules.name, transaction, bytes: 0, whole: true, broken: false };
   }
 }
 
@@ -119,6 +125,54 @@ interface Running {
   bytes: number;
   /** False where a body had more than was looked at. */
   whole: boolean;
+  /** The engine threw: what came after was not looked at. */
+  broken: boolean;
+}
+
+function* nothing(): Work {
+  return;
+}
+
+/** Steps of one exchange, each done when those before it are, slice by slice. */
+class Steps {
+  private readonly waiting: { readonly work: Work; readonly done: () => void }[] = [];
+  private busy = false;
+
+  constructor(
+    private readonly running: Running,
+    private readonly options: Options,
+  ) {}
+
+  /** @param done called when the work is done, or has failed */
+  add(work: Work, done: () => void): void {
+    this.waiting.push({ work, done });
+    if (!this.busy) this.run();
+  }
+
+  private run(): void {
+    this.busy = true;
+    for (let next = this.waiting[0]; next; next = this.waiting[0]) {
+      if (!this.isDone(next.work)) {
+        this.options.later(() => this.run());
+        return;
+      }
+      this.waiting.shift();
+      next.done();
+    }
+    this.busy = false;
+  }
+
+  /** An exception here would end the process with every exchange in it. */
+  private isDone(work: Work): boolean {
+    if (this.running.broken) return true;
+    try {
+      return work.next().done === true;
+    } catch (error) {
+      this.running.broken = true;
+      this.options.onDefect(error);
+      return true;
+    }
+  }
 }
 
 function* malformedWork(transaction: Transaction, facts: RequestHeadFacts): Work {
@@ -187,7 +241,8 @@ function refusalOf(
 function inspectedOf(running: Running | undefined, unread: string | undefined): Inspected {
   if (unread !== undefined) return { extent: 'skipped', bytes: running?.bytes ?? 0, why: unread };
   if (!running) return { extent: 'full', bytes: 0, why: undefined };
-  const { bytes, whole, transaction } = running;
+  const { bytes, whole, transaction, broken } = running;
+  if (broken) return { extent: 'exhausted', bytes, why: 'fault' };
   if (transaction.exhausted) return { extent: 'exhausted', bytes, why: 'budget' };
   return whole ? { extent: 'full', bytes, why: undefined } : { extent: 'partial', bytes, why: 'body-limit' };
 }
@@ -240,12 +295,10 @@ class ClosedInspection implements Inspection {
 /** Bodies that are opaque: what they hold is no text, and rules over text find in them what is not there. */
 const OPAQUE = ['application/grpc', 'image/', 'audio/', 'video/', 'font/'];
 
-type Options = Pick<Required<EngineOptions>, 'later'> & EngineOptions;
-
 /** One exchange; answers each point once, and nothing after a refusal. Steps wait for one another. */
 class EngineInspection implements Inspection {
   private readonly scan: BodyScan | undefined;
-  private readonly steps: Work[] = [];
+  private readonly steps: Steps | undefined;
   private readonly chunks: Bytes[] = [];
   private received = 0;
   /** The body is answered, or will be without more of it. */
@@ -263,13 +316,14 @@ class EngineInspection implements Inspection {
     private readonly options: Options,
   ) {
     this.scan = scannerOf(head, plan.limits);
+    this.steps = running && new Steps(running, options);
   }
 
   open(): void {
     const found = judgeHead(this.head, this.plan);
     const decided = this.plan.mode === 'block' && found.length > 0;
-    if (this.running && !decided) this.enqueue(this.headWork(this.running.transaction, found));
-    else this.say('request-head', found, !this.head.hasBody);
+    const work = decided ? undefined : this.running && this.headWork(this.running.transaction);
+    this.step(work, () => this.say('request-head', found, !this.head.hasBody));
   }
 
   body(chunk: Uint8Array): boolean {
@@ -288,7 +342,8 @@ class EngineInspection implements Inspection {
   response(head: ResponseHead): void {
     if (!this.plan.response.inspect || this.over) return;
     this.unread = whyUnread(head, this.plan.response.types);
-    this.enqueue(this.responseHeadWork(head));
+    const work = this.running && responseHeadWork(this.running.transaction, head);
+    this.step(work, () => this.say('response-head', [], !this.running || this.unread !== undefined));
   }
 
   responseBody(chunk: Uint8Array): boolean {
@@ -301,14 +356,15 @@ class EngineInspection implements Inspection {
 
   responseEnd(): void {
     if (!this.plan.response.inspect || this.over) return;
-    this.enqueue(this.responseEndWork());
+    const work = this.running && responseEndWork(this.running.transaction, this.unread === undefined);
+    this.step(work, () => this.say('response-body', [], true));
   }
 
   close(): void {
     if (this.over) return;
     this.over = true;
     this.enoughSeen();
-    if (this.running) this.enqueue(this.running.transaction.finish());
+    if (this.running) this.step(this.running.transaction.finish(), () => undefined);
   }
 
   private enoughSeen(): void {
@@ -341,18 +397,17 @@ class EngineInspection implements Inspection {
     const raw = this.chunks.join('');
     this.enoughSeen();
     const decided = this.plan.mode === 'block' && found !== undefined;
-    if (this.running && !decided) this.enqueue(this.bodyWork(this.running, raw, found));
-    else this.say('request-body', found ? [found] : [], true);
+    const work = decided ? undefined : this.running && this.bodyWork(this.running, raw);
+    this.step(work, () => this.say('request-body', found ? [found] : [], true));
   }
 
-  private *headWork(transaction: Transaction, found: readonly Found[]): Work {
+  private *headWork(transaction: Transaction): Work {
     yield* transaction.requestHead(factsOf(this.head));
     if (!this.head.hasBody) yield* transaction.requestBody({ raw: '' });
     if (!this.head.hasBody || transaction.interruption) yield* this.lastOfRequest(transaction);
-    this.say('request-head', found, !this.head.hasBody);
   }
 
-  private *bodyWork(running: Running, raw: Bytes, found: Found | undefined): Work {
+  private *bodyWork(running: Running, raw: Bytes): Work {
     if (this.over) return;
     const { transaction } = running;
     const length = Math.max(this.received, this.head.contentLength ?? 0);
@@ -360,27 +415,11 @@ class EngineInspection implements Inspection {
     running.whole &&= raw.length === length || this.isOpaque();
     yield* transaction.requestBody({ raw, length });
     yield* this.lastOfRequest(transaction);
-    this.say('request-body', found ? [found] : [], true);
   }
 
   /** Phase 5 comes with the last answer there will be. */
   private *lastOfRequest(transaction: Transaction): Work {
     if (transaction.interruption || !this.plan.response.inspect) yield* transaction.finish();
-  }
-
-  private *responseHeadWork({ status, version, fields }: ResponseHead): Work {
-    if (this.over) return;
-    if (this.running) yield* this.running.transaction.responseHead({ status, protocol: `HTTP/${version}`, fields });
-    this.say('response-head', [], !this.running || this.unread !== undefined);
-  }
-
-  private *responseEndWork(): Work {
-    if (this.over) return;
-    if (this.running) {
-      yield* this.running.transaction.responseEnd();
-      yield* this.running.transaction.finish();
-    }
-    this.say('response-body', [], true);
   }
 
   private say(point: Point, found: readonly Found[], enough: boolean): void {
@@ -390,17 +429,21 @@ class EngineInspection implements Inspection {
     this.answer(answer);
   }
 
-  private enqueue(step: Work): void {
-    this.steps.push(step);
-    if (this.steps.length === 1) this.pump();
+  /** @param work undefined where the structural rules have said all there is to say */
+  private step(work: Work | undefined, done: () => void): void {
+    if (this.steps) this.steps.add(work ?? nothing(), done);
+    else done();
   }
+}
 
-  private pump(): void {
-    inSlices(this.steps[0]!, this.options.later, () => {
-      this.steps.shift();
-      if (this.steps.length > 0) this.pump();
-    });
-  }
+function* responseHeadWork(transaction: Transaction, { status, version, fields }: ResponseHead): Work {
+  yield* transaction.responseHead({ status, protocol: `HTTP/${version}`, fields });
+}
+
+/** Phase 4 is about bodies, and does not run where none is looked at. */
+function* responseEndWork(transaction: Transaction, isRead: boolean): Work {
+  if (isRead) yield* transaction.responseEnd();
+  yield* transaction.finish();
 }
 
 /** What is packed is no text, and types that the plan does not name are not asked about. */
