@@ -50,10 +50,11 @@ export function rowOf(system, samples) {
 
 /** What one figure of every other row is to that of the base row. */
 export function ratiosTo(base, rows, member = 'cpu_us') {
-  if (!base) return {};
+  // What answered nothing has cost something for nothing: no figure to compare with.
+  if (!base || base.rps === 0) return {};
   return Object.fromEntries(
     rows
-      .filter((row) => row !== base)
+      .filter((row) => row !== base && row.rps > 0)
       .map((row) => [`${row.system} / ${base.system}`, Math.round((row[member] / base[member]) * 100) / 100]),
   );
 }
