@@ -6,9 +6,10 @@ import { valueOperator } from './value-pattern';
 export const validateByteRange: OperatorKind = {
   name: 'validateByteRange',
   compile: ({ text }) => {
-    const allowed = readRanges(text);
+    const ranges = readRanges(text);
+    const allowed = Uint8Array.from({ length: 256 }, (_, byte) => (ranges.has(byte) ? 1 : 0));
     return valueOperator([], (value) => {
-      for (let at = 0; at < value.length; at++) if (!allowed.has(value.charCodeAt(at))) return true;
+      for (let at = 0; at < value.length; at++) if (allowed[value.charCodeAt(at)] === 0) return true;
       return false;
     });
   },

@@ -23,11 +23,28 @@ export const normalisePathWin: Transformation = {
 };
 
 function normalise(value: Bytes, windows: boolean): Bytes {
-  if (value === '') return value;
+  if (isNormal(value, windows)) return value;
   const path = Buffer.from(value, 'latin1');
   const length = new PathNormaliser(path, windows).run();
   const text = path.toString('latin1', 0, length);
   return text === value ? value : text;
+}
+
+/** Whether nothing is to be done, which is so of nearly every value. */
+function isNormal(value: Bytes, windows: boolean): boolean {
+  const last = value.length - 1;
+  for (let at = 0; at <= last; at++) {
+    const byte = value.charCodeAt(at);
+    if (byte === SLASH) {
+      if (value.charCodeAt(at + 1) === SLASH) return false;
+    } else if (byte === BACKSLASH) {
+      if (windows) return false;
+    } else if (byte === DOT && (at === last || value.charCodeAt(at + 1) === SLASH)) {
+      const before = at === 0 ? SLASH : value.charCodeAt(at - 1);
+      if (before === DOT || before === SLASH) return false;
+    }
+  }
+  return true;
 }
 
 /** Works inside the path's own bytes: what is written never overtakes what is read. */
