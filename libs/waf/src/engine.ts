@@ -129,13 +129,9 @@ interface Running {
   broken: boolean;
 }
 
-function* nothing(): Work {
-  return;
-}
-
 /** Steps of one exchange, each done when those before it are, slice by slice. */
 class Steps {
-  private readonly waiting: { readonly work: Work; readonly done: () => void }[] = [];
+  private readonly waiting: { readonly work: Work | undefined; readonly done: () => void }[] = [];
   private busy = false;
 
   constructor(
@@ -143,8 +139,11 @@ class Steps {
     private readonly options: Options,
   ) {}
 
-  /** @param done called when the work is done, or has failed */
-  add(work: Work, done: () => void): void {
+  /**
+   * @param work undefined where there is only an order to be kept
+   * @param done called when the work is done, or has failed
+   */
+  add(work: Work | undefined, done: () => void): void {
     this.waiting.push({ work, done });
     if (!this.busy) this.run();
   }
@@ -163,8 +162,8 @@ class Steps {
   }
 
   /** An exception here would end the process with every exchange in it. */
-  private isDone(work: Work): boolean {
-    if (this.running.broken) return true;
+  private isDone(work: Work | undefined): boolean {
+    if (!work || this.running.broken) return true;
     try {
       return work.next().done === true;
     } catch (error) {
@@ -431,7 +430,7 @@ class EngineInspection implements Inspection {
 
   /** @param work undefined where the structural rules have said all there is to say */
   private step(work: Work | undefined, done: () => void): void {
-    if (this.steps) this.steps.add(work ?? nothing(), done);
+    if (this.steps) this.steps.add(work, done);
     else done();
   }
 }
