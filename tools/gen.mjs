@@ -15,7 +15,12 @@ const generators = [
     folder: 'libs/contracts/src/gen',
     make: (out) => command(bin('buf'), ['generate', '-o', out]),
   },
-  { name: 'reference pages', folder: 'docs/reference', keep: ['subjects.md', 'availability.md'], make: writeReference },
+  {
+    name: 'reference pages',
+    folder: 'docs/reference',
+    keep: ['subjects.md', 'availability.md', 'seclang.md'],
+    make: writeReference,
+  },
 ];
 
 whenMain(import.meta, async (args) => {

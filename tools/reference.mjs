@@ -15,11 +15,13 @@ export async function writeReference(out) {
   const require = createRequire(join(root, 'package.json'));
   const contracts = require('./dist/libs/contracts/src/index.js');
   const pipeline = require('./dist/libs/pipeline/src/index.js');
+  const waf = require('./dist/libs/waf/src/index.js');
   const folder = join(out, 'docs', 'reference');
   mkdirSync(join(folder, 'policies'), { recursive: true });
   const pages = {
     'errors.md': errorsPage(contracts),
     'variables.md': variablesPage(contracts),
+    'built-in-rules.md': builtInRulesPage(waf),
     ...policyPages(pipeline),
   };
   for (const [name, text] of Object.entries(pages)) writeFileSync(join(folder, name), text);
@@ -63,6 +65,57 @@ function variablesPage({ variables }) {
     '| --- | --- | --- | --- |',
     ...rows,
     '',
+  ].join('\n');
+}
+
+/** What the rules of a file of ours are about, by the first digits of their ids. */
+const ruleGroups = {
+  77000: 'Bodies that are not what their type says',
+  77001: 'Protocol',
+  77002: 'SQL and document databases',
+  77003: 'Markup and scripts',
+  77004: 'Files and paths',
+  77005: 'Commands, code and templates',
+  77006: 'Addresses and documents that make a server fetch',
+  77007: 'Names and types of files',
+  77008: 'Scanners and what they ask for',
+};
+
+const severities = ['emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'info', 'debug'];
+
+function builtInRulesPage({ rules, builtInRules, compileRuleSet }) {
+  const read = () => undefined;
+  const all = compileRuleSet({ files: builtInRules('alone'), read }).rules.filter(
+    ({ severity }) => severity !== undefined,
+  );
+  const besideCrs = new Set(compileRuleSet({ files: builtInRules('crs'), read }).rules.map(({ id }) => id));
+  const groups = Object.entries(ruleGroups).map(([start, title]) => {
+    const rows = all
+      .filter(({ id }) => String(id).startsWith(start))
+      .map(({ id, message, severity, phase }) => {
+        const where = besideCrs.has(id) ? 'always' : 'without the CRS';
+        return `| ${id} | ${message} | ${severities[severity]} | ${phase} | ${where} |`;
+      });
+    return [
+      `## ${title}\n`,
+      '| rule | finds | severity | phase | runs |',
+      '| --- | --- | --- | --- | --- |',
+      ...rows,
+      '',
+    ];
+  });
+  return [
+    NOTE,
+    '# Built-in rules\n',
+    'Rules of our own, in two forms. Those of the first table judge the form of a request and always run. The others are SecLang,',
+    'and with the OWASP CRS loaded only those run that it has no match for. Each finding scores: critical 5, error 4, warning 3,',
+    'notice 2; a request is refused from the threshold of its route on (5 unless set). Exclusions name rules by id or by tag.\n',
+    '## The form of a request\n',
+    '| rule | finds | severity | why it is there |',
+    '| --- | --- | --- | --- |',
+    ...rules.map(({ id, message, severity, explanation }) => `| ${id} | ${message} | ${severity} | ${explanation} |`),
+    '',
+    ...groups.flat(),
   ].join('\n');
 }
 

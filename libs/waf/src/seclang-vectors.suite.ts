@@ -70,3 +70,11 @@ export function ownVectors<Vector>(kind: Kind, name: string): readonly Vector[] 
   const path = join(__dirname, '../testdata', kind, `${name}.json`);
   return JSON.parse(readFileSync(path, 'utf8')) as Vector[];
 }
+
+/** Names that the reference page of SecLang has in code, in the table below a heading. */
+export function namesOnPage(heading: string): readonly string[] {
+  const page = readFileSync(join(__dirname, '../../../docs/reference/seclang.md'), 'utf8');
+  const [, section = ''] = page.split(`## ${heading}\n`);
+  const [text = ''] = section.split('\n## ');
+  return [...text.matchAll(/`@?([A-Za-z0-9]+)/g)].map(([, name]) => name!);
+}

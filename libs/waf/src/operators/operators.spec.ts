@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { bytes } from '../arbitrary-bytes.suite';
 import type { Bytes } from '../bytes';
-import { ownVectors, sharedVectors, skipSharedVectors } from '../seclang-vectors.suite';
+import { namesOnPage, ownVectors, sharedVectors, skipSharedVectors } from '../seclang-vectors.suite';
 import { OperatorError, type Operator, type OperatorArgument, type OperatorContext } from './operator';
 import { refusedOperators } from './refused';
 import { operatorNamed, operators } from './registry';
@@ -147,6 +147,13 @@ describe('the registry of operators', () => {
     expect(operatorNamed('DETECTSQLI')?.name).toBe('detectSQLi');
     expect(operatorNamed('validateutf8encoding')?.name).toBe('validateUtf8Encoding');
     expect(operatorNamed('exec')).toBeUndefined();
+  });
+});
+
+describe('the reference page', () => {
+  it('names every operator', () => {
+    const names = namesOnPage('Operators');
+    expect(operators.map(({ name }) => name).filter((name) => !names.includes(name))).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { bytes } from '../arbitrary-bytes.suite';
 import type { Bytes } from '../bytes';
-import { ownVectors, sharedVectors, skipSharedVectors } from '../seclang-vectors.suite';
+import { namesOnPage, ownVectors, sharedVectors, skipSharedVectors } from '../seclang-vectors.suite';
 import { transformationNamed, transformations } from './registry';
 import type { Transformation } from './transformation';
 
@@ -119,6 +119,13 @@ describe('the registry of transformations', () => {
   it('knows nothing else', () => {
     expect(transformationNamed('none')).toBeUndefined();
     expect(transformationNamed('')).toBeUndefined();
+  });
+});
+
+describe('the reference page', () => {
+  it('names every transformation', () => {
+    const names = namesOnPage('Transformations');
+    expect(transformations.map(({ name }) => name).filter((name) => !names.includes(name))).toEqual([]);
   });
 });
 
