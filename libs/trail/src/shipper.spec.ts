@@ -140,6 +140,22 @@ describe('the shipper', () => {
     expect(scheduler.pending).toBe(1); // the spool's own sign of life
   });
 
+  it('ships the first record at once, and those that follow together', async () => {
+    const { spool, ship, append, scheduler, sent } = await bench();
+    const tick = async (milliseconds: number) => {
+      await scheduler.advance(milliseconds);
+      await turns();
+    };
+    ship(spool);
+    await tick(1_000);
+    for (let at = 0; at < 4; at++) {
+      append(spool, 1);
+      await tick(5);
+    }
+    await tick(20);
+    expect(sent.map(({ batch }) => batch.bodies.length)).toEqual([1, 3]);
+  });
+
   it('trims what is committed', async () => {
     const { spool, ship, append, pass, clock } = await bench();
     const shipper = ship(spool);

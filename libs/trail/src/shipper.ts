@@ -14,6 +14,11 @@ const REPEAT_BATCHES = 16;
 const RETRY_MS = 250;
 const RETRY_LIMIT_MS = 5_000;
 const CLOSE_MS = 5_000;
+/**
+ * Between one turn of shipping and the next: under load records go in batches, where each would wake the disk, the bus and the
+ * database by itself. After a pause the first one goes at once.
+ */
+const REST_MS = 20;
 
 export interface ShipperOptions {
   readonly spool: Spool;
@@ -61,6 +66,7 @@ export function startShipper(options: ShipperOptions): Shipper {
   let closing = false;
   let failures = 0;
   let cancelTimer: (() => void) | undefined;
+  let cancelRest: (() => void) | undefined;
 
   function progressOf(files: ChainFiles): Progress {
     let known = progress.get(files.chain);
@@ -78,7 +84,7 @@ export function startShipper(options: ShipperOptions): Shipper {
   }
 
   function wake(): void {
-    if (running) {
+    if (running || cancelRest) {
       again = true;
       return;
     }
@@ -89,10 +95,16 @@ export function startShipper(options: ShipperOptions): Shipper {
       .catch(failed)
       .finally(() => {
         running = undefined;
-        if (closing) return;
-        if (again) wake();
-        else waitForMore();
+        if (!closing) rest();
       });
+  }
+
+  function rest(): void {
+    cancelRest = scheduler.after(REST_MS, () => {
+      cancelRest = undefined;
+      if (again) wake();
+      else waitForMore();
+    });
   }
 
   /** A timer runs only while something is under way. */
@@ -195,6 +207,7 @@ export function startShipper(options: ShipperOptions): Shipper {
       stopListening();
       closing = true;
       cancelTimer?.();
+      cancelRest?.();
       await new Promise<void>((resolve) => {
         const cancel = scheduler.after(CLOSE_MS, resolve);
         void (async () => {
