@@ -46,22 +46,28 @@ export function compiled(tool: 'modsecurity-oracle/oracle' | 'probe-libinjection
   return status === 0 ? program : undefined;
 }
 
+/** Libmodsecurity, asked through the program of tools/modsecurity-oracle. */
 export class Oracle {
   private readonly folder = mkdtempSync(join(tmpdir(), 'oracle-'));
+  /** Path of a file that rules name. */
+  readonly helper: string;
 
   /**
    * @param program as `compiled` gave it
-   * @param files rules: paths, or texts that begin with a line end
+   * @param helper name and text of a file that rules name
    * @param names variables of `TX` that verdicts are to tell
    */
   constructor(
     private readonly program: string,
-    private readonly files: readonly string[],
+    helper: readonly [name: string, text: string],
     private readonly names: readonly string[],
-  ) {}
+  ) {
+    this.helper = this.written(...helper);
+  }
 
-  ask(exchanges: readonly Exchange[]): Verdict[] {
-    const rules = this.files.map((file, at) => (file.startsWith('\n') ? this.written(file, at) : file));
+  /** @param files rules: paths, or texts that begin with a line end */
+  ask(files: readonly string[], exchanges: readonly Exchange[]): Verdict[] {
+    const rules = files.map((file, at) => (file.startsWith('\n') ? this.written(`${at}.conf`, file) : file));
     const { stdout, stderr, status } = spawnSync(this.program, ['--tx', this.names.join(','), '--rules', ...rules], {
       input: exchanges.map((exchange) => JSON.stringify(exchange)).join('\n'),
       maxBuffer: 1 << 30,
@@ -78,8 +84,8 @@ export class Oracle {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  private written(text: string, at: number): string {
-    const path = join(this.folder, `${at}.conf`);
+  private written(name: string, text: string): string {
+    const path = join(this.folder, name);
     writeFileSync(path, text, 'latin1');
     return path;
   }

@@ -5,6 +5,7 @@ import type { RuleSource } from '../../../libs/waf/src/seclang/rule-source';
 import { sortedOnce, type Exchange, type Verdict } from './oracle';
 
 const unlimited = { ...defaultBudget, base: 60_000, most: 60_000 };
+const inspectedTypes = /^(text\/(plain|html|xml)|application\/json)\s*(;|$)/i;
 const fieldsOf = (fields: Exchange['fields']) => fields.map(([name, value]) => ({ name, value }));
 
 /** Our engine, asked as the oracle is. */
@@ -35,8 +36,11 @@ export class OurEngine {
     if (!transaction.interruption && response) {
       const { status, fields: answered, body: text } = response;
       drain(transaction.responseHead({ status, protocol: 'HTTP/1.1', fields: fieldsOf(answered) }));
-      transaction.responseChunk(text);
-      drain(transaction.responseEnd());
+      // As the library does, and as those who call ours do: a body of another type is looked at by no rule.
+      if (inspectedTypes.test(answered.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '')) {
+        transaction.responseChunk(text);
+        drain(transaction.responseEnd());
+      }
     }
     drain(transaction.finish());
     return {

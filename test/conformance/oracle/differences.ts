@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import type { RuleSource } from '../../../libs/waf/src/seclang/rule-source';
+import type { Exchange, Verdict } from './oracle';
+
+/** What differs in the answers to one exchange. */
+export interface Mismatch {
+  readonly exchange: Exchange;
+  readonly ours: Verdict;
+  readonly theirs: Verdict;
+}
+
+export interface WrittenDifference {
+  readonly name: string;
+  readonly cause: string;
+  readonly ours: string;
+}
+
+interface Difference {
+  readonly name: string;
+  readonly applies: (exchange: Exchange, theirs: Verdict, rules: ReadonlySet<number>) => boolean;
+  /** Rules only one of the two reports; all where it is undefined. */
+  readonly rules?: (rule: number, byOurs: boolean, facts: RuleFacts) => boolean;
+}
+
+/** What differences depend on, read from the rules themselves. */
+export interface RuleFacts {
+  /** Rules that look at REQUEST_BODY, and those with a link that looks at MATCHED_VARS. */
+  readonly overBodies: ReadonlySet<number>;
+  readonly overMatches: ReadonlySet<number>;
+  /** Rules that look at names of arguments. */
+  readonly overNames: ReadonlySet<number>;
+}
+
+const typeOf = ({ fields }: Exchange) => fields.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
+const isXml = (exchange: Exchange) => /xml/i.test(typeOf(exchange));
+const isJson = (exchange: Exchange) => /json/i.test(typeOf(exchange));
+const isMultipart = (exchange: Exchange) => /^multipart\//i.test(typeOf(exchange));
+const holdsNul = ({ target, fields, body }: Exchange) =>
+  /\0|%(25)*00|%(25)*u0000|\\0|&#x?0/i.test(`${target}\n${fields.join('\n')}\n${body}`);
+
+export const differences: readonly Difference[] = [
+  { name: 'sec-action-is-not-logged', applies: () => true, rules: (rule, byOurs) => byOurs && rule >= 980_000 },
+  {
+    name: 'xml-in-request-body',
+    applies: isXml,
+    rules: (rule, byOurs, { overBodies }) => !byOurs && overBodies.has(rule),
+  },
+  { name: 'encoded-question-mark-in-path', applies: ({ target }) => /^[^?]*%3f/i.test(target) },
+  {
+    name: 'matched-vars-of-the-rule-before',
+    applies: (_, theirs) => theirs.rules.length > 0,
+    rules: (rule, byOurs, { overMatches }) => !byOurs && overMatches.has(rule),
+  },
+  { name: 'multi-match-chain-on-captures', applies: () => true, rules: (rule) => rule === 942_130 || rule === 942_131 },
+  { name: 'body-given-up', applies: (_, theirs) => theirs.tx['oracle_body_error'] === '1' },
+  {
+    name: 'line-ends-at-the-end-of-a-field',
+    applies: (exchange) => isMultipart(exchange) && /[\r\n]\r\n--/.test(exchange.body),
+  },
+  {
+    name: 'part-headers-with-line-ends',
+    applies: isMultipart,
+    rules: (rule, byOurs) => !byOurs && rule === 922_110,
+  },
+  {
+    name: 'names-of-json-arrays',
+    applies: (exchange) => isJson(exchange) && exchange.body.includes('['),
+    rules: (rule, _, { overNames }) => overNames.has(rule),
+  },
+  { name: 'css-decode-ends-at-nul', applies: holdsNul, rules: (_, byOurs) => byOurs },
+];
+
+/**
+ * @returns the names of the differences that explain a mismatch; undefined where something of it stays unexplained,
+ * and none where there is nothing to explain
+ */
+export function explain({ exchange, ours, theirs }: Mismatch, facts: RuleFacts): string[] | undefined {
+  const onlyOurs = ours.rules.filter((rule) => !theirs.rules.includes(rule));
+  const onlyTheirs = theirs.rules.filter((rule) => !ours.rules.includes(rule));
+  const both = new Set(ours.rules.filter((rule) => theirs.rules.includes(rule)));
+  const applying = differences.filter(({ applies }) => applies(exchange, theirs, both));
+  const names = new Set<string>();
+  const isExplained = (byOurs: boolean) => (rule: number) => {
+    const found = applying.find(({ rules }) => rules === undefined || rules(rule, byOurs, facts));
+    if (found) names.add(found.name);
+    return found !== undefined;
+  };
+  const detections = (rules: readonly number[]) => rules.filter((rule) => !isEvaluation(rule) && !isOfResponse(rule));
+  const left = [
+    ...detections(onlyOurs).filter((rule) => !isExplained(true)(rule)),
+    ...detections(onlyTheirs).filter((rule) => !isExplained(false)(rule)),
+  ];
+  if (left.length > 0) return undefined;
+  const affectsScores = [...names].some((name) => name !== 'sec-action-is-not-logged');
+  const responsesDiffer = [...onlyOurs, ...onlyTheirs].some(isOfResponse);
+  if (affectsScores || (!scoresDiffer(ours, theirs) && !responsesDiffer)) return [...names];
+  const byCounting = countingDifference(exchange, theirs, both, facts);
+  return byCounting === undefined ? undefined : [...names, byCounting];
+}
+
+/** Rules of CRS that only add up and decide: they differ where what they add up does. */
+function isEvaluation(rule: number): boolean {
+  return rule === 949_110 || rule === 949_111 || rule === 949_100 || rule === 959_100 || rule === 959_101;
+}
+
+/** They are not asked where the request was refused, and that may be what differs. */
+function isOfResponse(rule: number): boolean {
+  return rule >= 950_000 && rule < 960_000;
+}
+
+export function scoresDiffer(ours: Verdict, theirs: Verdict): boolean {
+  const names = new Set([...Object.keys(ours.tx), ...Object.keys(theirs.tx)]);
+  names.delete('oracle_body_error');
+  return (
+    ours.status !== theirs.status || [...names].some((name) => (ours.tx[name] ?? '0') !== (theirs.tx[name] ?? '0'))
+  );
+}
+
+/** The same rules, and yet another score: one of them counted another number of values. */
+function countingDifference(
+  exchange: Exchange,
+  theirs: Verdict,
+  rules: ReadonlySet<number>,
+  { overBodies, overMatches, overNames }: RuleFacts,
+): string | undefined {
+  const some = (set: ReadonlySet<number>) => [...rules].some((rule) => set.has(rule));
+  const candidates: readonly (readonly [name: string, applies: boolean])[] = [
+    ['xml-in-request-body', isXml(exchange) && some(overBodies)],
+    ['matched-vars-of-the-rule-before', some(overMatches)],
+    ['names-of-json-arrays', isJson(exchange) && exchange.body.includes('[') && some(overNames)],
+    ['part-headers-with-line-ends', isMultipart(exchange) && rules.has(922_110)],
+    ['multi-match-chain-on-captures', rules.has(942_130) || rules.has(942_131)],
+    ...differences
+      .filter((difference) => difference.rules === undefined || difference.name === 'css-decode-ends-at-nul')
+      .map(({ name, applies }): [string, boolean] => [name, applies(exchange, theirs, rules)]),
+  ];
+  return candidates.find(([, applies]) => applies)?.[0];
+}
+
+export function factsOf({ files }: RuleSource): RuleFacts {
+  const overBodies = new Set<number>();
+  const overMatches = new Set<number>();
+  const overNames = new Set<number>();
+  for (const { text } of files) {
+    for (const rule of text.replace(/^\s*#.*$/gm, '').split(/^SecRule /m)) {
+      const id = Number(/\bid:(\d+)/.exec(rule)?.[1]);
+      if (/^[^"]*\bREQUEST_BODY\b/.test(rule)) overBodies.add(id);
+      if (/^[^"]*\bARGS_NAMES\b/.test(rule)) overNames.add(id);
+      if (/^\s+SecRule [^"]*\bMATCHED_VARS/m.test(rule)) overMatches.add(id);
+    }
+  }
+  return { overBodies, overMatches, overNames };
+}
+
+export function writtenDifferences(): WrittenDifference[] {
+  return parse(readFileSync(join(__dirname, 'differences.yaml'), 'utf8')) as WrittenDifference[];
+}
