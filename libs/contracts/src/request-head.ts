@@ -24,6 +24,11 @@ export interface RequestHead {
   readonly version: '1.0' | '1.1' | '2';
   /** In the order received, without what is removed from every inbound request. */
   readonly fields: readonly Field[];
+  /**
+   * What was removed: fields of the connection, and those by which a caller says who it is. Inspection alone looks at them.
+   * Absent where nothing was removed.
+   */
+  readonly removed?: readonly Field[] | undefined;
   /** Fields by name; several of one name are joined by comma as RFC 9110 §5.3 says (cookie by `; `). */
   readonly field: ReadonlyMap<string, string>;
   /** Address of the caller: the socket's, or what a trusted proxy named. */

@@ -73,6 +73,7 @@ describe('the wire', () => {
           path: '/orders',
           clientAddress: '2001:db8::1',
           fields: values.map((value) => ({ name: 'x-list', value })),
+          ...(values.length > 0 && { removed: [{ name: 'connection', value: values[0]! }] }),
           field: new Map(values.length > 0 ? [['x-list', values.join(', ')]] : []),
         };
         expect(requestHeadFromWire(over(WireHead, requestHeadToWire(head)))).toEqual(head);

@@ -79,6 +79,7 @@ export function requestHeadToWire(head: RequestHead): WireHead {
     hasBody: head.hasBody,
     mediaType: head.mediaType ?? '',
     hasQuery: head.hasQuery,
+    removed: (head.removed ?? []).map(fieldToWire),
   };
 }
 
@@ -94,6 +95,7 @@ export function requestHeadFromWire(wire: WireHead): RequestHead {
     rawTarget: wire.rawTarget.toString('latin1'),
     version: wire.version === '2' || wire.version === '1.0' ? wire.version : '1.1',
     fields: Object.freeze(fields),
+    ...(wire.removed.length > 0 && { removed: Object.freeze(wire.removed.map(fieldFromWire)) }),
     field: fieldsByName(fields),
     clientAddress: wire.clientAddress,
     contentLength: wire.contentLength === undefined ? undefined : Number(wire.contentLength),

@@ -71,6 +71,30 @@ describe('canonicalRequest', () => {
     if (vector.kept) expect(head.fields.map(({ name }) => name)).toEqual(vector.kept);
   });
 
+  it('keeps what is removed for whoever inspects, and says nothing where nothing is', () => {
+    const fields = [
+      'Connection',
+      'X-Mine, close',
+      'X-Mine',
+      'a',
+      'X-Forwarded-For',
+      '<b>',
+      'X-Real-IP',
+      'c',
+      'Accept',
+      'd',
+    ];
+    const head = accepted(raw({ rawHeaders: ['Host', 'shop.example', ...fields] }));
+    expect(head.fields.map(({ name }) => name)).toEqual(['host', 'accept']);
+    expect(head.removed!.map(({ name, value }) => `${name}: ${value}`)).toEqual([
+      'connection: X-Mine, close',
+      'x-forwarded-for: <b>',
+      'x-real-ip: c',
+      'x-mine: a',
+    ]);
+    expect(accepted(raw({})).removed).toBeUndefined();
+  });
+
   it('names the methods it serves when it refuses one it never serves', () => {
     expect(refused(raw({ method: 'TRACE' })).params).toMatchObject({
       method: 'TRACE',

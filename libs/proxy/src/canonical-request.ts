@@ -97,6 +97,7 @@ export function canonicalRequest(raw: RawRequest, limits: HeadLimits): Canonical
     rawTarget: raw.target,
     version: raw.httpVersion as '1.0' | '1.1' | '2',
     fields: Object.freeze(read.fields),
+    removed: read.removed && Object.freeze(read.removed),
     field: read.field,
     clientAddress,
     contentLength: framing.contentLength,
@@ -147,6 +148,7 @@ const join = (before: string | undefined, value: string): string =>
 /** Reads the fields in one pass: those that go on, and apart from them those that say something about the connection. */
 class FieldReader {
   fields: Field[] = [];
+  removed: Field[] | undefined;
   field = new Map<string, string>();
   host: string | undefined;
   contentLength: string | undefined;
@@ -186,6 +188,7 @@ class FieldReader {
   }
 
   private note({ name }: NameFacts, value: string): Refusal | undefined {
+    (this.removed ??= []).push(Object.freeze({ name, value }));
     switch (name) {
       case 'connection':
         this.connection = join(this.connection, value);
@@ -221,6 +224,7 @@ class FieldReader {
       dropped.add(name);
     }
     if (dropped.size === 0) return undefined;
+    this.removed!.push(...this.fields.filter(({ name }) => dropped.has(name)));
     this.fields = this.fields.filter(({ name }) => !dropped.has(name));
     for (const name of dropped) this.field.delete(name);
     return undefined;

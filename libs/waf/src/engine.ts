@@ -181,12 +181,12 @@ function* malformedWork(transaction: Transaction, facts: RequestHeadFacts): Work
 }
 
 /** The head as it was received, as far as the canonical one still tells. */
-function factsOf({ method, rawTarget, version, fields, clientAddress }: RequestHead): RequestHeadFacts {
+function factsOf({ method, rawTarget, version, fields, removed, clientAddress }: RequestHead): RequestHeadFacts {
   return {
     method,
     target: rawTarget,
     protocol: version === '2' ? 'HTTP/2.0' : `HTTP/${version}`,
-    fields,
+    fields: removed ? [...fields, ...removed] : fields,
     clientAddress,
   };
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { sharedData } from '@sallyport/testkit';
 import { EngineTarget } from './engine-target';
 import { LiveTarget } from './live-target';
 import { readOverrides } from './overrides';
@@ -34,7 +35,7 @@ void main().then(
 );
 
 async function main(): Promise<number> {
-  const shared = join(process.env['SALLYPORT_SHARED_DIR'] ?? join(__dirname, '../../../../shared'), 'crs', '4.28.0');
+  const shared = sharedData('crs', '4.28.0') ?? 'the folder crs/4.28.0 of the shared data';
   const { tests = join(shared, 'tests') } = values;
   const rules = ruleFolder(values.rules ?? shared);
   const setup = values.setup ?? setupBeside(rules);

@@ -238,6 +238,9 @@ describe('inspections', () => {
       rawTarget: byteText,
       version: fc.constantFrom('1.0' as const, '1.1' as const, '2' as const),
       fields: fc.array(fc.record({ name: text, value: byteText }), { maxLength: 8 }),
+      removed: fc.option(fc.array(fc.record({ name: text, value: byteText }), { minLength: 1, maxLength: 3 }), {
+        nil: undefined,
+      }),
       clientAddress: text,
       contentLength: fc.option(fc.maxSafeNat(), { nil: undefined }),
       hasBody: fc.boolean(),

@@ -60,6 +60,7 @@ function writeHead(writer: WireWriter, head: RequestHead): void {
   writer.flag(0x58, head.hasBody);
   writer.text(0x62, head.mediaType ?? '');
   writer.flag(0x68, head.hasQuery);
+  if (head.removed) writeFields(writer, 0x72, head.removed);
   writer.close(opened);
 }
 
@@ -274,6 +275,7 @@ class ReadHead implements RequestHead {
   rawTarget = '';
   version: RequestHead['version'] = '1.1';
   readonly fields: Field[] = [];
+  removed: Field[] | undefined = undefined;
   clientAddress = '';
   contentLength: number | undefined = undefined;
   hasBody = false;
@@ -339,6 +341,9 @@ function readHeadRest(reader: WireReader, head: ReadHead, tag: number): void {
       return;
     case 0x68:
       head.hasQuery = reader.varint() !== 0;
+      return;
+    case 0x72:
+      (head.removed ??= []).push(readField(reader));
       return;
     default:
       return reader.skip(tag);

@@ -84,6 +84,8 @@ export interface RequestHead {
   mediaType: string;
   /** a question mark was there */
   hasQuery: boolean;
+  /** fields of the connection and the like, for inspection alone */
+  removed: Field[];
 }
 
 /** Disjoint counts of what one model call used. */
@@ -856,6 +858,7 @@ function createBaseRequestHead(): RequestHead {
     hasBody: false,
     mediaType: "",
     hasQuery: false,
+    removed: [],
   };
 }
 
@@ -902,6 +905,9 @@ export const RequestHead: MessageFns<RequestHead> = {
     }
     if (message.hasQuery !== false) {
       writer.uint32(104).bool(message.hasQuery);
+    }
+    for (const v of message.removed) {
+      Field.encode(v!, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -1023,6 +1029,14 @@ export const RequestHead: MessageFns<RequestHead> = {
             message.hasQuery = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.removed.push(Field.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1074,6 +1088,9 @@ export const RequestHead: MessageFns<RequestHead> = {
         : isSet(object.has_query)
         ? globalThis.Boolean(object.has_query)
         : false,
+      removed: globalThis.Array.isArray(object?.removed)
+        ? object.removed.map((e: any) => Field.fromJSON(e))
+        : [],
     };
   },
 
@@ -1118,6 +1135,9 @@ export const RequestHead: MessageFns<RequestHead> = {
     if (message.hasQuery !== false) {
       obj.hasQuery = message.hasQuery;
     }
+    if (message.removed?.length) {
+      obj.removed = message.removed.map((e) => Field.toJSON(e));
+    }
     return obj;
   },
 
@@ -1141,6 +1161,7 @@ export const RequestHead: MessageFns<RequestHead> = {
     message.hasBody = object.hasBody ?? false;
     message.mediaType = object.mediaType ?? "";
     message.hasQuery = object.hasQuery ?? false;
+    message.removed = object.removed?.map((e) => Field.fromPartial(e)) || [];
     return message;
   },
 };
