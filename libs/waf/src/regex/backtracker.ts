@@ -8,7 +8,7 @@ import { Step, type LookProgram, type Program } from './program';
 /** Steps for each byte of the text, after which a search gives up. */
 const STEPS_PER_BYTE = 64;
 /** Steps any search may take. */
-const LEAST_STEPS = 4096;
+const LEAST_STEPS = 65_536;
 
 /** What is left to be tried, as three numbers each: a node and a place, or a slot and what it held. */
 const TRY = 0;

@@ -7,7 +7,7 @@ import { requiredLiterals } from './literals';
 import { readRegex, type RegexOptions } from './parser';
 import type { Captures, Pattern, RequiredLiterals } from './pattern';
 import { PikeMachine } from './pike';
-import { assemble, isEntangling, TooLargeError, type Program } from './program';
+import { assemble, isEntangled, TooLargeError, type Program } from './program';
 
 /**
  * Makes a pattern of a regular expression.
@@ -83,11 +83,11 @@ class IrregularPattern extends RegexPattern {
   }
 
   test(value: Bytes): boolean {
-    return this.automaton.test(value) && this.search(value) !== undefined;
+    return this.exec(value) !== undefined;
   }
 
   exec(value: Bytes): Captures | undefined {
-    return this.search(value);
+    return this.automaton.test(value) ? this.search(value) : undefined;
   }
 }
 
@@ -98,10 +98,7 @@ function isRegular(syntax: Syntax): boolean {
 function needsTrying(syntax: Syntax): boolean {
   return contains(
     syntax,
-    (part) =>
-      part.kind === 'reference' ||
-      part.kind === 'atomic' ||
-      (part.kind === 'look' && contains(part.body, isEntangling)),
+    (part) => part.kind === 'reference' || part.kind === 'atomic' || (part.kind === 'look' && isEntangled(part)),
   );
 }
 

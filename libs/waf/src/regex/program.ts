@@ -224,16 +224,18 @@ class Assembler {
   }
 
   private look(syntax: Look, next: number): number {
-    const entangled = contains(syntax.body, isEntangling);
+    const entangled = isEntangled(syntax);
     const program = assemble(syntax.body, !syntax.behind && !entangled);
+    // It shares the groups of the pattern around it.
+    this.slots = Math.max(this.slots, program.slots);
     const number = this.looks.push({ syntax, program, entangled }) - 1;
     return this.node(Step.Look, number, next);
   }
 }
 
-/** What keeps a lookaround from being answered for all positions in one pass. */
-export function isEntangling({ kind }: Syntax): boolean {
-  return kind === 'reference' || kind === 'atomic' || kind === 'group';
+/** Whether one pass does not answer a lookaround for all places: it refers to groups, holds atomic parts, or sets groups. */
+export function isEntangled({ body, negative }: Look): boolean {
+  return contains(body, ({ kind }) => kind === 'reference' || kind === 'atomic' || (kind === 'group' && !negative));
 }
 
 function textOf(set: ByteSet): string {

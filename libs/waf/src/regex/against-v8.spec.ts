@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import type { Bytes } from '../bytes';
+import { contains, mayBeEmpty, type Syntax } from './ast';
+import { compileRegex } from './compile-regex';
+import { readRegex } from './parser';
+import { ruleExpressions } from './rule-expressions.suite';
+import { disturbed, randomNumbers, textOf } from './texts-of-syntax.suite';
+import { v8Source } from './v8-source.suite';
+
+const atom = fc.constantFrom(
+  ...['a', 'b', 'A', '_', '-', '\\n', '.', '[ab]', '[^a]', '\\w', '\\W', '\\s', '[^\\n]', '\\x41', '(?i:b)', ''],
+  ...['^', '$', '\\b', '\\B', '\\A', '\\z', '\\Z'],
+);
+const quantifier = fc.constantFrom('', '', '', '', '*', '+', '?', '*?', '+?', '??', '{2}', '{1,3}', '{0,2}?', '{2,}');
+
+/**
+ * Patterns of every construct V8 knows, over few bytes, so that texts match them by chance. They are neither deep nor the texts long:
+ * V8 tries all ways there are.
+ */
+const pattern = fc.letrec<{ pattern: Bytes; sequence: Bytes; part: Bytes }>((tie) => ({
+  pattern: fc.array(tie('sequence'), { minLength: 1, maxLength: 3 }).map((options) => options.join('|')),
+  sequence: fc.array(tie('part'), { maxLength: 4 }).map((parts) => parts.join('')),
+  part: fc.oneof(
+    { maxDepth: 2 },
+    fc.tuple(atom, quantifier).map(([text, count]) => (/^[$^]?$|^\\[bBAzZ]$/.test(text) ? text : text + count)),
+    fc
+      .tuple(fc.constantFrom('(', '(?:', '(?:', '(?=', '(?!', '(?<=', '(?<!'), tie('pattern'), quantifier)
+      .map(([open, body, count]) => (/[=!]/.test(open) ? `${open}${withoutGroups(body)})` : `${open}${body})${count}`)),
+  ),
+})).pattern;
+
+/** Groups that lookarounds set are found by trying, which may take too long to tell. */
+function withoutGroups(source: Bytes): Bytes {
+  return source.replace(/\((?!\?)/g, '(?:');
+}
+
+const ALPHABET = 'abAB_-\n \xe9';
+
+describe('an expression answers as V8 does to the same pattern spelled out', () => {
+  it('for generated patterns and texts, with and without lines', () => {
+    let pairs = 0;
+    fc.assert(
+      fc.property(pattern, fc.boolean(), fc.nat(), (source, multiline, seed) => {
+        const compared = comparedWithV8(source, multiline);
+        const random = randomNumbers(seed + 1);
+        for (let text = 0; text < 40; text++, pairs++) {
+          const start = random() < 0.5 ? '' : textOf(compared.syntax, random).slice(0, 6);
+          compared.expectSame(disturbed(start + randomText(random, 8 - start.length), random, ALPHABET));
+        }
+      }),
+      { numRuns: 5000 },
+    );
+    expect(pairs).toBeGreaterThanOrEqual(200_000);
+  }, 120_000);
+
+  it('for the expressions of the Core Rule Set', () => {
+    const expressions = ruleExpressions();
+    let pairs = 0;
+    for (const [index, source] of expressions.entries()) {
+      const compared = comparedWithV8(source, index % 2 === 0);
+      const random = randomNumbers(index + 1);
+      for (let text = 0; text < 400; text++, pairs++) {
+        const start = textOf(compared.syntax, random).slice(0, 60);
+        compared.expectSame(disturbed(start, random, `abz09 ='"<>()/\\;:.-_\n\r\xe9`));
+      }
+    }
+    if (expressions.length > 0) expect(pairs).toBeGreaterThanOrEqual(100_000);
+  }, 120_000);
+});
+
+function randomText(random: () => number, most: number): Bytes {
+  let text = '';
+  for (let left = Math.floor(random() * most); left > 0; left--)
+    text += ALPHABET[Math.floor(random() * ALPHABET.length)];
+  return text;
+}
+
+function comparedWithV8(source: Bytes, multiline: boolean): { syntax: Syntax; expectSame(text: Bytes): void } {
+  const { syntax } = readRegex(source, { multiline });
+  const ours = compileRegex(source, { multiline });
+  const theirs = new RegExp(v8Source(syntax));
+  const comparesSpan = !hasEmptyRounds(syntax);
+  const comparesGroups = comparesSpan && !repeatsGroups(syntax);
+  const expectSame = (text: Bytes) => {
+    const found = ours.exec(text);
+    const expected = theirs.exec(text);
+    const where = () => JSON.stringify({ source, multiline, text });
+    if (ours.test(text) !== (expected !== null)) throw new Error(`test() differs: ${where()}`);
+    if ((found !== undefined) !== (expected !== null)) throw new Error(`exec() differs: ${where()}`);
+    const groups = comparesGroups ? 10 : comparesSpan ? 1 : 0;
+    for (let group = 0; found && group < Math.min(groups, found.length); group++) {
+      if (found[group] !== expected![group]) throw new Error(`group ${group} differs: ${where()}`);
+    }
+    if (expected && !isPossible(ours.required, text)) throw new Error(`required texts are absent: ${where()}`);
+  };
+  return { syntax, expectSame };
+}
+
+function isPossible(required: readonly (readonly Bytes[])[], text: Bytes): boolean {
+  const folded = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return required.every((set) => set.some((literal) => folded.includes(literal)));
+}
+
+/** JavaScript goes back on a round that took nothing, PCRE goes on after it. */
+function hasEmptyRounds(syntax: Syntax): boolean {
+  return contains(syntax, (part) => part.kind === 'repeat' && mayBeEmpty(part.body));
+}
+
+/** JavaScript clears groups at the start of each round, PCRE keeps them. */
+function repeatsGroups(syntax: Syntax): boolean {
+  return contains(syntax, (part) => part.kind === 'repeat' && contains(part.body, ({ kind }) => kind === 'group'));
+}
