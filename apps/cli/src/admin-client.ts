@@ -9,6 +9,8 @@ import type { World } from './world';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 const TIMEOUT_MS = 10_000;
+/** Of what the server does on the spot, such as trying a rule set. */
+export const LONG_TIMEOUT_MS = 90_000;
 /** A live stream says something every 15 s, so silence of three times that is a broken connection. */
 const STREAM_SILENCE_MS = 45_000;
 /** A list longer than this is not for a terminal. */
@@ -97,6 +99,13 @@ export interface Page<Item> {
   readonly next: string | null;
 }
 
+interface Sent {
+  readonly query?: Query | undefined;
+  readonly body?: unknown;
+  /** How long to wait for the answer. */
+  readonly timeoutMs?: number | undefined;
+}
+
 /** Calls the admin API. Whatever is not a success is thrown as a Failure, with code and request id of the answer. */
 export class AdminClient {
   constructor(
@@ -112,8 +121,8 @@ export class AdminClient {
     return documentOf(await this.send('GET', path, { query })) as T;
   }
 
-  async post<T>(path: string, body: unknown, query?: Query): Promise<T> {
-    return documentOf(await this.send('POST', path, { body, query })) as T;
+  async post<T>(path: string, body: unknown, query?: Query, timeoutMs?: number): Promise<T> {
+    return documentOf(await this.send('POST', path, { body, query, timeoutMs })) as T;
   }
 
   async delete<T>(path: string): Promise<T> {
@@ -151,7 +160,7 @@ export class AdminClient {
   }
 
   /** One call, whatever its answer. @throws Failure (69) when there is none. */
-  async ask(method: string, path: string, { query, body }: { query?: Query; body?: unknown } = {}): Promise<Answer> {
+  async ask(method: string, path: string, { query, body, timeoutMs = TIMEOUT_MS }: Sent = {}): Promise<Answer> {
     try {
       return await call(this.access.door, {
         method,
@@ -160,7 +169,7 @@ export class AdminClient {
           body === undefined ? {} : { 'content-type': 'application/json', accept: 'application/json' },
         ),
         body: body === undefined ? undefined : JSON.stringify(body),
-        timeoutMs: TIMEOUT_MS,
+        timeoutMs,
         signal: this.signal,
       });
     } catch (error) {
@@ -168,7 +177,7 @@ export class AdminClient {
     }
   }
 
-  private async send(method: string, path: string, what: { query?: Query; body?: unknown }): Promise<Answer> {
+  private async send(method: string, path: string, what: Sent): Promise<Answer> {
     const answer = await this.ask(method, path, what);
     if (answer.status >= 200 && answer.status < 300) return answer;
     throw refusalOf(answer);

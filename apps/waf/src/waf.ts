@@ -84,10 +84,13 @@ async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, open
   const log = config.logFile === undefined ? undefined : opened.push(openRuleLog(config.logFile));
   const now = () => clock.now();
   const elapsed = () => clock.monotonic();
+  const onDefect = (error: unknown) => logger.error({ err: error }, 'an inspection failed by our own fault');
   const engine = new Engine({
     rules: (plan) => sets.rulesFor(plan),
     now,
     elapsed,
+    used: processorTime,
+    onDefect,
     ...(log && { logLine: (line) => log.write(line) }),
   });
   const compared = metrics.counter(
@@ -96,11 +99,17 @@ async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, open
     ['difference'],
   );
   const shadow: Shadow = {
-    inspector: new Engine({ rules: (plan) => sets.shadowFor(plan), now, elapsed }),
+    inspector: new Engine({ rules: (plan) => sets.shadowFor(plan), now, elapsed, used: processorTime, onDefect }),
     active: () => sets.hasShadow,
     compared: (difference) => compared.add(1, { difference }),
   };
   return { sets, kills, inspector: new GuardedInspector(engine, kills, shadow) };
+}
+
+/** Milliseconds of processor time that this process has had. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** `crs-4.28.0 (installed, 622 rules)` */

@@ -28,11 +28,20 @@ export class Meter {
   /** Whether the transaction has used up what it may take. */
   exhausted = false;
 
-  /** @param now milliseconds of a clock that only goes forward */
+  private readonly usedBefore: number;
+
+  /**
+   * @param now milliseconds of a clock that only goes forward
+   * @param used milliseconds of processor time this process has had. On a busy machine the clock goes on while nothing of ours
+   *   runs, and nobody is refused for that.
+   */
   constructor(
     private readonly now: () => number,
     private readonly settings: BudgetSettings,
-  ) {}
+    private readonly used?: () => number,
+  ) {
+    this.usedBefore = used?.() ?? 0;
+  }
 
   get spentMillis(): number {
     return this.spent;
@@ -53,6 +62,10 @@ export class Meter {
     this.sliceBegan = this.now();
   }
 
+  private usedSince(): number {
+    return this.used ? this.used() - this.usedBefore : Number.POSITIVE_INFINITY;
+  }
+
   /** @returns whether it is time to stop for others. */
   isDue(units: number): boolean {
     this.units += units;
@@ -60,7 +73,8 @@ export class Meter {
     this.units = 0;
     const slice = this.now() - this.sliceBegan;
     const { base, perKib, most, slice: longest } = this.settings;
-    if (this.spent + slice > Math.min(most, base + perKib * this.kib)) this.exhausted = true;
+    const allowance = Math.min(most, base + perKib * this.kib);
+    if (this.spent + slice > allowance && this.usedSince() > allowance) this.exhausted = true;
     return slice >= longest || this.exhausted;
   }
 }

@@ -38,6 +38,8 @@ export interface EngineOptions {
   readonly now?: () => number;
   /** Milliseconds of a clock that only goes forward. */
   readonly elapsed?: () => number;
+  /** Milliseconds of processor time this process has had. */
+  readonly used?: () => number;
   /** Runs a function when others had their turn. */
   readonly later?: (next: () => void) => void;
   readonly budget?: BudgetSettings;
@@ -47,7 +49,7 @@ export interface EngineOptions {
   readonly logLine?: (line: string) => void;
 }
 
-type Options = Required<Omit<EngineOptions, 'logLine'>> & Pick<EngineOptions, 'logLine'>;
+type Options = Required<Omit<EngineOptions, 'logLine' | 'used'>> & Pick<EngineOptions, 'logLine' | 'used'>;
 
 /** Name of the rules that are always there. */
 const BUILT_IN = 'built-in';
@@ -102,7 +104,7 @@ export class Engine implements Inspector {
   }
 
   private begin(plan: Plan, requestId: string): Running | undefined {
-    const { now, elapsed, budget, logLine } = this.options;
+    const { now, elapsed, used, budget, logLine } = this.options;
     const rules = this.options.rules(plan);
     if (!rules) return undefined;
     const transaction = rules.program.begin({
@@ -110,6 +112,7 @@ export class Engine implements Inspector {
       requestId,
       now,
       elapsed,
+      ...(used && { used }),
       budget,
       logLines: logLine !== undefined,
     });

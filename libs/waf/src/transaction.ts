@@ -36,6 +36,8 @@ export interface TransactionOptions {
   readonly now: () => number;
   /** Milliseconds of a clock that only goes forward; `now` where there is none. */
   readonly elapsed?: () => number;
+  /** Milliseconds of processor time this process has had; absent: the clock alone measures. */
+  readonly used?: () => number;
   readonly budget?: BudgetSettings;
   readonly body?: BodyLimits;
   /** Bytes of an answer's body that are looked at. */
@@ -121,7 +123,7 @@ export class Transaction implements Controls, OperatorContext, Facts {
     this.engine = options.mode === 'block' ? 'on' : 'detection-only';
     this.began = options.now();
     this.responseLimit = options.responseBytes ?? RESPONSE_BYTES;
-    this.meter = new Meter(options.elapsed ?? options.now, options.budget ?? defaultBudget);
+    this.meter = new Meter(options.elapsed ?? options.now, options.budget ?? defaultBudget, options.used);
   }
 
   /** Whether the budget ran out: what was asked after that was not looked at. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { AdminClient, dataDirectories, findAccess } from '../admin-client';
+import { AdminClient, dataDirectories, findAccess, LONG_TIMEOUT_MS } from '../admin-client';
 import type { Command, Invocation } from '../command-line';
 import { installedVersions, placeOf, removeRelease, writeRelease } from '../crs/installed';
 import { differences, knownVersions, manifestOf, type Manifest } from '../crs/manifest';
@@ -136,7 +136,12 @@ export const crsActivate: Command = {
     const [name = ''] = invocation.operands;
     const percent = invocation.whole('percent', { from: 0, to: 100 });
     const body = { percent, ...(invocation.has('shadow') && { shadow: true }) };
-    const stage = await client(invocation, world).post<Stage>(`${PATH}/${encodeURIComponent(name)}/activate`, body);
+    const stage = await client(invocation, world).post<Stage>(
+      `${PATH}/${encodeURIComponent(name)}/activate`,
+      body,
+      undefined,
+      LONG_TIMEOUT_MS,
+    );
     if (output.json) output.document(stage);
     else output.line(plain(describe(stage)));
     return exitCodes.done;
@@ -150,7 +155,7 @@ export const crsRollback: Command = {
   options: [],
   examples: ['crs rollback', 'crs rollback --json'],
   async run(invocation, world, output) {
-    const stage = await client(invocation, world).post<Stage>(`${PATH}/rollback`, {});
+    const stage = await client(invocation, world).post<Stage>(`${PATH}/rollback`, {}, undefined, LONG_TIMEOUT_MS);
     if (output.json) output.document(stage);
     else output.line(plain(describe(stage)));
     return exitCodes.done;

@@ -226,10 +226,16 @@ function explained({ verdict, ruleset, score, scores, inspected, hits }: WafDeta
     severity,
     paranoia ? `PL${paranoia}` : '',
     variable,
-    message,
-    `${data}${late === true ? ' (late)' : ''}`,
+    shortened(message),
+    `${shortened(data)}${late === true ? ' (late)' : ''}`,
   ]);
   return [...lines, ...table([['RULE', 'PHASE', 'SEVERITY', 'LEVEL', 'WHERE', 'WHAT', 'SAMPLE'], ...rows])];
+}
+
+const MOST_SHOWN = 80;
+
+function shortened(text: string): string {
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN - 1)}…` : text;
 }
 
 function durationOf(invocation: Invocation): number {

@@ -15,6 +15,7 @@ import {
   type RuleSetPlace,
   type RuleSetText,
 } from './rule-files';
+import { warmUp } from './self-test';
 import { problemOf, type Problem, type Tried } from './trial';
 import type { Trial } from './trial-thread';
 
@@ -339,6 +340,7 @@ export class RuleSets implements Closable {
       ? await inSlices(compiling, { clock, budgetMs: COMPILE_BUDGET_MS })
       : atOnce(compiling);
     const { name, origin, sha256, ownMethods } = text;
+    await warmUp({ name, program: programOf(ruleSet, text) }, this.started ? 1 : WARM_UP_ROUNDS);
     const loaded = { text: { name, origin, sha256, ownMethods }, ruleSet, cpuMicros, loadedAt: clock.now() };
     this.loaded.set(name, loaded);
     if (origin !== 'built-in') await this.keepLastGood(text);
@@ -374,6 +376,8 @@ const MARKER = {
 };
 
 const COMPILE_BUDGET_MS = 30_000;
+/** At the start nothing of the engine has run yet either. */
+const WARM_UP_ROUNDS = 10;
 
 export function describeProblem({ place, text }: Problem): string {
   return place === undefined ? text : `${place}: ${text}`;
