@@ -12,7 +12,7 @@ const SETTLED_SECONDS = 300;
 const MIB = 1024 * 1024;
 
 export async function systems(upstream) {
-  return [{ start: () => startAllInOne({ services: [ordersService(upstream.port)] }) }];
+  return [{ start: () => startAllInOne({ services: [ordersService(upstream.port, { stripPrefix: true })] }) }];
 }
 
 export async function run([system], { minutes }, upstream) {
@@ -52,7 +52,7 @@ async function soakFor(system, upstream, round, totals) {
   const streams = { host, port, path: '/orders/ticks', fields, streams: 20, seconds: ROUND_SECONDS - 4 };
   const reload = system.admin.post('/api/v1/changesets', {
     sallyport: 1,
-    services: [ordersService(upstream.port, { description: `round ${round}` })],
+    services: [ordersService(upstream.port, { stripPrefix: true, description: `round ${round}` })],
   });
   const [answered, watched] = await Promise.all([
     runLoad('generator.mjs', load),
