@@ -17,26 +17,27 @@ export class Candidates {
   }
 }
 
-/** One pass over a value that tells which patterns may match it, and decides those that are lists of words. */
+/** Sets of required literals of one pattern that count; the others are let be. */
+const LAYERS = 4;
+
+/**
+ * One pass over a value that tells which patterns may match it, and decides those that are lists of words. The sets of a pattern's
+ * required literals are numbered: an occurrence of a literal sets a bit of the row of each set it is in, and a pattern may match
+ * where its bit is set in all rows.
+ */
 export class LiteralGate {
   /** The patterns this gate knows, as a row. */
   private readonly members: Uint32Array;
-  /** Patterns of which nothing is known. */
-  private readonly always: Uint32Array;
   /** Patterns that a literal decides. */
   private readonly decided: Uint32Array;
   private readonly automaton: LiteralAutomaton;
-  /** By literal: the sets it belongs to. */
-  private readonly setsOf: readonly Int32Array[];
-  /** By set: its pattern. */
-  private readonly patternOf: Int32Array;
-  /** By pattern: how many sets it has. */
-  private readonly needed: Int32Array;
-  /** By set, and by pattern: in which scan it was met last; by pattern: how many of its sets were. */
-  private readonly setMetIn: Uint32Array;
-  private readonly metIn: Uint32Array;
-  private readonly met: Int32Array;
-  private scans = 0;
+  /** `LAYERS` rows: bits of the patterns that have no set of that number. */
+  private readonly absent: Uint32Array;
+  /** As `absent`, and what was met. */
+  private readonly rows: Uint32Array;
+  /** By output state: words of `rows` and what is set in them, in turn. */
+  private readonly effects: (Int32Array | undefined)[];
+  private readonly effectsOfLiteral: readonly ReadonlyMap<number, number>[];
 
   /**
    * @param patterns all there are
@@ -45,34 +46,29 @@ export class LiteralGate {
   constructor(patterns: readonly Pattern[], bits: readonly number[]) {
     const words = (patterns.length + 31) >>> 5;
     this.members = new Uint32Array(words);
-    this.always = new Uint32Array(words);
     this.decided = new Uint32Array(words);
-    this.needed = new Int32Array(patterns.length);
-    this.met = new Int32Array(patterns.length);
-    this.metIn = new Uint32Array(patterns.length);
+    this.absent = new Uint32Array(words * LAYERS);
+    this.rows = new Uint32Array(words * LAYERS);
     const numbers = new Map<Bytes, number>();
-    const setsOf: number[][] = [];
-    const patternOf: number[] = [];
+    const effects: Map<number, number>[] = [];
     for (const bit of bits) {
       const pattern = patterns[bit]!;
-      const sets = pattern.required.filter((set) => !set.includes(''));
       setBit(this.members, bit);
-      this.needed[bit] = sets.length;
-      if (sets.length === 0) setBit(this.always, bit);
       if (pattern instanceof WordsPattern) setBit(this.decided, bit);
-      for (const set of sets) {
-        const number = patternOf.push(bit) - 1;
-        for (const literal of set) {
-          const known = numbers.get(literal);
-          if (known === undefined) numbers.set(literal, setsOf.push([number]) - 1);
-          else setsOf[known]!.push(number);
+      const sets = pattern.required.filter((set) => !set.includes('')).slice(0, LAYERS);
+      for (let layer = 0; layer < LAYERS; layer++) {
+        const word = layer * words + (bit >>> 5);
+        if (layer >= sets.length) this.absent[word]! |= 1 << (bit & 31);
+        for (const literal of sets[layer] ?? []) {
+          let number = numbers.get(literal);
+          if (number === undefined) numbers.set(literal, (number = effects.push(new Map()) - 1));
+          effects[number]!.set(word, (effects[number]!.get(word) ?? 0) | (1 << (bit & 31)));
         }
       }
     }
-    this.setsOf = setsOf.map((sets) => Int32Array.from(sets));
-    this.patternOf = Int32Array.from(patternOf);
-    this.setMetIn = new Uint32Array(patternOf.length);
+    this.effectsOfLiteral = effects;
     this.automaton = new LiteralAutomaton([...numbers.keys()]);
+    this.effects = new Array<Int32Array | undefined>(this.automaton.size);
   }
 
   get memoryBytes(): number {
@@ -101,42 +97,35 @@ export class LiteralGate {
    * @param candidates what must be tried is added
    */
   judge(occurrences: Occurrences, wanted: Uint32Array, hits: Uint32Array, candidates: Candidates): void {
-    const { always } = this;
-    for (let word = 0; word < always.length; word++) {
-      for (let rest = wanted[word]! & always[word]!; rest !== 0; rest &= rest - 1) {
+    const { rows, members, decided } = this;
+    rows.set(this.absent);
+    for (let index = 0; index < occurrences.count; index++) {
+      const effects = this.effectsOf(occurrences.states[index]!);
+      for (let at = 0; at < effects.length; at += 2) rows[effects[at]!]! |= effects[at + 1]!;
+    }
+    const words = members.length;
+    for (let word = 0; word < words; word++) {
+      let met = wanted[word]! & members[word]! & rows[word]!;
+      for (let layer = 1; layer < LAYERS; layer++) met &= rows[layer * words + word]!;
+      hits[word]! |= met & decided[word]!;
+      for (let rest = met & ~decided[word]!; rest !== 0; rest &= rest - 1) {
         candidates.add(word * 32 + 31 - Math.clz32(rest & -rest));
       }
     }
-    this.scans++;
-    for (let index = 0; index < occurrences.count; index++) {
-      const literals = this.automaton.literalsOf(occurrences.states[index]!);
-      for (let at = 0; at < literals.length; at++) this.meet(literals[at]!, wanted, hits, candidates);
-    }
   }
 
-  private meet(literal: number, wanted: Uint32Array, hits: Uint32Array, candidates: Candidates): void {
-    const { setMetIn, patternOf, metIn, met, scans } = this;
-    const sets = this.setsOf[literal]!;
-    for (let index = 0; index < sets.length; index++) {
-      const set = sets[index]!;
-      const bit = patternOf[set]!;
-      if (!hasBit(wanted, bit) || setMetIn[set] === scans) continue;
-      setMetIn[set] = scans;
-      if (metIn[bit] !== scans) {
-        metIn[bit] = scans;
-        met[bit] = 0;
-      }
-      if (++met[bit]! !== this.needed[bit]) continue;
-      if (hasBit(this.decided, bit)) setBit(hits, bit);
-      else candidates.add(bit);
+  /** Made when a state is met first: of most nobody asks. */
+  private effectsOf(state: number): Int32Array {
+    const known = this.effects[state];
+    if (known) return known;
+    const effects = new Map<number, number>();
+    for (const literal of this.automaton.literalsOf(state)) {
+      for (const [word, bits] of this.effectsOfLiteral[literal]!) effects.set(word, (effects.get(word) ?? 0) | bits);
     }
+    return (this.effects[state] = Int32Array.from([...effects].flat()));
   }
 }
 
 export function setBit(row: Uint32Array, bit: number): void {
   row[bit >>> 5]! |= 1 << (bit & 31);
-}
-
-function hasBit(row: Uint32Array, bit: number): boolean {
-  return ((row[bit >>> 5]! >>> (bit & 31)) & 1) === 1;
 }

@@ -13,6 +13,11 @@ const MOST_SETS = 4;
 /** How often a set may occur, by byte of ordinary text, to be worth looking for. */
 const MOST_FREQUENT = 0.2;
 
+/** Bytes of a usual value. */
+const USUAL_LENGTH = 24;
+/** Values out of all in which the sets of a pattern occur by chance, below which they are good enough. */
+const RARE = 1e-5;
+
 /** What is known of the texts a part matches. */
 interface Knowledge {
   /** All of them, folded; undefined where they are too many. */
@@ -24,9 +29,15 @@ interface Knowledge {
 /** @returns sets of texts, folded to lower case, of each of which one occurs wherever the pattern matches; the rarest ones */
 export function requiredLiterals(syntax: Syntax): RequiredLiterals {
   const { texts, required } = knowledgeOf(syntax);
-  return worthwhile(texts ? [...required, texts] : required)
-    .slice(0, MOST_SETS)
-    .map((set) => minimal(set));
+  const sets: Bytes[][] = [];
+  let frequency = 1;
+  for (const set of worthwhile(texts ? [...required, texts] : required)) {
+    // Where the sets so far are hardly ever met together, one more costs more than it saves.
+    if (sets.length === MOST_SETS || frequency < RARE) break;
+    sets.push(minimal(set));
+    frequency *= Math.min(1, frequencyOf(set) * USUAL_LENGTH);
+  }
+  return sets;
 }
 
 function knowledgeOf(syntax: Syntax): Knowledge {
