@@ -33,7 +33,7 @@ export function detectSqli(value: Bytes): string | undefined {
 
 const token = new Token();
 /** Kinds no fingerprint of an attack is made of alone, as long as no word of SQL is among them. */
-const plainKinds = '1no.:?,';
+const plainKinds = '1no.:?,;{}';
 const isPlainKind = Uint8Array.from({ length: 128 }, (_, kind) =>
   plainKinds.includes(String.fromCharCode(kind)) ? 1 : 0,
 );
