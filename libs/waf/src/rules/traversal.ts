@@ -18,8 +18,16 @@ function undisguise(text: string): string {
   return DISGUISED.reduce((plain, [pattern, character]) => plain.replace(pattern, character), text);
 }
 
+/** Without two dots there must at least be something that decodes to them. */
+function mayClimb(text: string): boolean {
+  if (text.includes('%') || text.includes('..')) return true;
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) >= 0x80) return true;
+  return false;
+}
+
 /** Whether a decoder that is more lenient, or decodes more often than we do, would climb to a parent folder. */
 export function climbs(text: string): boolean {
+  if (!mayClimb(text)) return false;
   let plain = text;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     plain = undisguise(plain);

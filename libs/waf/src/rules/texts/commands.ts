@@ -4,13 +4,13 @@ import type { RuleFile } from '../../seclang/rule-source';
 export const commands: RuleFile = {
   name: 'built-in/commands.conf',
   text: String.raw`
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?:[;|]|&&|\x60\
-|\$\(|<\(|>\()\s*(?:[a-z_][a-z0-9_]{0,32}=\S{0,64}\s+)?(?:/(?:usr/)?(?:local/)?s?bin/)?(?:cat|tac|head|tail|less|more|ls|dir|id\
-|whoami|uname|hostname|ifconfig|netstat|ps|w|who|last|env|printenv|set|export|echo|printf|wget|curl|fetch|lynx|ftp|tftp|scp|rsync\
-|nc|ncat|netcat|socat|telnet|ssh|ping|nslookup|dig|host|bash|sh|zsh|ksh|csh|dash|ash|busybox|python[23]?|perl|ruby|php|node|lua|awk\
-|gawk|sed|grep|find|xargs|tee|touch|rm|cp|mv|ln|chmod|chown|mkfifo|mknod|dd|base64|xxd|od|openssl|gcc|make|crontab|at|kill|pkill\
-|killall|sleep|timeout|nohup|sudo|su|passwd|useradd|adduser|mount|umount|reboot|shutdown|halt|init|service|systemctl|docker\
-|kubectl)(?:\s*(?:[<>|;&\x60)]|\$[({a-z]|$)|\s+(?:-{1,2}[a-z0-9]|[/~.$*\x22'0-9]|https?:))" \
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|REQUEST_HEADERS:User-Agent|REQUEST_HEADERS:Referer\
+ "@rx (?:[;|]|&&|\x60|\$\(|<\(|>\()\s*(?:[a-z_][a-z0-9_]{0,32}=\S{0,64}\s+)?(?:/(?:usr/)?(?:local/)?s?bin/)?(?:cat|tac|head|tail\
+|less|more|ls|dir|id|whoami|uname|hostname|ifconfig|netstat|ps|w|who|last|env|printenv|set|export|echo|printf|wget|curl|fetch|lynx\
+|ftp|tftp|scp|rsync|nc|ncat|netcat|socat|telnet|ssh|ping|nslookup|dig|host|bash|sh|zsh|ksh|csh|dash|ash|busybox|python[23]?|perl\
+|ruby|php|node|lua|awk|gawk|sed|grep|find|xargs|tee|touch|rm|cp|mv|ln|chmod|chown|mkfifo|mknod|dd|base64|xxd|od|openssl|gcc|make\
+|crontab|at|kill|pkill|killall|sleep|timeout|nohup|sudo|su|passwd|useradd|adduser|mount|umount|reboot|shutdown|halt|init|service\
+|systemctl|docker|kubectl)(?:\s*(?:[<>|;&\x60)]|\$[({a-z]|$)|\s+(?:-{1,2}[a-z0-9]|[/~.$*\x22'0-9]|https?:))" \
     "id:7700501,\
     phase:2,\
     block,\
@@ -27,13 +27,13 @@ SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@
     setvar:'tx.rce_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?:\||&&|\x60\
-|\$\(|<\()\s*(?:/(?:usr/)?(?:local/)?s?bin/)?(?:cat|tac|head|tail|less|more|ls|dir|id|whoami|uname|hostname|ifconfig|netstat|ps|w\
-|who|last|env|printenv|set|export|echo|printf|wget|curl|fetch|lynx|ftp|tftp|scp|rsync|nc|ncat|netcat|socat|telnet|ssh|ping|nslookup\
-|dig|host|bash|sh|zsh|ksh|csh|dash|ash|busybox|python[23]?|perl|ruby|php|node|lua|awk|gawk|sed|grep|find|xargs|tee|touch|rm|cp|mv\
-|ln|chmod|chown|mkfifo|mknod|dd|base64|xxd|od|openssl|gcc|make|crontab|at|kill|pkill|killall|sleep|timeout|nohup|sudo|su|passwd\
-|useradd|adduser|mount|umount|reboot|shutdown|halt|init|service|systemctl|docker|kubectl)(?:\s*(?:[/<>|;&\x60)]|\$[({a-z]|$)\
-|\s+(?:-{1,2}[a-z0-9]|[/~.$*\x22'0-9]|https?:))" \
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|REQUEST_HEADERS:User-Agent|REQUEST_HEADERS:Referer\
+ "@rx (?:\||&&|\x60|\$\(|<\()\s*(?:/(?:usr/)?(?:local/)?s?bin/)?(?:cat|tac|head|tail|less|more|ls|dir|id|whoami|uname|hostname\
+|ifconfig|netstat|ps|w|who|last|env|printenv|set|export|echo|printf|wget|curl|fetch|lynx|ftp|tftp|scp|rsync|nc|ncat|netcat|socat\
+|telnet|ssh|ping|nslookup|dig|host|bash|sh|zsh|ksh|csh|dash|ash|busybox|python[23]?|perl|ruby|php|node|lua|awk|gawk|sed|grep|find\
+|xargs|tee|touch|rm|cp|mv|ln|chmod|chown|mkfifo|mknod|dd|base64|xxd|od|openssl|gcc|make|crontab|at|kill|pkill|killall|sleep|timeout\
+|nohup|sudo|su|passwd|useradd|adduser|mount|umount|reboot|shutdown|halt|init|service|systemctl|docker|kubectl)(?:\s*(?:[/<>\
+|;&\x60)]|\$[({a-z]|$)|\s+(?:-{1,2}[a-z0-9]|[/~.$*\x22'0-9]|https?:))" \
     "id:7700520,\
     phase:2,\
     block,\
@@ -50,8 +50,9 @@ SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@
     setvar:'tx.rce_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?i)\$\{?ifs\b|\$\{(?:path|home|shell|pwd\
-|user)[:#%/]|\$\(\(\s*\d|\$'\\x[0-9a-f]{2}|/\?{2,}/[a-z?*]{2,}|/b[?i*]n/[a-z?*]*[?*]" \
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|REQUEST_HEADERS:User-Agent|REQUEST_HEADERS:Referer\
+ "@rx (?i)\$\{?ifs\b|\$\{(?:path|home|shell|pwd|user)[:#%/]|\$\(\(\s*\d|\$'\\x[0-9a-f]{2}|/\?{2,}/[a-z?*]{2,}\
+|/b[?i*]n/[a-z?*]*[?*]" \
     "id:7700502,\
     phase:2,\
     block,\
@@ -66,9 +67,10 @@ SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@
     setvar:'tx.rce_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?i)/dev/(?:tcp|udp)/[a-z0-9]|\b(?:nc|ncat\
-|netcat)\s+(?:-[a-z]+\s+)*-[a-z]*[ec]\b|\b(?:ba|z|k|da)?sh\s+-i\s*(?:[>&|<]|$)|\bmkfifo\s+/|\b(?:python[23]?|perl|ruby|php\
-|lua)\s+-[cer]+\s*['\x22]|\bsocat\s+\S+:\S+\s+exec:|\bbase64\s+(?:-d|--decode)\b[^|]{0,100}\|\s*(?:ba)?sh\b" \
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|REQUEST_HEADERS:User-Agent|REQUEST_HEADERS:Referer\
+ "@rx (?i)/dev/(?:tcp|udp)/[a-z0-9]|\b(?:nc|ncat|netcat)\s+(?:-[a-z]+\s+)*-[a-z]*[ec]\b|\b(?:ba|z|k|da)?sh\s+-i\s*(?:[>&|<]|$)\
+|\bmkfifo\s+/|\b(?:python[23]?|perl|ruby|php|lua)\s+-[cer]+\s*['\x22]|\bsocat\s+\S+:\S+\s+exec:|\bbase64\s+(?:-d|--decode)\b[^\
+|]{0,100}\|\s*(?:ba)?sh\b" \
     "id:7700503,\
     phase:2,\
     block,\
@@ -138,10 +140,11 @@ SecRule REQUEST_LINE|REQUEST_HEADERS|REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_
     setvar:'tx.rce_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?i)(?:\{\{|\{%|\$\{|#\{|<%=|\*\{\
-|@\()[^}]{0,200}?(?:\b[0-9]{1,8}\s*\*\s*['\x22]?[0-9]{1,8}|__(?:class|mro|base|subclasses|globals|builtins|init|import)__\
-|\b(?:config|self|request|cycler|joiner|lipsum|namespace)\s*(?:\.|\[)\s*(?:__|['\x22]__|items|application|environ)\
-|\bpopen\s*\(|\bgetruntime\b|\bprocessbuilder\b|\bfreemarker\b|\bt\s*\(\s*java\b|\bjava\.(?:lang|util|io)\b|\b_self\b)" \
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|REQUEST_HEADERS:User-Agent|REQUEST_HEADERS:Referer\
+ "@rx (?i)(?:\{\{|\{%|\$\{|#\{|<%=|\*\{|@\()[^}]{0,200}?(?:\b[0-9]{1,8}\s*\*\s*['\x22]?[0-9]{1,8}|__(?:class|mro|base|subclasses\
+|globals|builtins|init|import)__|\b(?:config|self|request|cycler|joiner|lipsum|namespace)\s*(?:\.|\[)\s*(?:__|['\x22]__|items\
+|application|environ)|\bpopen\s*\(|\bgetruntime\b|\bprocessbuilder\b|\bfreemarker\b|\bt\s*\(\s*java\b|\bjava\.(?:lang|util|io)\b\
+|\b_self\b)" \
     "id:7700507,\
     phase:2,\
     block,\
@@ -157,11 +160,11 @@ SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@
     setvar:'tx.rce_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?i)<\?(?:php|=)|<\?\s+(?:echo|eval|system|exec\
-|passthru|include|require)\b|\b(?:eval|assert|system|passthru|shell_exec|exec|popen|proc_open|pcntl_exec|preg_replace\
-|create_function|call_user_func(?:_array)?|include(?:_once)?|require(?:_once)?|file_(?:get|put)_contents|base64_decode|str_rot13\
-|gzinflate)\s*\(\s*(?:\$_(?:get|post|request|cookie|server|files)|base64_decode|gzinflate|str_rot13|['\x22](?:php|data|https?\
-|expect):)|\$_(?:get|post|request|cookie|server|files|session|env)\s*\[" \
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|REQUEST_HEADERS:User-Agent|REQUEST_HEADERS:Referer\
+ "@rx (?i)<\?(?:php|=)|<\?\s+(?:echo|eval|system|exec|passthru|include|require)\b|\b(?:eval|assert|system|passthru|shell_exec|exec\
+|popen|proc_open|pcntl_exec|preg_replace|create_function|call_user_func(?:_array)?|include(?:_once)?|require(?:_once)?|file_(?:get\
+|put)_contents|base64_decode|str_rot13|gzinflate)\s*\(\s*(?:\$_(?:get|post|request|cookie|server|files)|base64_decode|gzinflate\
+|str_rot13|['\x22](?:php|data|https?|expect):)|\$_(?:get|post|request|cookie|server|files|session|env)\s*\[" \
     "id:7700508,\
     phase:2,\
     block,\
@@ -192,9 +195,9 @@ SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@
     setvar:'tx.php_injection_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?i)\b(?:child_process\
-|process\s*\.\s*(?:mainmodule|binding|dlopen)|global\s*\.\s*process)\b|\brequire\s*\(\s*['\x22](?:node:)?(?:child_process|fs|os|net\
-|vm|http|module|worker_threads)['\x22]\s*\)|_\$\$nd_func\$\$_\
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|REQUEST_HEADERS:User-Agent|REQUEST_HEADERS:Referer\
+ "@rx (?i)\b(?:child_process|process\s*\.\s*(?:mainmodule|binding|dlopen)|global\s*\.\s*process)\b\
+|\brequire\s*\(\s*['\x22](?:node:)?(?:child_process|fs|os|net|vm|http|module|worker_threads)['\x22]\s*\)|_\$\$nd_func\$\$_\
 |\bconstructor\s*\.\s*constructor\s*\(|\bimport\s*\(\s*['\x22](?:node:)?(?:child_process|fs|vm)['\x22]" \
     "id:7700510,\
     phase:2,\
@@ -225,9 +228,9 @@ SecRule ARGS_NAMES|ARGS "@rx (?i)(?:^|[\x5b.\x22'])__proto__(?:$|[\x5b\].\x22'])
     setvar:'tx.rce_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?i)\b__import__\s*\(|\bos\s*\.\s*(?:system\
-|popen|exec[lv]p?e?|spawn[lv]p?e?)\s*\(|\bsubprocess\s*\.\s*(?:popen|run|call|check_output\
-|getoutput)\s*\(|\bpty\s*\.\s*spawn\s*\(|__(?:subclasses|globals|builtins|mro)__|\bpickle\s*\.\s*loads?\s*\(" \
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|REQUEST_HEADERS:User-Agent|REQUEST_HEADERS:Referer\
+ "@rx (?i)\b__import__\s*\(|\bos\s*\.\s*(?:system|popen|exec[lv]p?e?|spawn[lv]p?e?)\s*\(|\bsubprocess\s*\.\s*(?:popen|run|call\
+|check_output|getoutput)\s*\(|\bpty\s*\.\s*spawn\s*\(|__(?:subclasses|globals|builtins|mro)__|\bpickle\s*\.\s*loads?\s*\(" \
     "id:7700512,\
     phase:2,\
     block,\
@@ -275,9 +278,9 @@ SecRule ARGS "@rx ^(?:com\.sun\.|javax?\.(?:naming|lang|net|rmi|script|managemen
     setvar:'tx.rce_score=+%{tx.error_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.error_anomaly_score}'"
 
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?i)\bjava\.lang\.(?:runtime|processbuilder\
-|system|class|thread)\b[^a-z]|\bgetruntime\s*\(\s*\)\s*\.\s*exec\b|#_memberaccess|@ognl\.|\bclass(?:\.module)?\.classloader\b\
-|\bnew\s+javax?\.[a-z.]{3,80}\(|\bscriptenginemanager\b" \
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|REQUEST_HEADERS:User-Agent|REQUEST_HEADERS:Referer\
+ "@rx (?i)\bjava\.lang\.(?:runtime|processbuilder|system|class|thread)(?:[^a-z]|$)|\bgetruntime\s*\(\s*\)\s*\.\s*exec\b\
+|#_memberaccess|@ognl\.|\bclass(?:\.module)?\.classloader\b|\bnew\s+javax?\.[a-z.]{3,80}\(|\bscriptenginemanager\b" \
     "id:7700515,\
     phase:2,\
     block,\

@@ -101,7 +101,7 @@ SecRule URLENCODED_ERROR "@eq 1" \
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.warning_anomaly_score}'"
 
 # A list, many parameters or bytes beyond ASCII: parsers cut them in different places.
-SecRule REQUEST_HEADERS:Content-Type "@rx ,|;[^;]*;[^;]*;|[^\x20-\x7e\t]" \
+SecRule REQUEST_HEADERS:Content-Type "@rx ^[^;\x22]*,|;[^;]*;[^;]*;|[^\x20-\x7e\t]" \
     "id:7700026,\
     phase:2,\
     block,\

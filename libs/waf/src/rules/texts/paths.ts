@@ -22,7 +22,7 @@ SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@*|FI
     setvar:'tx.lfi_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule REQUEST_URI_RAW "@rx (?i)(?:%2e|\.)(?:%2e|\.)(?:%2f|%5c|[/\x5c;])|/(?:%2e|\.){1,2};" \
+SecRule REQUEST_URI_RAW "@rx (?i)(?:%2f|%5c|[/\x5c=])(?:%2e|\.)(?:%2e|\.)(?:%2f|%5c|[/\x5c;&?]|$)|/(?:%2e|\.){1,2};" \
     "id:7700402,\
     phase:1,\
     block,\
@@ -74,6 +74,26 @@ SecRule REQUEST_FILENAME "@rx (?i)/\.(?:git|svn|hg|bzr|cvs|env|aws|ssh|gnupg|doc
     severity:'CRITICAL',\
     setvar:'tx.lfi_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
+
+# Editors, tools and agents keep their settings and keys so: on its own it refuses nothing.
+SecRule REQUEST_FILENAME "@rx /\.[A-Za-z0-9_]" \
+    "id:7700412,\
+    phase:1,\
+    block,\
+    capture,\
+    t:none,\
+    t:urlDecodeUni,\
+    t:normalizePath,\
+    msg:'File or folder that is hidden',\
+    logdata:'%{TX.0} in %{MATCHED_VAR_NAME}',\
+    tag:'attack-lfi',\
+    tag:'paranoia-level/1',\
+    severity:'ERROR',\
+    chain"
+    SecRule REQUEST_FILENAME "!@beginsWith /.well-known/" \
+        "t:none,\
+        setvar:'tx.lfi_score=+%{tx.error_anomaly_score}',\
+        setvar:'tx.inbound_anomaly_score_pl1=+%{tx.error_anomaly_score}'"
 
 # Some APIs name documents so: on its own it refuses nothing.
 SecRule REQUEST_FILENAME "@rx (?i)\.(?:bak|swp|swo|old|orig|sql|sqlite3?|db3?|mdb|kdbx?|tfstate|pfx|p12|jks|keystore|env|ini|conf\

@@ -39,9 +39,9 @@ SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@
     setvar:'tx.rfi_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx (?i)^\s*https?://(?:0x[0-9a-f]{8}|[0-9]{8,10}\
-|0[0-7]{9,12}|(?:0x[0-9a-f]{1,2}|0[0-7]{2,3})(?:\.(?:0x[0-9a-f]{1,2}|0?[0-7]{1,3}|[0-9]{1,3})){1,3}\
-|127\.(?:[0-9]{1,3}\.)?[0-9]{1,3})(?:[:/?#]|$)" \
+SecRule REQUEST_COOKIES|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/*|XML://@* "@rx\
+ (?i)^\s*https?://(?:[^/?#@\s]{0,100}@)?(?:(?:0x[0-9a-f]{1,16}|[0-9]{1,16})(?:\.(?:0x[0-9a-f]{1,16}|[0-9]{1,16})){0,2}\
+|(?:[0-9a-fx]{1,16}\.){0,3}(?:0x[0-9a-f]{1,16}|0[0-9]{1,16})(?:\.[0-9a-fx]{1,16}){0,3})(?:[:/?#]|$)" \
     "id:7700603,\
     phase:2,\
     block,\
