@@ -11,7 +11,8 @@ const NOT_INSPECTING = 'Sallyport, not inspecting';
 
 export async function systems(upstream) {
   const limit = { 'rate-limit': { limit: 1_000_000_000, window: '60s' } };
-  const serving = (waf) => ordersService(upstream.port, { policies: [limit, { waf }] });
+  // Saturated, it would turn requests away, and those cost next to nothing.
+  const serving = (waf) => ordersService(upstream.port, { policies: [limit, { waf }], priority: 'high' });
   const rules = { SALLYPORT_CRS_DIR: RULES };
   return [
     { lacks: nginxLacks(), start: () => startNginx(upstream.port) },

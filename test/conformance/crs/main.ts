@@ -41,7 +41,7 @@ async function main(): Promise<number> {
   const setup = values.setup ?? setupBeside(rules);
   const missing = [rules, tests, ...(setup === undefined ? [] : [setup])].filter((path) => !existsSync(path));
   if (missing.length > 0) {
-    console.error(`CRS DATA MISSING: ${missing.join(', ')}: conformance tests NOT RUN`);
+    console.error(`CRS DATA MISSING: 3,439 conformance tests NOT RUN (there is no ${missing.join(', no ')})`);
     return NO_DATA;
   }
   const cases = readTests(tests).filter(({ id }) => values.only === undefined || id.startsWith(values.only));
