@@ -85,7 +85,7 @@ const severities = ['emergency', 'alert', 'critical', 'error', 'warning', 'notic
 
 function builtInRulesPage({ rules, builtInRules, compileRuleSet }) {
   const read = () => undefined;
-  const all = compileRuleSet({ files: builtInRules('alone'), read }).rules.filter(
+  const all = compileRuleSet({ files: builtInRules('alone'), read }).cards.filter(
     ({ severity }) => severity !== undefined,
   );
   const besideCrs = new Set(compileRuleSet({ files: builtInRules('crs'), read }).rules.map(({ id }) => id));

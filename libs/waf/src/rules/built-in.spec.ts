@@ -107,6 +107,12 @@ describe('the built-in rules', () => {
     expect(tried.sort()).toEqual(rules.sort());
   });
 
+  it('stand on their page, each with what it finds', () => {
+    const page = readFileSync(join(__dirname, '../../../../docs/reference/built-in-rules.md'), 'utf8');
+    const missing = set.cards.filter(({ id, message }) => !accounting(id) && !page.includes(`| ${id} | ${message} |`));
+    expect(missing.map(({ id }) => id)).toEqual([]);
+  });
+
   it('bear ids of our own', () => {
     for (const { id } of set.rules) expect(id >= 7_700_000 && id < 7_800_000).toBe(true);
   });
