@@ -4,7 +4,7 @@ import { Oracle, type Exchange } from './oracle';
 import { OurEngine } from './our-engine';
 import type { Payloads } from './payloads';
 import { Choices } from './random';
-import { comparedVariables, filesForOracle, ruleSetOf, unicodeMapText, type Release } from './rule-sets';
+import { comparedVariables, filesForOracle, sourceOf, unicodeMapText, type Release } from './rule-sets';
 
 export interface Comparison {
   readonly compared: number;
@@ -31,7 +31,7 @@ export function compareRuleSets(
   seed: number,
   count: number,
 ): Comparison {
-  const { source } = ruleSetOf(release, paranoia);
+  const source = sourceOf(release, paranoia);
   const ours = new OurEngine(source, comparedVariables);
   const oracle = new Oracle(program, ['unicode.map', unicodeMapText()], [...comparedVariables, 'oracle_body_error']);
   const files = filesForOracle(release, paranoia, oracle.helper);

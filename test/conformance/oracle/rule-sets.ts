@@ -1,23 +1,18 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sharedData } from '@sallyport/testkit';
 import { bestFitAscii } from '../../../libs/waf/src/transformations/best-fit';
 import type { RuleFile, RuleSource } from '../../../libs/waf/src/seclang/rule-source';
 import { ruleFiles } from '../crs/rule-files';
 
-/** A release of CRS with settings, as both engines load it. */
-export interface RuleSet {
-  readonly source: RuleSource;
-  /** What only the oracle needs to be told: what our engine does without a rule. */
-  readonly forOracle: string;
-}
-
+/** A release of CRS, in files. */
 export interface Release {
   readonly name: string;
   readonly rules: string;
   readonly setup: string;
 }
 
-const shared = join(process.env['SALLYPORT_SHARED_DIR'] ?? join(__dirname, '../../../../shared'), 'crs/4.28.0');
+const shared = sharedData('crs', '4.28.0') ?? 'the folder crs/4.28.0 of the shared data';
 
 export const testFolder = join(shared, 'tests');
 
@@ -80,8 +75,8 @@ export function isPresent({ rules, setup }: Release): boolean {
   return existsSync(rules) && existsSync(setup) && existsSync(testFolder);
 }
 
-/** @param paranoia 1 to 4 */
-export function ruleSetOf({ rules, setup }: Release, paranoia: number): RuleSet {
+/** The release for our engine. @param paranoia 1 to 4 */
+export function sourceOf({ rules, setup }: Release, paranoia: number): RuleSource {
   const source = ruleFiles(rules, undefined);
   const files: RuleFile[] = [
     { name: 'defaults', text: engineDefaults },
@@ -89,10 +84,14 @@ export function ruleSetOf({ rules, setup }: Release, paranoia: number): RuleSet 
     { name: 'settings', text: settingsOf(paranoia) },
     ...source.files,
   ];
-  return { source: { ...source, files }, forOracle: processors };
+  return { ...source, files };
 }
 
-/** Paths and texts of a rule set in the order the oracle loads them. */
+/**
+ * The release for the oracle, in the order it loads it, with rules for what our engine does without.
+ * @param paranoia 1 to 4
+ * @param unicodeMap path of a file with `unicodeMapText()`
+ */
 export function filesForOracle({ rules, setup }: Release, paranoia: number, unicodeMap: string): string[] {
   const names = readdirSync(rules).filter((name) => name.endsWith('.conf'));
   return [

@@ -1,0 +1,41 @@
+import { compareRuleSets, describeMismatch } from './compare';
+import { differences, writtenDifferences } from './differences';
+import { compiled } from './oracle';
+import { readPayloads } from './payloads';
+import { Choices, chosenSeed } from './random';
+import { isPresent, releases, testFolder } from './rule-sets';
+
+/** A few, so that every change is tried; `npm run oracle` compares 20,000 of each release. */
+const COUNT = 150;
+const program = compiled('modsecurity-oracle/oracle');
+const usable = program !== undefined && releases.every(isPresent);
+const whenThere = usable ? describe : describe.skip;
+
+if (!usable) {
+  console.warn(
+    'ORACLE MISSING: rule sets NOT COMPARED (needs libmodsecurity-dev, modsecurity-crs, nlohmann-json3-dev, g++ and CRS)',
+  );
+}
+
+whenThere('our engine, beside libmodsecurity', () => {
+  const seed = chosenSeed();
+  const levels = releases.map((release) => [release.name, new Choices(seed).below(4) + 1, release] as const);
+
+  it.each(levels)(
+    `gives the same rules, scores and decision: CRS %s, paranoia level %i (ORACLE_SEED=${seed})`,
+    async (_, paranoia, release) => {
+      const payloads = await readPayloads(testFolder);
+      const { unexplained } = compareRuleSets(program!, release, paranoia, payloads, seed, COUNT);
+      expect(unexplained.map(describeMismatch)).toEqual([]);
+    },
+    300_000,
+  );
+});
+
+describe('the differences to libmodsecurity', () => {
+  it('are each written down with the cause and what we do', () => {
+    const written = writtenDifferences();
+    expect(written.map(({ name }) => name).sort()).toEqual(differences.map(({ name }) => name).sort());
+    for (const { cause, ours } of written) expect(Math.min(cause.length, ours.length)).toBeGreaterThan(20);
+  });
+});
