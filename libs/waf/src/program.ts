@@ -5,7 +5,8 @@ import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, t
 import { Transaction, type TransactionOptions } from './transaction';
 import { filterOf } from './targets';
 import { foldName } from './variables/fold-name';
-import { ValuePlan, type Want } from './value-plan';
+import { KnownValues, ValuePlan, type Want } from './value-plan';
+import { variableNumber } from './variables/registry';
 import type { Store } from './variables/store';
 
 /** What is looked for in the values of one variable. */
@@ -113,7 +114,8 @@ export class Program {
         each.variable === variable && each.member !== undefined ? [each.member] : [],
       ),
     );
-    const members = new Map([...new Set(named)].map((member) => [member, this.planMember(variable, member, gates)]));
+    const names = new Set(variable === REQUEST_HEADERS ? [...named, ...COMMON_FIELDS] : named);
+    const members = new Map([...names].map((member) => [member, this.planMember(variable, member, gates)]));
     return { variable, members, others: this.planMember(variable, undefined, gates) };
   }
 
@@ -126,7 +128,9 @@ export class Program {
           gate.targets.some((target) => mayPick(target, variable, member)) && !leavesOut(gate, variable, member),
       )
       .flatMap((gate) => this.wantsOf(gate));
-    return wants.length === 0 ? undefined : new ValuePlan(wants, trie, triggers, patterns.words);
+    if (wants.length === 0) return undefined;
+    const known = isKept(variable, member) ? new KnownValues() : undefined;
+    return new ValuePlan(wants, trie, triggers, patterns.words, known);
   }
 
   private wantsOf(gate: Link): Want[] {
@@ -134,6 +138,44 @@ export class Program {
     const bit = this.ruleSet.bitOf(gate)!;
     return gate.multiMatch ? this.ruleSet.trie.pathTo(node).map((each) => ({ node: each, bit })) : [{ node, bit }];
   }
+}
+
+const REQUEST_HEADERS = variableNumber('REQUEST_HEADERS')!;
+
+/** Fields that say what a client is and can do, and nothing about who uses it. */
+const COMMON_FIELDS: readonly Bytes[] = [
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'connection',
+  'content-type',
+  'host',
+  'sec-ch-ua',
+  'sec-ch-ua-mobile',
+  'sec-ch-ua-platform',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
+  'sec-fetch-site',
+  'sec-fetch-user',
+  'upgrade-insecure-requests',
+  'user-agent',
+];
+
+/** Variables that are names, or one of a few words. */
+const NAMES = [
+  'ARGS_NAMES',
+  'ARGS_GET_NAMES',
+  'REQUEST_COOKIES_NAMES',
+  'REQUEST_HEADERS_NAMES',
+  'REQUEST_METHOD',
+  'REQUEST_PROTOCOL',
+].map((name) => variableNumber(name)!);
+
+/** Whether values of a variable may be kept to be known again: never those of arguments, of cookies, or of unknown fields. */
+function isKept(variable: number, member: Bytes | undefined): boolean {
+  if (variable === REQUEST_HEADERS) return member !== undefined && COMMON_FIELDS.includes(member);
+  return NAMES.includes(variable);
 }
 
 /** Whether a target picks a member, or one of those that no rule names. */

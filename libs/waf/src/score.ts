@@ -3,7 +3,7 @@ import type { Scores } from './inspector';
 import type { Store } from './variables/store';
 
 /** Scores of CRS by what they count, as the answer names them. */
-const categories: Readonly<Record<string, Bytes>> = {
+const categories: readonly (readonly [string, Bytes])[] = Object.entries({
   sqli: 'sql_injection_score',
   xss: 'xss_score',
   rfi: 'rfi_score',
@@ -12,34 +12,45 @@ const categories: Readonly<Record<string, Bytes>> = {
   php: 'php_injection_score',
   protocol: 'http_violation_score',
   session: 'session_fixation_score',
-};
+});
 
-const LEVELS = [1, 2, 3, 4] as const;
+/** By paranoia level. Release 3 calls the score of requests by no side. */
+const inboundNames = [1, 2, 3, 4].map((level) => [`inbound_anomaly_score_pl${level}`, `anomaly_score_pl${level}`]);
+const outboundNames = [1, 2, 3, 4].map((level) => [`outbound_anomaly_score_pl${level}`]);
 
-/** Reads the scores that the rules of CRS keep: one a paranoia level in release 4, from which its last rules make totals. */
+type Score = (name: Bytes) => number;
+
+/** Reads the scores that the rules of CRS keep: one a paranoia level, from which its last rules make totals. */
 export function scoresOf(tx: Store): Scores {
-  const score = (name: Bytes) => Number.parseInt(tx.getFolded(name) ?? '', 10) || 0;
-  const blockingLevel = score('blocking_paranoia_level') || score('paranoia_level') || 1;
-  const side = (name: 'inbound' | 'outbound') => {
-    const levels = LEVELS.map((level) => levelScore(score, name, level));
-    return {
-      detection: levels.reduce((sum, each) => sum + each, 0),
-      blocking: levels.slice(0, blockingLevel).reduce((sum, each) => sum + each, 0),
-    };
+  const score: Score = (name) => {
+    const text = tx.getFolded(name);
+    return text === undefined || text === '0' ? 0 : Number.parseInt(text, 10) || 0;
   };
-  return { inbound: side('inbound'), outbound: side('outbound'), categories: countedOf(score) };
+  const blockingLevel = score('blocking_paranoia_level') || score('paranoia_level') || 1;
+  return {
+    inbound: sideOf(inboundNames, score, blockingLevel),
+    outbound: sideOf(outboundNames, score, blockingLevel),
+    categories: countedOf(score),
+  };
 }
 
-/** Release 3 calls the score of requests by no side. */
-function levelScore(score: (name: Bytes) => number, side: 'inbound' | 'outbound', level: number): number {
-  const own = score(`${side}_anomaly_score_pl${level}`);
-  return own === 0 && side === 'inbound' ? score(`anomaly_score_pl${level}`) : own;
+function sideOf(names: readonly (readonly Bytes[])[], score: Score, blockingLevel: number): Scores['inbound'] {
+  let detection = 0;
+  let blocking = 0;
+  for (const [index, spellings] of names.entries()) {
+    let points = 0;
+    for (const name of spellings) points ||= score(name);
+    detection += points;
+    if (index < blockingLevel) blocking += points;
+  }
+  return { detection, blocking };
 }
 
-function countedOf(score: (name: Bytes) => number): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(categories)
-      .map(([category, name]): [string, number] => [category, score(name)])
-      .filter(([, count]) => count > 0),
-  );
+function countedOf(score: Score): Record<string, number> {
+  const counted: Record<string, number> = {};
+  for (const [category, name] of categories) {
+    const points = score(name);
+    if (points > 0) counted[category] = points;
+  }
+  return counted;
 }

@@ -1,7 +1,15 @@
 import type { Controls, EngineMode, SetVariable } from './actions/effect';
+import { splitArguments } from './body/arguments';
 import { processorOf } from './body/content-type';
+import { splitCookies } from './body/cookies';
 import { parseBody } from './body/parse-body';
-import { bodyLimits, type BodyLimits, type BodyProcessor, type ParsedBody } from './body/parsed-body';
+import {
+  bodyLimits,
+  type BodyArgument,
+  type BodyLimits,
+  type BodyProcessor,
+  type ParsedBody,
+} from './body/parsed-body';
 import { defaultBudget, Meter, VISIT, type BudgetSettings, type Work } from './budget';
 import type { Bytes } from './bytes';
 import { filters } from './compiled-rules';
@@ -21,10 +29,13 @@ import type {
   RequestBodyFacts,
   RequestHeadFacts,
   ResponseHeadFacts,
+  SplitArguments,
 } from './variables/facts';
 import { foldName } from './variables/fold-name';
+import { queryOf } from './variables/request-line';
 import { variableNumber, variables } from './variables/registry';
 import { Store } from './variables/store';
+import type { Scan } from './value-scanner';
 import type { Lifetime } from './variables/variable';
 
 export interface TransactionOptions {
@@ -74,14 +85,22 @@ const NO_SEVERITY = 255;
 const processors: readonly string[] = ['URLENCODED', 'MULTIPART', 'JSON', 'XML'] satisfies BodyProcessor[];
 
 /** Of the rule that is being evaluated. */
-interface Evaluation {
-  readonly rule: Rule;
-  message: Macro | undefined;
-  messageText: Bytes;
-  logData: Bytes;
+class Evaluation {
+  rule!: Rule;
+  messageText: Bytes = '';
+  logData: Bytes = '';
   severity: number | undefined;
-  variable: Bytes;
-  count: number;
+  variable: Bytes = '';
+  count = 0;
+
+  begin(rule: Rule): void {
+    this.rule = rule;
+    this.messageText = '';
+    this.logData = '';
+    this.severity = undefined;
+    this.variable = '';
+    this.count = 0;
+  }
 }
 
 /** Runs the five phases over one exchange. Each step is work to be run to its end before the next begins. */
@@ -106,7 +125,11 @@ export class Transaction implements Controls, OperatorContext, Facts {
   private readonly values: (Entries | undefined)[] = [];
   private removed: Uint32Array | undefined;
   private readonly targetRemovals: { readonly rules: Uint32Array; readonly filter: TargetFilter }[] = [];
-  private evaluation!: Evaluation;
+  private readonly evaluation = new Evaluation();
+  /** By variable and index of a value: what the phase that is running has found in it. */
+  private readonly scans: ((Scan | undefined)[] | undefined)[] = [];
+  private split: SplitArguments | undefined;
+  private splitCookies: readonly BodyArgument[] | undefined;
   private readonly chunks: Bytes[] = [];
   private responseBytes = 0;
   private responseLimit: number;
@@ -202,6 +225,18 @@ export class Transaction implements Controls, OperatorContext, Facts {
   get responseBody(): Bytes {
     if (this.chunks.length > 1) this.chunks.splice(0, this.chunks.length, this.chunks.join(''));
     return this.chunks[0] ?? '';
+  }
+
+  get query(): SplitArguments {
+    this.split ??= splitArguments(queryOf(this.request));
+    return this.split;
+  }
+
+  get cookies(): readonly BodyArgument[] {
+    this.splitCookies ??= this.request.fields
+      .filter(({ name }) => foldName(name) === 'cookie')
+      .flatMap(({ value }) => splitCookies(value));
+    return this.splitCookies;
   }
 
   get rule(): ReadonlyMap<string, Bytes> {
@@ -336,7 +371,7 @@ export class Transaction implements Controls, OperatorContext, Facts {
     const found = new Uint32Array(this.program.ruleSet.patterns.words);
     for (const { variable, members, others } of plan.scans) {
       const entries = this.entriesOf(variable);
-      entries.scans = undefined;
+      this.scans[variable] = undefined;
       const names = members.size === 0 ? undefined : entries.foldedNames;
       for (let index = 0; index < entries.values.length; index++) {
         const name = names?.[index];
@@ -348,7 +383,7 @@ export class Transaction implements Controls, OperatorContext, Facts {
           value.length < LONG
             ? scanner.scan(value, own, found)
             : yield* this.inSteps(scanner.scanInSteps(value, own, found));
-        if (scan) (entries.scans ??= [])[index] = scan;
+        if (scan) (this.scans[variable] ??= [])[index] = scan;
         if (this.meter.isDue(value.length + VISIT)) yield* this.giveWay();
         if (this.exhausted) return new Uint32Array(plan.always.length);
       }
@@ -366,15 +401,7 @@ export class Transaction implements Controls, OperatorContext, Facts {
 
   /** @returns whether the rule matched, its whole chain with it. */
   private evaluate(rule: Rule, gate: Link | undefined): boolean {
-    this.evaluation = {
-      rule,
-      message: undefined,
-      messageText: '',
-      logData: '',
-      severity: undefined,
-      variable: '',
-      count: 0,
-    };
+    this.evaluation.begin(rule);
     this.matches.values.length = 0;
     this.matches.names.length = 0;
     if (!this.matchChain(rule.head, gate)) return false;
@@ -401,16 +428,18 @@ export class Transaction implements Controls, OperatorContext, Facts {
       if (target.counted) {
         if (this.matchValue(link, target.text, this.countOf(target))) matched = true;
       } else if (target.variable === TX && target.member !== undefined) {
-        const value = this.tx.getFolded(target.member);
-        if (
-          value !== undefined &&
-          !isLeftOut(left, TX, target.member) &&
-          this.matchValue(link, `TX:${target.member}`, value)
-        )
-          matched = true;
-      } else if (this.matchEntries(link, target, left, link === gate)) matched = true;
+        if (this.matchMember(link, target.member, left)) matched = true;
+      } else if (link === gate) {
+        if (this.matchScans(link, target, left)) matched = true;
+      } else if (this.matchEntries(link, target, left)) matched = true;
     }
     return matched;
+  }
+
+  private matchMember(link: Link, member: Bytes, left: readonly TargetFilter[]): boolean {
+    const value = this.tx.getFolded(member);
+    if (value === undefined || isLeftOut(left, TX, member)) return false;
+    return this.matchValue(link, `TX:${member}`, value);
   }
 
   private filtersOf(link: Link): readonly TargetFilter[] {
@@ -431,32 +460,40 @@ export class Transaction implements Controls, OperatorContext, Facts {
     return String(count);
   }
 
-  /** @param scanned whether the phase has looked for the pattern of the link in these values already */
-  private matchEntries(link: Link, target: Target, left: readonly TargetFilter[], scanned: boolean): boolean {
-    const { variable } = target;
-    const entries = this.entriesOf(variable);
-    if (scanned && !entries.scans) return false;
-    const selective = target.member !== undefined || target.pattern !== undefined || left.length > 0;
-    const folded = selective ? entries.foldedNames : undefined;
+  private matchEntries(link: Link, target: Target, left: readonly TargetFilter[]): boolean {
+    const { variable, pattern } = target;
+    const picked = variable === TX && pattern !== undefined;
+    const entries = picked ? this.tx.matching(pattern) : this.entriesOf(variable);
+    const picky = !picked && (target.member !== undefined || pattern !== undefined);
+    const folded = picky || left.length > 0 ? entries.foldedNames : undefined;
     let matched = false;
     for (let index = 0; index < entries.values.length; index++) {
-      if (scanned && !entries.scans![index]) continue;
-      if (folded && !(picks(target, folded[index]) && !isLeftOut(left, variable, folded[index]))) continue;
-      const one = scanned
-        ? this.matchScanned(link, variable, entries, index)
-        : this.matchEntry(link, variable, entries, index);
-      if (one) matched = true;
+      if (picky && !picks(target, folded![index])) continue;
+      if (left.length > 0 && isLeftOut(left, variable, folded![index])) continue;
+      if (this.matchValue(link, '', entries.values[index]!, variable, entries, index)) matched = true;
     }
     return matched;
   }
 
-  private matchEntry(link: Link, variable: number, entries: Entries, index: number): boolean {
-    return this.matchValue(link, undefined, entries.values[index]!, variable, entries, index);
+  /** As `matchEntries`, where the phase has looked for the pattern of the link in all values already. */
+  private matchScans(link: Link, target: Target, left: readonly TargetFilter[]): boolean {
+    const { variable } = target;
+    const scans = this.scans[variable];
+    if (!scans) return false;
+    const entries = this.entriesOf(variable);
+    let matched = false;
+    for (let index = 0; index < scans.length; index++) {
+      const scan = scans[index];
+      if (!scan) continue;
+      const folded = entries.foldedNames[index];
+      if (!picks(target, folded) || isLeftOut(left, variable, folded)) continue;
+      if (this.matchScan(link, scan, variable, entries, index)) matched = true;
+    }
+    return matched;
   }
 
-  private matchScanned(link: Link, variable: number, entries: Entries, index: number): boolean {
+  private matchScan(link: Link, scan: Scan, variable: number, entries: Entries, index: number): boolean {
     const { ruleSet } = this.program;
-    const scan = entries.scans![index]!;
     const node = ruleSet.nodeOf(link);
     const bit = ruleSet.bitOf(link)!;
     if (!link.multiMatch) {
@@ -477,36 +514,43 @@ export class Transaction implements Controls, OperatorContext, Facts {
     return matched;
   }
 
-  /** Makes the forms of a value and looks at them. The name is made only where it is needed. */
+  /**
+   * Makes the forms of a value and looks at them.
+   * @param name where it is no member of `entries`; otherwise it is made only where it is needed
+   */
   private matchValue(
     link: Link,
-    name: Bytes | undefined,
+    name: Bytes,
     value: Bytes,
     variable = -1,
     entries: Entries = Entries.none,
     index = 0,
   ): boolean {
-    const named = () => name ?? nameOf(variable, entries, index);
+    const { transformations, multiMatch } = link;
     let form = value;
-    let matched = link.multiMatch && this.test(link, form, named);
-    for (const transformation of link.transformations) {
+    let matched = false;
+    if (multiMatch && this.test(link, form)) {
+      this.take(link, variable < 0 ? name : nameOf(variable, entries, index), form);
+      matched = true;
+    }
+    for (const transformation of transformations) {
       const next = transformation.apply(form);
-      if (next !== form && link.multiMatch && this.test(link, next, named)) matched = true;
+      if (multiMatch && next !== form && this.test(link, next)) {
+        this.take(link, variable < 0 ? name : nameOf(variable, entries, index), next);
+        matched = true;
+      }
       form = next;
     }
-    if (!link.multiMatch && this.test(link, form, named)) matched = true;
-    return matched;
+    if (multiMatch || !this.test(link, form)) return matched;
+    this.take(link, variable < 0 ? name : nameOf(variable, entries, index), form);
+    return true;
   }
 
-  private test(link: Link, form: Bytes, name: () => Bytes): boolean {
-    const { operator, negated, capture } = link;
-    const holds = operator!.test(form, this);
-    if (holds !== negated) {
-      this.take(link, name(), form);
-      return true;
-    }
+  private test(link: Link, form: Bytes): boolean {
+    const holds = link.operator!.test(form, this);
+    if (holds !== link.negated) return true;
     // What a negated operator finds is captured although the rule does not match.
-    if (holds && capture) this.capture(link, form);
+    if (holds && link.capture) this.capture(link, form);
     return false;
   }
 

@@ -92,6 +92,8 @@ export class ValuePlan {
     private readonly trie: TransformTrie,
     private readonly triggers: TriggerClasses,
     private readonly words: number,
+    /** Where values are such as may be kept: those in which nothing was found. */
+    readonly known: KnownValues | undefined = undefined,
   ) {
     const needed = new Set(wants.flatMap(({ node }) => trie.pathTo(node)));
     needed.delete(0);
@@ -138,6 +140,34 @@ export class ValuePlan {
     const group = this.groups.push(nodes) - 1;
     this.groupNumbers.set(text, group);
     return group;
+  }
+}
+
+/** Values kept of one generation. */
+const MAX_KNOWN = 4096;
+/** Bytes of the longest that is kept. */
+const MAX_KNOWN_LENGTH = 256;
+
+/**
+ * Values in which nothing was found, so that they need not be looked at again: two generations, of which the older goes when the
+ * younger is full. For values that say nothing of a person: names, and fields that tell what a client is.
+ */
+export class KnownValues {
+  private young = new Set<Bytes>();
+  private old = new Set<Bytes>();
+
+  has(value: Bytes): boolean {
+    return this.young.has(value) || (this.old.size > 0 && this.old.has(value));
+  }
+
+  add(value: Bytes): void {
+    if (value.length > MAX_KNOWN_LENGTH) return;
+    if (this.young.size >= MAX_KNOWN) {
+      this.old = this.young;
+      this.young = new Set();
+    }
+    // A slice would keep the whole request it was cut from.
+    this.young.add(Buffer.from(value, 'latin1').toString('latin1'));
   }
 }
 

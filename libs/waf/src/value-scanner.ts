@@ -55,6 +55,7 @@ export class ValueScanner {
    * @returns undefined where nothing was found.
    */
   scan(value: Bytes, plan: ValuePlan, found: Uint32Array): Scan | undefined {
+    if (plan.known?.has(value)) return undefined;
     const classes = this.triggers.of(value);
     const stage = plan.stage(ROOT_GROUP, classes);
     this.start(value, classes);
@@ -65,7 +66,9 @@ export class ValueScanner {
       if (this.beginForm(form) !== 0) this.patterns.scan(this.forms[form]!, this.rowWanted, this.row);
       any |= this.endForm(form, found);
     }
-    return any === 0 ? undefined : this.kept(plan);
+    if (any !== 0) return this.kept(plan);
+    plan.known?.add(value);
+    return undefined;
   }
 
   /** As `scan`, for values so long that others must have their turn in between. */

@@ -1,17 +1,21 @@
-import { splitArguments } from '../body/arguments';
 import type { BodyArgument } from '../body/parsed-body';
 import { Entries } from './entries';
 import type { Facts } from './facts';
-import { queryOf } from './request-line';
 import { collection, scalar, type Variable } from './variable';
 
 type Source = (facts: Facts) => readonly BodyArgument[];
 
-const fromQuery: Source = ({ request }) => splitArguments(queryOf(request)).arguments;
+const fromQuery: Source = ({ query }) => query.arguments;
 const fromBody: Source = ({ body }) => body?.parsed?.arguments ?? [];
 /** Members of a JSON document are arguments, but none that was posted: libmodsecurity tells them apart so. */
 const posted: Source = (facts) => (facts.body?.parsed?.processor === 'JSON' ? [] : fromBody(facts));
-const fromBoth: Source = (facts) => [...fromQuery(facts), ...fromBody(facts)];
+
+function fromBoth(facts: Facts): readonly BodyArgument[] {
+  const query = fromQuery(facts);
+  const body = fromBody(facts);
+  if (body.length === 0) return query;
+  return query.length === 0 ? body : [...query, ...body];
+}
 
 function values(name: string, lifetime: 'request' | 'body', source: Source): Variable {
   return collection(name, lifetime, (facts) => {
@@ -44,10 +48,8 @@ export const argumentVariables: readonly Variable[] = [
   values('ARGS_POST', 'body', posted),
   names('ARGS_POST_NAMES', 'body', posted),
   scalar('ARGS_COMBINED_SIZE', 'body', combinedSize),
-  scalar('URLENCODED_ERROR', 'body', ({ request, body }) => {
-    const broken =
-      splitArguments(queryOf(request)).invalidEscapes ||
-      (body?.parsed?.processor === 'URLENCODED' && body.parsed.invalidEscapes);
-    return Entries.single(broken ? '1' : '0');
+  scalar('URLENCODED_ERROR', 'body', ({ query, body }) => {
+    const isForm = body?.parsed?.processor === 'URLENCODED';
+    return Entries.flag(query.invalidEscapes || (isForm && body.parsed.invalidEscapes));
   }),
 ];

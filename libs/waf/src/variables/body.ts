@@ -44,7 +44,7 @@ const multipartFlags = [
 
 function flag(name: string): Variable {
   return scalar(name, 'body', ({ body }) =>
-    Entries.single(body?.parsed?.multipartFaults.some((fault) => fault === name) ? '1' : '0'),
+    Entries.flag(body?.parsed?.multipartFaults.some((fault) => fault === name) ?? false),
   );
 }
 
@@ -53,7 +53,7 @@ function errorOf({ body }: Facts): string | undefined {
   return body?.parsed?.error;
 }
 
-const hasError = (facts: Facts) => Entries.single(errorOf(facts) === undefined ? '0' : '1');
+const hasError = (facts: Facts) => Entries.flag(errorOf(facts) !== undefined);
 const errorText = (facts: Facts) => Entries.single(errorOf(facts) ?? '');
 
 /**
@@ -78,9 +78,7 @@ export const bodyVariables: readonly Variable[] = [
   scalar('REQBODY_ERROR_MSG', 'body', errorText),
   scalar('REQBODY_PROCESSOR_ERROR', 'body', hasError),
   scalar('REQBODY_PROCESSOR_ERROR_MSG', 'body', errorText),
-  scalar('INBOUND_DATA_ERROR', 'body', ({ body }) =>
-    Entries.single(body !== undefined && body.length > body.raw.length ? '1' : '0'),
-  ),
+  scalar('INBOUND_DATA_ERROR', 'body', ({ body }) => Entries.flag(body !== undefined && body.length > body.raw.length)),
   ofFiles('FILES', ({ fileName }) => fileName),
   ofFiles('FILES_NAMES', ({ field }) => field),
   ofFiles('FILES_SIZES', ({ size }) => String(size)),
@@ -93,8 +91,6 @@ export const bodyVariables: readonly Variable[] = [
   ofFiles('MULTIPART_FILENAME', ({ fileName }) => fileName),
   ofFiles('MULTIPART_NAME', ({ field }) => field),
   collection('MULTIPART_PART_HEADERS', 'body', partHeaders),
-  scalar('MULTIPART_STRICT_ERROR', 'body', ({ body }) =>
-    Entries.single(body?.parsed?.multipartFaults.length ? '1' : '0'),
-  ),
+  scalar('MULTIPART_STRICT_ERROR', 'body', ({ body }) => Entries.flag((body?.parsed?.multipartFaults.length ?? 0) > 0)),
   ...multipartFlags.map(flag),
 ];

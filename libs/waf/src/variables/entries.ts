@@ -1,5 +1,4 @@
 import type { Bytes } from '../bytes';
-import type { Scan } from '../value-scanner';
 import { foldName } from './fold-name';
 
 const NOTHING: readonly Bytes[] = [];
@@ -7,9 +6,10 @@ const NOTHING: readonly Bytes[] = [];
 /** The values of a variable at one moment, in order; members of a collection have names. */
 export class Entries {
   static readonly none = new Entries(NOTHING, NOTHING);
+  static readonly zero = new Entries(undefined, ['0']);
+  static readonly one = new Entries(undefined, ['1']);
+  static readonly empty = new Entries(undefined, ['']);
   private folded: readonly Bytes[] | undefined;
-  /** By index of a value: what the phase that is running has found in it. */
-  scans: (Scan | undefined)[] | undefined;
 
   /** @param names of as many members as there are values; undefined for a variable without members. */
   constructor(
@@ -17,7 +17,13 @@ export class Entries {
     readonly values: readonly Bytes[],
   ) {}
 
+  /** A flag as rules read it. */
+  static flag(isSet: boolean): Entries {
+    return isSet ? Entries.one : Entries.zero;
+  }
+
   static single(value: Bytes): Entries {
+    if (value === '') return Entries.empty;
     return new Entries(undefined, [value]);
   }
 

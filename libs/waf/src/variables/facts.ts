@@ -1,4 +1,5 @@
-import type { ParsedBody } from '../body/parsed-body';
+import type { splitArguments } from '../body/arguments';
+import type { BodyArgument, ParsedBody } from '../body/parsed-body';
 import type { Bytes } from '../bytes';
 import type { Store } from './store';
 
@@ -39,6 +40,8 @@ export interface ResponseHeadFacts {
   readonly fields: readonly HeaderField[];
 }
 
+export type SplitArguments = ReturnType<typeof splitArguments>;
+
 /** What matched last, and what matched so far in the chain that is being evaluated. */
 export interface Matches {
   value: Bytes | undefined;
@@ -50,6 +53,9 @@ export interface Matches {
 /** One transaction as variables read it. */
 export interface Facts {
   readonly request: RequestHeadFacts;
+  /** Arguments of the query, and whether an escape in it is broken. */
+  readonly query: SplitArguments;
+  readonly cookies: readonly BodyArgument[];
   readonly body: RequestBodyFacts | undefined;
   readonly bodyProcessor: string;
   readonly response: ResponseHeadFacts | undefined;

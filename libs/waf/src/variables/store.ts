@@ -1,4 +1,5 @@
 import type { Bytes } from '../bytes';
+import type { Pattern } from '../regex/pattern';
 import { foldName } from './fold-name';
 import { Entries } from './entries';
 
@@ -10,6 +11,8 @@ interface Member {
 /** A collection that rules write, as `TX`. Letter case of a name does not count; the first spelling is kept. */
 export class Store {
   private readonly own = new Map<Bytes, Member | undefined>();
+  /** Of a base: the names in it that a pattern was found in, by pattern. */
+  private readonly picked = new Map<Pattern, readonly Bytes[]>();
 
   /** @param base what is in it at first; never written. */
   constructor(private readonly base?: Store) {}
@@ -43,6 +46,31 @@ export class Store {
       values.push(value);
     }
     return new Entries(names, values);
+  }
+
+  /** Those whose name a pattern is found in, in the order of the first writing. */
+  matching(pattern: Pattern): Entries {
+    const names: Bytes[] = [];
+    const values: Bytes[] = [];
+    const take = (member: Member | undefined): void => {
+      if (!member) return;
+      names.push(member.name);
+      values.push(member.value);
+    };
+    for (const folded of this.base?.namesLike(pattern) ?? []) take(this.member(folded));
+    for (const [folded, member] of this.own) {
+      if (member && !this.base?.own.has(folded) && pattern.test(folded)) take(member);
+    }
+    return new Entries(names, values);
+  }
+
+  /** Nothing writes a base, so that it need be searched once. */
+  private namesLike(pattern: Pattern): readonly Bytes[] {
+    const known = this.picked.get(pattern);
+    if (known) return known;
+    const names = [...this.own.keys()].filter((folded) => pattern.test(folded));
+    this.picked.set(pattern, names);
+    return names;
   }
 
   private member(folded: Bytes): Member | undefined {
