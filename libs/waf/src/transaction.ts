@@ -18,6 +18,7 @@ import { hitOf, logLineOf, type Match } from './hits';
 import type { Hit, Scores } from './inspector';
 import type { OperatorContext } from './operators/operator';
 import type { PhasePlan, Program } from './program';
+import type { Captures } from './regex/pattern';
 import type { Link, Phase, Rule, RuleSelector, Target, TargetFilter } from './rule-set';
 import { scoresOf } from './score';
 import type { Macro, MacroReference } from './seclang/macro';
@@ -82,6 +83,7 @@ const MATCHED_VAR_NAME = variableNumber('MATCHED_VAR_NAME')!;
 /** Values from this length on are scanned in steps. */
 const LONG = 4096;
 const NO_SEVERITY = 255;
+const GROUP_NAMES = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
 const processors: readonly string[] = ['URLENCODED', 'MULTIPART', 'JSON', 'XML'] satisfies BodyProcessor[];
 
 /** Of the rule that is being evaluated. */
@@ -412,6 +414,7 @@ export class Transaction implements Controls, OperatorContext, Facts {
 
   private matchChain(link: Link, gate: Link | undefined): boolean {
     if (!this.matchLink(link, gate)) return false;
+    if (!(link.negated && link.capture)) this.word(link);
     if (link.next && !this.matchChain(link.next, gate)) return false;
     for (const effect of link.effects) effect.run(this);
     return true;
@@ -498,7 +501,7 @@ export class Transaction implements Controls, OperatorContext, Facts {
     const bit = ruleSet.bitOf(link)!;
     if (!link.multiMatch) {
       if (!scan.has(node, bit)) return false;
-      this.take(link, nameOf(variable, entries, index), scan.form(node));
+      this.takeScan(link, scan, node, nameOf(variable, entries, index));
       return true;
     }
     let matched = false;
@@ -506,7 +509,7 @@ export class Transaction implements Controls, OperatorContext, Facts {
     for (const step of ruleSet.trie.pathTo(node)) {
       const form = scan.form(step);
       if (form !== before && scan.has(step, bit)) {
-        this.take(link, nameOf(variable, entries, index), form);
+        this.takeScan(link, scan, step, nameOf(variable, entries, index));
         matched = true;
       }
       before = form;
@@ -554,10 +557,22 @@ export class Transaction implements Controls, OperatorContext, Facts {
     return false;
   }
 
+  private takeScan(link: Link, scan: Scan, node: number, name: Bytes): void {
+    const { operator, capture } = link;
+    if (capture && operator?.capture) {
+      this.keepGroups(scan.groups(node, this.program.ruleSet.bitOf(link)!, (form) => operator.capture!(form, this)));
+    }
+    this.note(link, name, scan.form(node));
+  }
+
   /** A value matched. */
   private take(link: Link, name: Bytes, form: Bytes): void {
-    const { matches, evaluation } = this;
     if (link.capture && !link.negated) this.capture(link, form);
+    this.note(link, name, form);
+  }
+
+  private note(link: Link, name: Bytes, form: Bytes): void {
+    const { matches, evaluation } = this;
     matches.value = form;
     matches.name = name;
     matches.values.push(form);
@@ -568,11 +583,14 @@ export class Transaction implements Controls, OperatorContext, Facts {
   }
 
   private capture(link: Link, form: Bytes): void {
-    const groups = link.operator!.capture?.(form, this);
+    this.keepGroups(link.operator!.capture?.(form, this));
+  }
+
+  private keepGroups(groups: Captures | undefined): void {
     if (!groups) return;
     for (let group = 0; group < groups.length && group < 10; group++) {
       const text = groups[group];
-      if (text !== undefined) this.tx.set(String(group), text);
+      if (text !== undefined) this.tx.set(GROUP_NAMES[group]!, text);
     }
   }
 
@@ -580,11 +598,18 @@ export class Transaction implements Controls, OperatorContext, Facts {
   private perform(link: Link): void {
     for (const assignment of link.assignments) this.assign(assignment);
     const { evaluation } = this;
-    const { severity, message, logData } = link;
+    const { severity } = link;
     if (severity !== undefined) {
       evaluation.severity = severity;
       this.highestSeverity = Math.min(this.highestSeverity, severity);
     }
+    // What later values do to captures must not show in the text of this one.
+    if (link.negated && link.capture) this.word(link);
+  }
+
+  /** Fills in what the rule says of the value that matched last. */
+  private word({ message, logData }: Link): void {
+    const { evaluation } = this;
     if (!evaluation.rule.logs) return;
     if (message) evaluation.messageText = this.expand(message);
     if (logData) evaluation.logData = this.expand(logData);

@@ -1,6 +1,7 @@
 import type { ByteSet, Bytes } from './bytes';
 import type { TransformTrie } from './transform-trie';
 import type { Transformation } from './transformations/transformation';
+import type { Scan } from './value-scanner';
 
 /** One thing that is looked for: a pattern in the form that a node of the trie makes of a value. */
 export interface Want {
@@ -92,7 +93,7 @@ export class ValuePlan {
     private readonly trie: TransformTrie,
     private readonly triggers: TriggerClasses,
     private readonly words: number,
-    /** Where values are such as may be kept: those in which nothing was found. */
+    /** Set where values are such as may be kept. */
     readonly known: KnownValues | undefined = undefined,
   ) {
     const needed = new Set(wants.flatMap(({ node }) => trie.pathTo(node)));
@@ -149,25 +150,27 @@ const MAX_KNOWN = 4096;
 const MAX_KNOWN_LENGTH = 256;
 
 /**
- * Values in which nothing was found, so that they need not be looked at again: two generations, of which the older goes when the
- * younger is full. For values that say nothing of a person: names, and fields that tell what a client is.
+ * What was found in values, so that they need not be looked at again: two generations, of which the older goes when the younger is
+ * full. For values that say nothing of a person: names, and fields that tell what a client is.
  */
 export class KnownValues {
-  private young = new Set<Bytes>();
-  private old = new Set<Bytes>();
+  private young = new Map<Bytes, Scan | null>();
+  private old = new Map<Bytes, Scan | null>();
 
-  has(value: Bytes): boolean {
-    return this.young.has(value) || (this.old.size > 0 && this.old.has(value));
+  /** @returns null where nothing was found; undefined where the value is not known. */
+  get(value: Bytes): Scan | null | undefined {
+    const known = this.young.get(value);
+    return known === undefined && this.old.size > 0 ? this.old.get(value) : known;
   }
 
-  add(value: Bytes): void {
+  add(value: Bytes, scan: Scan | null): void {
     if (value.length > MAX_KNOWN_LENGTH) return;
     if (this.young.size >= MAX_KNOWN) {
       this.old = this.young;
-      this.young = new Set();
+      this.young = new Map();
     }
     // A slice would keep the whole request it was cut from.
-    this.young.add(Buffer.from(value, 'latin1').toString('latin1'));
+    this.young.set(Buffer.from(value, 'latin1').toString('latin1'), scan);
   }
 }
 

@@ -1,10 +1,13 @@
 import type { Bytes } from './bytes';
+import type { Captures } from './regex/pattern';
 import type { PatternSet } from './regex/pattern-set';
 import type { TransformTrie } from './transform-trie';
 import { ROOT_GROUP, type Branch, type Stage, type TriggerClasses, type ValuePlan } from './value-plan';
 
 /** What was found in the forms of one value. */
 export class Scan {
+  private captures: Map<number, Captures | undefined> | undefined;
+
   /** @param formOfNode by node of the trie: index of the form it makes; @param rows a row of patterns for each form */
   constructor(
     private readonly forms: readonly Bytes[],
@@ -12,6 +15,19 @@ export class Scan {
     private readonly rows: Uint32Array,
     private readonly words: number,
   ) {}
+
+  /** Adds the patterns that were found in any form. */
+  addTo(found: Uint32Array): void {
+    for (let at = 0; at < this.rows.length; at++) found[at % this.words]! |= this.rows[at]!;
+  }
+
+  /** Groups of a pattern that was found in a form; they are looked for once, however often the value is met. */
+  groups(node: number, bit: number, find: (form: Bytes) => Captures | undefined): Captures | undefined {
+    const key = this.formOfNode[node]! * this.words * 32 + bit;
+    this.captures ??= new Map();
+    if (!this.captures.has(key)) this.captures.set(key, find(this.form(node)));
+    return this.captures.get(key);
+  }
 
   form(node: number): Bytes {
     return this.forms[this.formOfNode[node]!]!;
@@ -55,7 +71,12 @@ export class ValueScanner {
    * @returns undefined where nothing was found.
    */
   scan(value: Bytes, plan: ValuePlan, found: Uint32Array): Scan | undefined {
-    if (plan.known?.has(value)) return undefined;
+    const known = plan.known?.get(value);
+    if (known === null) return undefined;
+    if (known) {
+      known.addTo(found);
+      return known;
+    }
     const classes = this.triggers.of(value);
     const stage = plan.stage(ROOT_GROUP, classes);
     this.start(value, classes);
@@ -66,9 +87,9 @@ export class ValueScanner {
       if (this.beginForm(form) !== 0) this.patterns.scan(this.forms[form]!, this.rowWanted, this.row);
       any |= this.endForm(form, found);
     }
-    if (any !== 0) return this.kept(plan);
-    plan.known?.add(value);
-    return undefined;
+    const scan = any === 0 ? undefined : this.kept(plan);
+    plan.known?.add(value, scan ?? null);
+    return scan;
   }
 
   /** As `scan`, for values so long that others must have their turn in between. */
