@@ -221,6 +221,8 @@ abstract class Running implements Product {
       TMPDIR: this.temporary,
       SALLYPORT_DATA_DIR: join(this.folder, 'data'),
       SALLYPORT_INGRESS_SHOW_CONFIG_VERSION: '1',
+      // Whatever rules this machine has: the same run everywhere, unless a test is about them.
+      SALLYPORT_CRS_DIR: 'none',
       ...(this.listenersFile !== undefined && { SALLYPORT_INGRESS_LISTENERS_FILE: this.listenersFile }),
       ...this.ports,
       ...this.options.environment,

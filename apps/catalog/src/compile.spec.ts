@@ -142,6 +142,49 @@ describe('the limits of a route', () => {
   });
 });
 
+describe('the inspection of a route', () => {
+  const exclude = [{ rule: 942190, target: 'ARGS:q', reason: 'a search for SQL' }];
+
+  it('is that of the version, member by member replaced by its own; exclusions of both count', () => {
+    const compiled = snapshotOf({
+      services: [
+        {
+          name: 'orders',
+          upstream,
+          waf: { profile: 'json-api', mode: 'detect', paranoia: { detect: 2 }, exclude },
+          routes: [
+            {
+              name: 'search',
+              path: '/search',
+              waf: {
+                mode: 'block',
+                paranoia: { block: 1 },
+                exclude: [{ tag: 'attack-xss', target: 'ARGS:html', reason: 'markup' }],
+              },
+            },
+            { name: 'rest', path: '/rest' },
+          ],
+        },
+      ],
+    });
+    const [rest, search] = compiled.routes.map(({ waf }) => waf);
+    expect(rest).toEqual({ profile: 'json-api', mode: 'detect', paranoia: { detect: 2 }, exclude });
+    expect(search).toMatchObject({ profile: 'json-api', mode: 'block', paranoia: { detect: 2, block: 1 } });
+    expect(search?.exclude).toHaveLength(2);
+    expect(snapshot.parse(compiled)).toEqual(compiled);
+  });
+
+  it.each([
+    ['a profile nobody knows', { profile: 'soap' }],
+    ['less detected than blocked', { paranoia: { detect: 1, block: 2 } }],
+    ['an exclusion without a reason', { exclude: [{ rule: 942190, target: 'ARGS:q' }] }],
+    ['an exclusion of nothing', { exclude: [{ target: 'ARGS:q', reason: 'because' }] }],
+    ['a size nobody can read', { body: { inspect: '128 kB' } }],
+  ])('takes no %s', (_, waf) =>
+    expect(declarative.safeParse({ sallyport: 1, services: [{ name: 'orders', upstream, waf }] }).success).toBe(false),
+  );
+});
+
 describe('a compiled configuration', () => {
   const full: Omit<DeclarativeInput, 'sallyport'> = {
     services: [

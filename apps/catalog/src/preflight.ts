@@ -52,7 +52,8 @@ type FindingCode =
   | 'TIMEOUT_RANGE'
   | 'TLS_UNUSED'
   | 'UPSTREAM_MISSING'
-  | 'UPSTREAM_RANGE';
+  | 'UPSTREAM_RANGE'
+  | 'WAF_RULE_OFF';
 
 /** What the configuration of each policy must look like, by the policy's id. */
 export type PolicySchemas = Readonly<Record<string, z.ZodType>>;
@@ -88,6 +89,7 @@ const checks: readonly SlicedCheck[] = [
   ofTheRest(accounts),
   ofVersions(wideMatches),
   ofVersions(anonymousWithoutLimit),
+  ofVersions(wholeRulesOff),
 ];
 
 /** Versions that a check looks at in one step. */
@@ -556,4 +558,27 @@ function unknownReference(object: string, pointer: string, kind: string, name: s
 function didYouMean(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);
   return nearest === undefined ? '' : `; did you mean “${nearest}”?`;
+}
+
+/** To switch a rule off for everything a stranger may send is no decision of one person. */
+function* wholeRulesOff({ versions }: View): Iterable<Finding> {
+  for (const entry of versions.filter(({ spec }) => spec.class === 'public')) {
+    const { waf, routes } = entry.spec;
+    const places = [{ pointer: '', exclude: waf?.exclude }].concat(
+      routes.map((route, index) => ({ pointer: `/routes/${index}`, exclude: route.waf?.exclude })),
+    );
+    for (const { pointer, exclude = [] } of places) {
+      for (const [index, { rule, tag, target, approved }] of exclude.entries()) {
+        if (target !== undefined || approved !== undefined) continue;
+        yield {
+          code: 'WAF_RULE_OFF',
+          severity: 'error',
+          object: versionAddress(entry),
+          pointer: `${pointer}/waf/exclude/${index}`,
+          message: `${rule ?? `every rule with ${tag}`} is switched off as a whole on a public API`,
+          fix: 'name a target such as ARGS:q, or in “approved” who has agreed',
+        };
+      }
+    }
+  }
 }

@@ -210,6 +210,11 @@ export const variables: readonly Variable[] = [
     default: 'http://127.0.0.1:8080',
   },
   { name: 'SALLYPORT_KEY', apps: ['cli'], summary: 'API key the command line uses for chat.', secret: true },
+  {
+    name: 'SALLYPORT_REQUIRE_CRS',
+    apps: ['test'],
+    summary: '1: a run of the CRS regression tests fails where their data is absent, instead of skipping them.',
+  },
   { name: 'SALLYPORT_SHARED_DIR', apps: ['test'], summary: 'Folder with test data beside the clone.' },
   {
     name: 'SALLYPORT_CHAOS_SECONDS',

@@ -1,13 +1,15 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sharedData } from '@sallyport/testkit';
 import { installedVersions, placeOf, writeRelease } from './installed';
 import { differences, knownVersions, manifestOf } from './manifest';
 import { readRelease } from './release';
 
-const shared = join(process.env['SALLYPORT_SHARED_DIR'] ?? join(__dirname, '../../../../../shared'), 'crs/4.28.0');
-const describeWith = existsSync(shared) ? describe : describe.skip;
-if (!existsSync(shared)) console.warn('skipped: a release of the CRS, because its data is not there');
+const found = sharedData('crs', '4.28.0');
+const describeWith = found === undefined ? describe.skip : describe;
+if (found === undefined) console.warn('skipped: a release of the CRS, because its data is not there');
+const shared = found ?? '';
 
 it('knows the files of each release it names, and of no other', () => {
   for (const version of knownVersions) expect(manifestOf(version)!.version).toBe(version);
