@@ -29,6 +29,8 @@ export interface RuleFacts {
   /** Rules that look at REQUEST_BODY, and those with a link that looks at MATCHED_VARS. */
   readonly overBodies: ReadonlySet<number>;
   readonly overMatches: ReadonlySet<number>;
+  /** Rules with a link that looks at captures, or at what matched last. */
+  readonly overCaptures: ReadonlySet<number>;
   /** Rules that look at names of arguments. */
   readonly overNames: ReadonlySet<number>;
 }
@@ -39,6 +41,11 @@ const isJson = (exchange: Exchange) => /json/i.test(typeOf(exchange));
 const isMultipart = (exchange: Exchange) => /^multipart\//i.test(typeOf(exchange));
 const holdsNul = ({ target, fields, body }: Exchange) =>
   /\0|%(25)*00|%(25)*u0000|\\0|&#x?0/i.test(`${target}\n${fields.join('\n')}\n${body}`);
+
+/** Whether a value of some part has a line end inside. */
+function hasLinesInFields(body: string): boolean {
+  return body.split(/\r\n--/).some((part) => /[\r\n]/.test(part.split('\r\n\r\n').slice(1).join('\r\n\r\n')));
+}
 
 export const differences: readonly Difference[] = [
   { name: 'sec-action-is-not-logged', applies: () => true, rules: (rule, byOurs) => byOurs && rule >= 980_000 },
@@ -55,9 +62,11 @@ export const differences: readonly Difference[] = [
   },
   { name: 'multi-match-chain-on-captures', applies: () => true, rules: (rule) => rule === 942_130 || rule === 942_131 },
   { name: 'body-given-up', applies: (_, theirs) => theirs.tx['oracle_body_error'] === '1' },
+  { name: 'line-ends-in-a-field', applies: (exchange) => isMultipart(exchange) && hasLinesInFields(exchange.body) },
   {
-    name: 'line-ends-at-the-end-of-a-field',
-    applies: (exchange) => isMultipart(exchange) && /[\r\n]\r\n--/.test(exchange.body),
+    name: 'values-in-hash-order',
+    applies: () => true,
+    rules: (rule, _, { overCaptures }) => overCaptures.has(rule),
   },
   {
     name: 'part-headers-with-line-ends',
@@ -123,13 +132,14 @@ function countingDifference(
   exchange: Exchange,
   theirs: Verdict,
   rules: ReadonlySet<number>,
-  { overBodies, overMatches, overNames }: RuleFacts,
+  { overBodies, overMatches, overNames, overCaptures }: RuleFacts,
 ): string | undefined {
   const some = (set: ReadonlySet<number>) => [...rules].some((rule) => set.has(rule));
   const candidates: readonly (readonly [name: string, applies: boolean])[] = [
     ['xml-in-request-body', isXml(exchange) && some(overBodies)],
     ['matched-vars-of-the-rule-before', some(overMatches)],
     ['names-of-json-arrays', isJson(exchange) && exchange.body.includes('[') && some(overNames)],
+    ['values-in-hash-order', some(overCaptures)],
     ['part-headers-with-line-ends', isMultipart(exchange) && rules.has(922_110)],
     ['multi-match-chain-on-captures', rules.has(942_130) || rules.has(942_131)],
     ...differences
@@ -143,15 +153,17 @@ export function factsOf({ files }: RuleSource): RuleFacts {
   const overBodies = new Set<number>();
   const overMatches = new Set<number>();
   const overNames = new Set<number>();
+  const overCaptures = new Set<number>();
   for (const { text } of files) {
     for (const rule of text.replace(/^\s*#.*$/gm, '').split(/^SecRule /m)) {
       const id = Number(/\bid:(\d+)/.exec(rule)?.[1]);
       if (/^[^"]*\bREQUEST_BODY\b/.test(rule)) overBodies.add(id);
       if (/^[^"]*\bARGS_NAMES\b/.test(rule)) overNames.add(id);
       if (/^\s+SecRule [^"]*\bMATCHED_VARS/m.test(rule)) overMatches.add(id);
+      if (/^\s+SecRule [^"]*\b(MATCHED_VAR\b|TX:\d)/m.test(rule)) overCaptures.add(id);
     }
   }
-  return { overBodies, overMatches, overNames };
+  return { overBodies, overMatches, overNames, overCaptures };
 }
 
 export function writtenDifferences(): WrittenDifference[] {
