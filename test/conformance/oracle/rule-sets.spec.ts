@@ -4,7 +4,7 @@ import { readPayloads } from './payloads';
 import { Choices, chosenSeed } from './random';
 import { isPresent, releases, testFolder } from './rule-sets';
 
-/** A few, so that every change is tried; `npm run oracle` compares 20,000 of each release. */
+/** A few, so that every change is tried; `npm run conformance:oracle` compares 20,000 of each release. */
 const COUNT = 150;
 const program = compiled('modsecurity-oracle/oracle');
 const usable = program !== undefined && releases.every(isPresent);
