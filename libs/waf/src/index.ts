@@ -15,6 +15,10 @@ export {
   type Plan,
 } from './plan';
 export type { Program } from './program';
+export { compileRegex } from './regex/compile-regex';
+export type { Captures, Pattern } from './regex/pattern';
+export { compileScanner, type Scanner } from './regex/scanner';
+export { compileWords } from './regex/words';
 export { builtInRules } from './rules/built-in';
 export { rules } from './rules/registry';
 export type { RuleCard } from './rule';

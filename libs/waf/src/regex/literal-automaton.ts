@@ -1,17 +1,17 @@
 import type { Bytes } from '../bytes';
 
-/** Output states met in a scan, each once. */
+/** Outputs met in a scan, each once: an output is where some literals end together. */
 export class Occurrences {
-  readonly states: Int32Array;
+  readonly outputs: Int32Array;
   count = 0;
   /** Where the automaton stands. */
   at = 0;
   private readonly met: Uint32Array;
   private generation = 0;
 
-  constructor(states: number) {
-    this.states = new Int32Array(states);
-    this.met = new Uint32Array(states);
+  constructor(outputs: number) {
+    this.outputs = new Int32Array(outputs);
+    this.met = new Uint32Array(outputs);
   }
 
   reset(): void {
@@ -25,10 +25,10 @@ export class Occurrences {
     this.generation++;
   }
 
-  add(state: number): void {
-    if (this.met[state] === this.generation) return;
-    this.met[state] = this.generation;
-    this.states[this.count++] = state;
+  add(output: number): void {
+    if (this.met[output] === this.generation) return;
+    this.met[output] = this.generation;
+    this.outputs[this.count++] = output;
   }
 }
 
@@ -42,8 +42,8 @@ export class LiteralAutomaton {
   /** Length of a row: classes of bytes. */
   private readonly stride: number;
   private readonly firstOutput: number;
-  /** By output state, from `firstOutput` on: the numbers of the literals that end there, the longest first. */
-  private readonly outputs: readonly Int32Array[];
+  /** By output: the numbers of the literals that end there, the longest first. */
+  readonly outputs: readonly Int32Array[];
 
   /** @param literals folded to lower case and not empty; the number of each is its place */
   constructor(literals: readonly Bytes[]) {
@@ -60,17 +60,13 @@ export class LiteralAutomaton {
     this.table = this.tableOf(trie, renumbered);
   }
 
-  get size(): number {
-    return this.table.length / this.stride;
-  }
-
   get memoryBytes(): number {
     return this.table.byteLength + this.outputs.reduce((sum, { byteLength }) => sum + byteLength + 64, 0);
   }
 
   /** Room for a scan of this automaton. */
   occurrences(): Occurrences {
-    return new Occurrences(this.size);
+    return new Occurrences(this.outputs.length);
   }
 
   /** Reads on where `occurrences` stands, and adds what ends in between. */
@@ -79,25 +75,20 @@ export class LiteralAutomaton {
     let state = occurrences.at;
     for (let at = from; at < to; at++) {
       state = table[state * stride + classOf[value.charCodeAt(at) & 0xff]!]!;
-      if (state >= firstOutput) occurrences.add(state);
+      if (state >= firstOutput) occurrences.add(state - firstOutput);
     }
     occurrences.at = state;
   }
 
-  /** @returns the state in which the first occurrence ends */
+  /** @returns the output at which the first occurrence ends */
   first(value: Bytes): number | undefined {
     const { table, classOf, stride, firstOutput } = this;
     let state = 0;
     for (let at = 0; at < value.length; at++) {
       state = table[state * stride + classOf[value.charCodeAt(at) & 0xff]!]!;
-      if (state >= firstOutput) return state;
+      if (state >= firstOutput) return state - firstOutput;
     }
     return undefined;
-  }
-
-  /** Numbers of the literals that end at a state, the longest first. */
-  literalsOf(state: number): Int32Array {
-    return this.outputs[state - this.firstOutput]!;
   }
 
   private numberClasses(literals: readonly Bytes[]): number {

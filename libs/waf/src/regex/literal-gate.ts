@@ -35,9 +35,9 @@ export class LiteralGate {
   private readonly absent: Uint32Array;
   /** As `absent`, and what was met. */
   private readonly rows: Uint32Array;
-  /** By output state: words of `rows` and what is set in them, in turn. */
-  private readonly effects: (Int32Array | undefined)[];
-  private readonly effectsOfLiteral: readonly ReadonlyMap<number, number>[];
+  /** For each output state in turn: words of `rows` and what is set in them, in turn; and where those of a state begin. */
+  private readonly effects: Int32Array;
+  private readonly effectsFrom: Int32Array;
 
   /**
    * @param patterns all there are
@@ -66,9 +66,15 @@ export class LiteralGate {
         }
       }
     }
-    this.effectsOfLiteral = effects;
     this.automaton = new LiteralAutomaton([...numbers.keys()]);
-    this.effects = new Array<Int32Array | undefined>(this.automaton.size);
+    const all: number[] = [];
+    this.effectsFrom = Int32Array.from(
+      [0, ...this.automaton.outputs].map((literals) => {
+        if (typeof literals !== 'number') for (const pair of together(effects, literals)) all.push(...pair);
+        return all.length;
+      }),
+    );
+    this.effects = Int32Array.from(all);
   }
 
   get memoryBytes(): number {
@@ -97,11 +103,12 @@ export class LiteralGate {
    * @param candidates what must be tried is added
    */
   judge(occurrences: Occurrences, wanted: Uint32Array, hits: Uint32Array, candidates: Candidates): void {
-    const { rows, members, decided } = this;
+    const { rows, members, decided, effects, effectsFrom } = this;
     rows.set(this.absent);
     for (let index = 0; index < occurrences.count; index++) {
-      const effects = this.effectsOf(occurrences.states[index]!);
-      for (let at = 0; at < effects.length; at += 2) rows[effects[at]!]! |= effects[at + 1]!;
+      const output = occurrences.outputs[index]!;
+      const end = effectsFrom[output + 1]!;
+      for (let at = effectsFrom[output]!; at < end; at += 2) rows[effects[at]!]! |= effects[at + 1]!;
     }
     const words = members.length;
     for (let word = 0; word < words; word++) {
@@ -113,17 +120,15 @@ export class LiteralGate {
       }
     }
   }
+}
 
-  /** Made when a state is met first: of most nobody asks. */
-  private effectsOf(state: number): Int32Array {
-    const known = this.effects[state];
-    if (known) return known;
-    const effects = new Map<number, number>();
-    for (const literal of this.automaton.literalsOf(state)) {
-      for (const [word, bits] of this.effectsOfLiteral[literal]!) effects.set(word, (effects.get(word) ?? 0) | bits);
-    }
-    return (this.effects[state] = Int32Array.from([...effects].flat()));
+/** What some literals set that occur together. */
+function together(effects: readonly ReadonlyMap<number, number>[], literals: Int32Array): ReadonlyMap<number, number> {
+  const all = new Map<number, number>();
+  for (const literal of literals) {
+    for (const [word, bits] of effects[literal]!) all.set(word, (all.get(word) ?? 0) | bits);
   }
+  return all;
 }
 
 export function setBit(row: Uint32Array, bit: number): void {

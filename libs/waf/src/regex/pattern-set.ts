@@ -80,12 +80,6 @@ export class PatternSet {
       if (yield* testInSteps(this.patterns[bit]!, value)) setBit(hits, bit);
     }
   }
-
-  /** Has the automata of all patterns make their states for texts like these, so that the first requests need not. */
-  warm(values: Iterable<Bytes>): void {
-    for (const value of values)
-      for (const pattern of this.patterns) if (pattern instanceof RegexPattern) pattern.automaton.test(value);
-  }
 }
 
 function* testInSteps(pattern: Pattern, value: Bytes): Generator<void, boolean, void> {

@@ -41,8 +41,8 @@ class WordsInCommon {
     this.automaton = new LiteralAutomaton([...numbers.keys()]);
   }
 
-  patternsAt(state: number): number[] {
-    return [...this.automaton.literalsOf(state)].flatMap((literal) => this.patternsOf[literal]!);
+  patternsAt(output: number): number[] {
+    return [...this.automaton.outputs[output]!].flatMap((literal) => this.patternsOf[literal]!);
   }
 }
 
@@ -98,7 +98,7 @@ class PatternScanner implements Scanner {
     this.words.automaton.scan(text, 0, text.length, this.occurrences);
     const fresh: number[] = [];
     for (let index = before; index < this.occurrences.count; index++) {
-      for (const pattern of this.words.patternsAt(this.occurrences.states[index]!)) {
+      for (const pattern of this.words.patternsAt(this.occurrences.outputs[index]!)) {
         if (this.found.has(pattern)) continue;
         this.found.add(pattern);
         fresh.push(pattern);

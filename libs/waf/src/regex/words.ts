@@ -27,8 +27,8 @@ export class WordsPattern implements Pattern {
     if (this.words.length === 0) return undefined;
     // Whoever looks for many patterns at once has an automaton for all of their words; this one is made when it is asked for.
     this.automaton ??= new LiteralAutomaton(this.required[0]!);
-    const state = this.automaton.first(value);
-    return state === undefined ? undefined : this.automaton.literalsOf(state)[0];
+    const output = this.automaton.first(value);
+    return output === undefined ? undefined : this.automaton.outputs[output]![0];
   }
 }
 
