@@ -1,4 +1,6 @@
-// Observed from libmodsecurity 3.0.9 (libinjection 3.9.2) by tools/probe-libinjection on 2026-11-28: the words of SQL by the class of token that they are.
+// The words of SQL by the class of token that they are.
+// Observed by tools/probe-libinjection/derive.mjs from libmodsecurity 3.0.9, libinjection 3.9.2, 2026-11-28.
+// sha256 of the text below: 03de2f0f84a3f4412011d4d6962483af6b28e955805ed1fd550ad4f5c34ed20c
 
 export const wordsByKind: Readonly<Record<string, string>> = {
   '&': `
