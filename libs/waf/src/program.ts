@@ -1,6 +1,7 @@
 import type { Bytes } from './bytes';
 import { isSelectedBy, filters, type Adjustment, type RuleSet } from './compiled-rules';
 import { fold, linksOf, type Folded } from './fold';
+import type { Pattern } from './regex/pattern';
 import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, type Target } from './rule-set';
 import { Transaction, type TransactionOptions } from './transaction';
 import { filterOf } from './targets';
@@ -136,8 +137,16 @@ export class Program {
   private wantsOf(gate: Link): Want[] {
     const node = this.ruleSet.nodeOf(gate);
     const bit = this.ruleSet.bitOf(gate)!;
-    return gate.multiMatch ? this.ruleSet.trie.pathTo(node).map((each) => ({ node: each, bit })) : [{ node, bit }];
+    const least = leastOf(gate.operator!.pattern!);
+    const nodes = gate.multiMatch ? this.ruleSet.trie.pathTo(node) : [node];
+    return nodes.map((each) => ({ node: each, bit, least }));
   }
+}
+
+/** Bytes of the shortest value a pattern can be in: of each set of required texts it needs one. */
+function leastOf({ required }: Pattern): number {
+  const shortest = required.map((texts) => texts.reduce((least, { length }) => Math.min(least, length), Infinity));
+  return shortest.reduce((most, length) => Math.max(most, length), 0);
 }
 
 const REQUEST_HEADERS = variableNumber('REQUEST_HEADERS')!;

@@ -7,6 +7,8 @@ import type { Scan } from './value-scanner';
 export interface Want {
   readonly node: number;
   readonly bit: number;
+  /** Bytes of the shortest value the pattern can be in. */
+  readonly least: number;
 }
 
 /** Bytes told apart by what they trigger: a value whose bytes trigger nothing of a transformation passes it unchanged. */
@@ -58,6 +60,8 @@ export interface Stage {
   /** The patterns looked for in it: those of every node that leaves it as it is. */
   readonly wanted: Uint32Array;
   readonly wantsAny: boolean;
+  /** Bytes a form must have for any of them to be in it. */
+  readonly least: number;
   /** Transformations that may change it, each with the number of the nodes it leads to. */
   readonly branches: readonly Branch[];
 }
@@ -79,7 +83,7 @@ const MAX_STAGES = 4096;
 export class ValuePlan {
   /** Nodes that lead to a form somebody looks at, by their parent. */
   private readonly children = new Map<number, number[]>();
-  private readonly bits = new Map<number, number[]>();
+  private readonly wants = new Map<number, Want[]>();
   private readonly groups: (readonly number[])[] = [[0]];
   private readonly groupNumbers = new Map<string, number>([['0', ROOT_GROUP]]);
   private stages: Map<number, Stage>[] = [];
@@ -100,7 +104,7 @@ export class ValuePlan {
     needed.delete(0);
     this.nodes = [...needed].sort((one, other) => one - other);
     for (const node of this.nodes) pushTo(this.children, trie.parentOf(node), node);
-    for (const { node, bit } of wants) pushTo(this.bits, node, bit);
+    for (const want of wants) pushTo(this.wants, want.node, want);
   }
 
   /** @param classes those of the form that the nodes of the group have made */
@@ -114,22 +118,25 @@ export class ValuePlan {
       this.stages = [];
       this.stageCount = 0;
     }
-    const wanted = new Uint32Array(this.words);
+    const wants: Want[] = [];
     const changing = new Map<Transformation, number[]>();
-    for (const node of this.groups[group]!) this.follow(node, classes, wanted, changing);
+    for (const node of this.groups[group]!) this.follow(node, classes, wants, changing);
+    const wanted = new Uint32Array(this.words);
+    for (const { bit } of wants) wanted[bit >>> 5]! |= 1 << (bit & 31);
+    const least = wants.reduce((smallest, want) => Math.min(smallest, want.least), Infinity);
     const branches = [...changing].map(([transformation, nodes]) => ({ transformation, group: this.groupOf(nodes) }));
-    const stage: Stage = { wanted, wantsAny: wanted.some((word) => word !== 0), branches };
+    const stage: Stage = { wanted, wantsAny: wants.length > 0, least, branches };
     (this.stages[group] ??= new Map()).set(classes, stage);
     return stage;
   }
 
   /** Gathers what is wanted of a form at a node and at those below that leave it as it is. */
-  private follow(node: number, classes: number, wanted: Uint32Array, changing: Map<Transformation, number[]>): void {
-    for (const bit of this.bits.get(node) ?? []) wanted[bit >>> 5]! |= 1 << (bit & 31);
+  private follow(node: number, classes: number, wants: Want[], changing: Map<Transformation, number[]>): void {
+    for (const want of this.wants.get(node) ?? []) wants.push(want);
     for (const child of this.children.get(node) ?? []) {
       const transformation = this.trie.transformationOf(child);
       const trigger = this.triggers.triggerOf(transformation);
-      if (trigger !== 0 && (classes & trigger) === 0) this.follow(child, classes, wanted, changing);
+      if (trigger !== 0 && (classes & trigger) === 0) this.follow(child, classes, wants, changing);
       else pushTo(changing, transformation, child);
     }
   }

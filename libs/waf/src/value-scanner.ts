@@ -48,6 +48,8 @@ export class ValueScanner {
   /** Of the value that is being scanned: its different forms, their classes, and a row of what is wanted of each. */
   private readonly forms: Bytes[] = [];
   private readonly classes: number[] = [];
+  /** Bytes each must have for anything wanted to be in it. */
+  private readonly least: number[] = [];
   private readonly wanted: Uint32Array;
   /** A row of what was found in each. */
   private readonly rows: Uint32Array;
@@ -84,7 +86,7 @@ export class ValueScanner {
     if (stage.branches.length > 0) this.follow(0, stage.branches, plan);
     let any = 0;
     for (let form = 0; form < this.forms.length; form++) {
-      if (this.beginForm(form) !== 0) this.patterns.scan(this.forms[form]!, this.rowWanted, this.row);
+      if (this.beginForm(form)) this.patterns.scan(this.forms[form]!, this.rowWanted, this.row);
       any |= this.endForm(form, found);
     }
     const scan = any === 0 ? undefined : this.kept(plan);
@@ -100,7 +102,7 @@ export class ValueScanner {
     yield* own.makeInSteps(plan);
     let any = 0;
     for (let form = 0; form < own.forms.length; form++) {
-      if (own.beginForm(form) !== 0) yield* own.patterns.scanInSteps(own.forms[form]!, own.rowWanted, own.row);
+      if (own.beginForm(form)) yield* own.patterns.scanInSteps(own.forms[form]!, own.rowWanted, own.row);
       any |= own.endForm(form, found);
       yield;
     }
@@ -110,10 +112,12 @@ export class ValueScanner {
   private start(value: Bytes, classes: number): void {
     this.forms.length = 0;
     this.classes.length = 0;
+    this.least.length = 0;
     this.add(value, classes);
   }
 
-  private want(form: number, { wanted }: Stage): void {
+  private want(form: number, { wanted, least }: Stage): void {
+    if (least < this.least[form]!) this.least[form] = least;
     const from = form * this.words;
     for (let word = 0; word < this.words; word++) this.wanted[from + word]! |= wanted[word]!;
   }
@@ -151,21 +155,20 @@ export class ValueScanner {
   private add(value: Bytes, classes: number): number {
     const form = this.forms.push(value) - 1;
     this.classes.push(classes);
+    this.least.push(Infinity);
     this.wanted.fill(0, form * this.words, (form + 1) * this.words);
     return form;
   }
 
-  /** @returns 0 where nothing is wanted of a form. */
-  private beginForm(form: number): number {
+  /** @returns whether anything that is wanted of a form can be in it. */
+  private beginForm(form: number): boolean {
     const { words, row, rowWanted, wanted } = this;
     const from = form * words;
-    let any = 0;
     for (let word = 0; word < words; word++) {
       rowWanted[word] = wanted[from + word]!;
-      any |= rowWanted[word]!;
       row[word] = 0;
     }
-    return any;
+    return this.forms[form]!.length >= this.least[form]!;
   }
 
   /** @returns 0 where nothing was found in a form. */
