@@ -123,6 +123,25 @@ describe('rule sets in force', () => {
     expect(await verdict(engine, 'q=other')).toBe(false);
   });
 
+  it('are warm before they decide: the first chat is inspected whole', async () => {
+    const { sets } = await start({ crsDir: 'none' });
+    const used = () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    };
+    const engine = new Engine({ rules: (plan) => sets.rulesFor(plan), used });
+    const head = headUnderTest({ method: 'POST', path: '/v1/chat/completions', mediaType: 'application/json' });
+    const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'a text nobody has sent before' }] });
+    const answer = await new Promise<InspectionAnswer>((resolve) => {
+      const opening = { head, plan: 'llm:block', tenant: 'default', requestId: 'req_1' };
+      const inspection = engine.open(opening, (given) => given.point === 'request-body' && resolve(given));
+      inspection.body(Buffer.from(body));
+      inspection.bodyEnd();
+    });
+    expect(answer).toMatchObject({ inspected: { extent: 'full' }, ruleset: 'built-in' });
+    expect(answer.verdict).not.toBe('refuse');
+  });
+
   it('change in one step, everywhere, and go back', async () => {
     install('4.27.0', 'oldword');
     const { sets, engine } = await start();

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buckets, refuse, RefusalError, wafRuleSetName, type Clock } from '@sallyport/contracts';
 import { atOnce, inSlices, type Bus, type Closable, type Logger } from '@sallyport/platform';
-import { compilingRuleSet, type Plan, type RuleSet, type RulesInForce } from '@sallyport/waf';
+import { compilePlan, compilingRuleSet, type Plan, type RuleSet, type RulesInForce } from '@sallyport/waf';
 import { z } from 'zod';
 import { SharedDocument } from '../shared-document';
 import { programOf } from './program-of';
@@ -343,6 +343,7 @@ export class RuleSets implements Closable {
     await warmUp({ name, program: programOf(ruleSet, text) }, this.started ? 1 : WARM_UP_ROUNDS);
     const loaded = { text: { name, origin, sha256, ownMethods }, ruleSet, cpuMicros, loadedAt: clock.now() };
     this.loaded.set(name, loaded);
+    for (const plan of EXPECTED_PLANS) this.program(loaded, plan);
     if (origin !== 'built-in') await this.keepLastGood(text);
     return loaded;
   }
@@ -374,6 +375,9 @@ const MARKER = {
   name: 'marker of test runs',
   text: `SecRule REQUEST_HEADERS:X-CRS-Test "@rx ^.+$" "id:1009999,phase:1,pass,t:none,log,msg:'X-CRS-Test %{MATCHED_VAR}',ctl:ruleRemoveById=1-1009998"\n`,
 };
+
+/** Plans of routes that say nothing, and of the model endpoints: their programs are made before anybody waits for them. */
+const EXPECTED_PLANS = ['structural:block', 'structural:detect', 'llm:block'].map(compilePlan);
 
 const COMPILE_BUDGET_MS = 30_000;
 /** At the start nothing of the engine has run yet either. */

@@ -47,6 +47,52 @@ const plain: readonly Probe[] = [
   { name: 'no question at all' },
 ];
 
+const chat = {
+  model: 'small',
+  stream: true,
+  messages: [
+    { role: 'system', content: 'You answer briefly, in plain words, and say so when you do not know.' },
+    { role: 'user', content: "What does `SELECT name FROM users WHERE id = 1` do, and why isn't it <b>safe</b>?" },
+  ],
+};
+const upload = [
+  '--boundary-of-parts',
+  'Content-Disposition: form-data; name="title"',
+  '',
+  'A picture of the harbour',
+  '--boundary-of-parts',
+  'Content-Disposition: form-data; name="file"; filename="harbour.png"',
+  'Content-Type: image/png',
+  '',
+  'PNG',
+  '--boundary-of-parts--',
+  '',
+].join('\r\n');
+
+/** What is ordinary at a gateway beside the plain ones. */
+const ordinary: readonly Probe[] = [
+  { name: 'a chat', method: 'POST', path: '/v1/chat/completions', mediaType: json, body: JSON.stringify(chat) },
+  { name: 'an upload', method: 'POST', mediaType: 'multipart/form-data; boundary=boundary-of-parts', body: upload },
+  {
+    name: 'a GraphQL document',
+    method: 'POST',
+    path: '/graphql',
+    mediaType: json,
+    body: JSON.stringify({ query: 'query Q($n: Int) { orders(first: $n) { id total } }', variables: { n: 3 } }),
+  },
+  {
+    name: 'a page in a browser',
+    query: 'utm_source=mail&utm_campaign=spring%20sale&ref=%2Fhome&lang=en-GB&page=3',
+    fields: [
+      { name: 'accept-language', value: 'en-GB,en;q=0.8,de;q=0.5' },
+      { name: 'accept-encoding', value: 'gzip, deflate, br, zstd' },
+      { name: 'referer', value: 'https://shop.example/catalogue?sort=price' },
+      { name: 'cookie', value: 'session=4f9c21e7; theme=dark; consent=all' },
+      { name: 'sec-fetch-mode', value: 'navigate' },
+    ],
+  },
+];
+
 const PLAN = 'structural:block';
 const MEASURED_ROUNDS = 20;
 
@@ -75,7 +121,7 @@ export async function selfTest(rules: RulesInForce | undefined): Promise<SelfTes
 export async function warmUp(rules: RulesInForce, rounds: number): Promise<void> {
   const engine = new Engine({ rules: () => rules, used: () => 0 });
   for (let round = 0; round < rounds; round++) {
-    for (const probe of [...attacks, ...plain]) {
+    for (const probe of [...attacks, ...plain, ...ordinary]) {
       await isRefused(engine, probe);
       await new Promise(setImmediate);
     }
@@ -129,6 +175,6 @@ function headOf({ method = 'GET', path = '/orders', query = '', fields = [], med
     clientAddress: '192.0.2.7',
     contentLength: body?.length,
     hasBody: body !== undefined,
-    mediaType,
+    mediaType: mediaType?.split(';')[0],
   };
 }
