@@ -119,7 +119,7 @@ export const wafSettings = z.strictObject({
       inspect: z.boolean().optional(),
       /** Where answers are blocked, bytes that are held back until they were seen. */
       hold: byteSize(KIB, MIB).optional(),
-      /** Media types that are inspected beside those of the rule set. */
+      /** Media types that are inspected beside text/plain, text/html and text/xml. */
       types: z
         .array(z.string().regex(/^[a-z0-9!#$&^_.+-]{1,64}\/[a-z0-9!#$&^_.+-]{1,64}$/, 'a media type in lower case'))
         .max(16)

@@ -58,6 +58,8 @@ type CarriedLimits = Pick<RouteLimits, (typeof carried)[number]>;
 type Rest = Omit<WafSettings, 'profile' | 'mode' | 'on_failure'> & { readonly limits?: CarriedLimits };
 
 const DEFAULT_THRESHOLD = { inbound: 5, outbound: 4 } as const;
+/** What ModSecurity inspects of answers unless it is told otherwise. */
+const TEXT_TYPES = ['text/plain', 'text/html', 'text/xml'] as const;
 const DEFAULT_HOLD_BYTES = 16 * 1024;
 
 /**
@@ -161,7 +163,7 @@ function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Pla
     response: {
       inspect: response.inspect ?? false,
       holdBytes: parseByteSize(response.hold ?? DEFAULT_HOLD_BYTES),
-      types: response.types ?? [],
+      types: [...TEXT_TYPES, ...(response.types ?? [])],
     },
     exclusions: [...exclusions, ...exclude].map(exclusionOf),
   });
