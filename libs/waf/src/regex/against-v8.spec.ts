@@ -51,7 +51,7 @@ describe('an expression answers as V8 does to the same pattern spelled out', () 
       { numRuns: 5000 },
     );
     expect(pairs).toBeGreaterThanOrEqual(200_000);
-  }, 120_000);
+  }, 300_000);
 
   it('for the expressions of the Core Rule Set', () => {
     const expressions = ruleExpressions();
@@ -65,7 +65,7 @@ describe('an expression answers as V8 does to the same pattern spelled out', () 
       }
     }
     if (expressions.length > 0) expect(pairs).toBeGreaterThanOrEqual(100_000);
-  }, 120_000);
+  }, 300_000);
 });
 
 function randomText(random: () => number, most: number): Bytes {

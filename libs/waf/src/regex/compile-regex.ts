@@ -56,7 +56,8 @@ class RegularPattern extends RegexPattern {
   }
 
   exec(value: Bytes): Captures | undefined {
-    return this.machine.exec(value);
+    const start = this.automaton.earliestStart(value);
+    return start === undefined ? undefined : this.machine.exec(value, start);
   }
 }
 

@@ -167,10 +167,46 @@ export class LazyDfa {
   }
 
   test(value: Bytes): boolean {
+    const row = this.walk(value);
+    if (row > 0) return row === this.foundRow;
     const search = this.scratch;
     search.reset();
     this.advance(search, value, 0, true);
     return search.found;
+  }
+
+  /**
+   * @returns a place before which no match begins, as near to the first one as the states tell: whatever began before it has come to
+   * nothing. Undefined where there is no match.
+   */
+  earliestStart(value: Bytes): number | undefined {
+    const search = this.scratch;
+    search.reset();
+    this.used = this.pool.tick();
+    const end = value.length;
+    const plain = this.finalNewline !== undefined && value.charCodeAt(end - 1) === NEWLINE ? end - 1 : end;
+    let start = 0;
+    let row = this.enter(search);
+    for (let at = 0; !search.done; at++) {
+      const nodes = row > 0 ? this.nodeSets[row / this.symbols]! : search.nodes;
+      if (nodes.length === 0) start = at;
+      row = this.follow(search, row, this.symbolAt(value, at, plain, end));
+    }
+    return search.found ? start : undefined;
+  }
+
+  /** Most texts lead through states that are there. @returns the row at the end; 0 where a transition is not known yet */
+  private walk(value: Bytes): number {
+    const { table, classOf, foundRow, initial } = this;
+    const { length } = value;
+    if (initial <= foundRow || (this.finalNewline !== undefined && value.charCodeAt(length - 1) === NEWLINE)) return 0;
+    this.used = this.pool.tick();
+    let row = initial;
+    for (let at = 0; at < length; at++) {
+      row = table[row + classOf[value.charCodeAt(at) & 0xff]!]!;
+      if (row <= foundRow) return row;
+    }
+    return table[row + this.endOfText]!;
   }
 
   /**

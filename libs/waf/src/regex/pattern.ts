@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes';
+import type { Bytes, ByteSet } from '../bytes';
 
 /** Groups of a match, `[0]` the whole; undefined for one that took no part. At most ten. */
 export type Captures = readonly (Bytes | undefined)[];
@@ -12,6 +12,8 @@ export type RequiredLiterals = readonly (readonly Bytes[])[];
 /** Something to be found in a value, in time linear in it. */
 export interface Pattern {
   readonly required: RequiredLiterals;
+  /** Set where a value without any of these bytes cannot match. */
+  readonly trigger?: ByteSet;
   test(value: Bytes): boolean;
   /** Leftmost match and its groups, with the priorities of PCRE. */
   exec(value: Bytes): Captures | undefined;

@@ -54,20 +54,21 @@ export class PikeMachine {
     this.firstBytes = firstBytesOf(program);
   }
 
-  exec(value: Bytes): Captures | undefined {
-    const found = this.run(value);
+  /** @param from a place before which no match begins */
+  exec(value: Bytes, from = 0): Captures | undefined {
+    const found = this.run(value, from);
     return found && capturesOf(value, found);
   }
 
   /** @returns the slots of the match, -1 in those that were not set */
-  private run(value: Bytes): Int32Array | undefined {
+  private run(value: Bytes, from: number): Int32Array | undefined {
     const { program, firstBytes } = this;
     const { steps, details, outs, members, classes } = program;
     const looks = lookBits(program, value);
     current.prepare(program.size, program.slots);
     following.prepare(program.size, program.slots);
     let found: Int32Array | undefined;
-    for (let at = 0; at <= value.length; at++) {
+    for (let at = from; at <= value.length; at++) {
       if (!found) {
         if (current.count === 0 && firstBytes) {
           while (at < value.length && firstBytes[value.charCodeAt(at) & 0xff] === 0) at++;
@@ -84,12 +85,13 @@ export class PikeMachine {
         const node = current.nodes[thread]!;
         const step = steps[node]!;
         if (step === Step.Match) {
-          found = this.slotsOf(current, thread).slice();
+          this.load(current, thread);
+          found = this.slots.slice();
           found[1] = at;
           break;
         }
         if (step !== Step.Bytes || byteClass < 0 || members[details[node]! * classes.count + byteClass] === 0) continue;
-        this.slots.set(this.slotsOf(current, thread));
+        this.load(current, thread);
         this.add(following, outs[node]!, value, at + 1, looks);
       }
       [current, following] = [following, current];
@@ -97,9 +99,10 @@ export class PikeMachine {
     return found;
   }
 
-  private slotsOf(threads: Threads, thread: number): Int32Array {
-    const { slots } = this.program;
-    return threads.slots.subarray(thread * slots, thread * slots + slots);
+  private load(threads: Threads, thread: number): void {
+    const { slots } = this;
+    const from = thread * slots.length;
+    for (let slot = 0; slot < slots.length; slot++) slots[slot] = threads.slots[from + slot]!;
   }
 
   /** Adds a node and what it leads to without a byte, in the order of priority. */
