@@ -60,7 +60,7 @@ export class RuleSet {
     const patterns = this.number(rules.flatMap(linksOf));
     const ofAnswers = new Set([...answers].map(({ number }) => this.bits[number]));
     this.patterns = new PatternSet(patterns, (bit) => (ofAnswers.has(bit) ? 1 : 0));
-    this.triggers = new TriggerClasses(this.trie);
+    this.triggers = new TriggerClasses(this.trie, patterns);
     this.scanner = new ValueScanner(this.patterns, this.trie, this.triggers);
   }
 

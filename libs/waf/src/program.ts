@@ -137,9 +137,11 @@ export class Program {
   private wantsOf(gate: Link): Want[] {
     const node = this.ruleSet.nodeOf(gate);
     const bit = this.ruleSet.bitOf(gate)!;
-    const least = leastOf(gate.operator!.pattern!);
+    const pattern = gate.operator!.pattern!;
+    const least = leastOf(pattern);
+    const trigger = this.ruleSet.triggers.triggerOfPattern(pattern);
     const nodes = gate.multiMatch ? this.ruleSet.trie.pathTo(node) : [node];
-    return nodes.map((each) => ({ node: each, bit, least }));
+    return nodes.map((each) => ({ node: each, bit, least, trigger }));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ByteSet, Bytes } from './bytes';
+import type { Pattern } from './regex/pattern';
 import type { TransformTrie } from './transform-trie';
 import type { Transformation } from './transformations/transformation';
 import type { Scan } from './value-scanner';
@@ -9,20 +10,23 @@ export interface Want {
   readonly bit: number;
   /** Bytes of the shortest value the pattern can be in. */
   readonly least: number;
+  /** Class of the bytes without which the pattern is in no value; 0 where none is known. */
+  readonly trigger: number;
 }
 
 /** Bytes told apart by what they trigger: a value whose bytes trigger nothing of a transformation passes it unchanged. */
 export class TriggerClasses {
   private readonly classes = new Int32Array(256);
+  private readonly known: ByteSet[] = [];
   private readonly ofTransformation = new Map<Transformation, number>();
+  private readonly ofPattern = new Map<Pattern, number>();
 
-  constructor(trie: TransformTrie) {
-    const known: ByteSet[] = [];
+  constructor(trie: TransformTrie, patterns: readonly Pattern[]) {
     for (let node = 1; node < trie.size; node++) {
       const transformation = trie.transformationOf(node);
-      const { trigger } = transformation;
-      this.ofTransformation.set(transformation, trigger ? this.classOf(trigger, known) : 0);
+      this.ofTransformation.set(transformation, this.classOf(transformation.trigger));
     }
+    for (const pattern of patterns) this.ofPattern.set(pattern, this.classOf(pattern.trigger));
   }
 
   /** Classes of the bytes of a value, or'ed. */
@@ -38,12 +42,18 @@ export class TriggerClasses {
     return this.ofTransformation.get(transformation)!;
   }
 
-  /** Beyond 32 different sets a transformation is simply run. */
-  private classOf(trigger: ByteSet, known: ByteSet[]): number {
-    let index = known.findIndex((other) => sameBytes(other, trigger));
+  /** @returns the class without which a pattern is in no value; 0 where none is known. */
+  triggerOfPattern(pattern: Pattern): number {
+    return this.ofPattern.get(pattern) ?? 0;
+  }
+
+  /** Beyond 32 different sets nothing is known of the others: what they would spare is simply done. */
+  private classOf(trigger: ByteSet | undefined): number {
+    if (!trigger) return 0;
+    let index = this.known.findIndex((other) => sameBytes(other, trigger));
     if (index < 0) {
-      if (known.length === 32) return 0;
-      index = known.push(trigger) - 1;
+      if (this.known.length === 32) return 0;
+      index = this.known.push(trigger) - 1;
       for (let byte = 0; byte < 256; byte++) if (trigger.has(byte)) this.classes[byte]! |= 1 << index;
     }
     return 1 << index;
@@ -132,7 +142,9 @@ export class ValuePlan {
 
   /** Gathers what is wanted of a form at a node and at those below that leave it as it is. */
   private follow(node: number, classes: number, wants: Want[], changing: Map<Transformation, number[]>): void {
-    for (const want of this.wants.get(node) ?? []) wants.push(want);
+    for (const want of this.wants.get(node) ?? []) {
+      if (want.trigger === 0 || (classes & want.trigger) !== 0) wants.push(want);
+    }
     for (const child of this.children.get(node) ?? []) {
       const transformation = this.trie.transformationOf(child);
       const trigger = this.triggers.triggerOf(transformation);

@@ -1,3 +1,4 @@
+import { ByteSet } from '../bytes';
 import { detectXss } from '../injection/detect-xss';
 import type { OperatorKind } from './operator';
 import { capturingOperator } from './value-pattern';
@@ -8,6 +9,8 @@ export const detectXSS: OperatorKind = {
   compile: () =>
     capturingOperator({
       required: [],
+      // Code is a tag, a declaration or the value of an attribute.
+      trigger: ByteSet.of('<='),
       test: detectXss,
       exec: (value) => (detectXss(value) ? [value] : undefined),
     }),

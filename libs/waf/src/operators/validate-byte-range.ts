@@ -8,12 +8,19 @@ export const validateByteRange: OperatorKind = {
   compile: ({ text }) => {
     const ranges = readRanges(text);
     const allowed = Uint8Array.from({ length: 256 }, (_, byte) => (ranges.has(byte) ? 1 : 0));
-    return valueOperator([], (value) => {
+    const isOutside = (value: Bytes): boolean => {
       for (let at = 0; at < value.length; at++) if (allowed[value.charCodeAt(at)] === 0) return true;
       return false;
-    });
+    };
+    return valueOperator([], isOutside, outside(ranges));
   },
 };
+
+function outside(ranges: ByteSet): ByteSet {
+  const others = new ByteSet();
+  for (let byte = 0; byte < 256; byte++) if (!ranges.has(byte)) others.add(byte);
+  return others;
+}
 
 function readRanges(text: Bytes): ByteSet {
   const ranges = text.split(',').map((range) => range.trim());

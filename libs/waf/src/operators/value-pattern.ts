@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes';
+import type { Bytes, ByteSet } from '../bytes';
 import type { Captures, Pattern, RequiredLiterals } from '../regex/pattern';
 import type { Operator } from './operator';
 
@@ -12,9 +12,21 @@ export function requiredText(text: Bytes): RequiredLiterals {
   return text === '' ? [] : [[foldCase(text)]];
 }
 
-/** An operator that needs the value alone and captures nothing. */
-export function valueOperator(required: RequiredLiterals, test: (value: Bytes) => boolean): Operator {
-  const pattern: Pattern = { required, test, exec: (value) => (test(value) ? [value] : undefined) };
+/**
+ * An operator that needs the value alone and captures nothing.
+ * @param trigger bytes without which no value matches
+ */
+export function valueOperator(
+  required: RequiredLiterals,
+  test: (value: Bytes) => boolean,
+  trigger?: ByteSet,
+): Operator {
+  const pattern: Pattern = {
+    required,
+    test,
+    exec: (value) => (test(value) ? [value] : undefined),
+    ...(trigger && { trigger }),
+  };
   return { pattern, test };
 }
 
