@@ -445,34 +445,76 @@ function writeFacts(writer: WireWriter, { scores, inspected, ruleset, cpuMicros 
   writer.uint(0x58, cpuMicros);
 }
 
-const none: readonly WireHit[] = [];
 const UNKNOWN_EXTENT: InspectedSaid = Object.freeze({ extent: 'full', bytes: 0, why: undefined });
+
+/** An answer while it is read: numbers and text as they stand on the wire. */
+class AnswerRead {
+  point = 0;
+  verdict = 0;
+  readonly hits: WireHit[] = [];
+  enough = false;
+  reason = '';
+  refused: ReturnType<typeof readRefusal> | undefined = undefined;
+  scores: ScoresSaid | undefined = undefined;
+  inspected = UNKNOWN_EXTENT;
+  ruleset = '';
+  cpuMicros = 0;
+}
 
 /** Reads one answer whose exchange is known. @param end where it ends. @returns undefined when nobody looked. */
 export function readInspected(reader: WireReader, end: number): InspectionSaid | undefined {
-  let [point, verdict, hits, enough, reason] = [0, 0, none, false, ''];
-  let [scores, inspected, ruleset, cpuMicros] = [undefined as ScoresSaid | undefined, UNKNOWN_EXTENT, '', 0];
-  let refused: ReturnType<typeof readRefusal> | undefined;
-  while (reader.at < end) {
-    const tag = reader.varint();
-    if (tag === 0x10) point = reader.varint();
-    else if (tag === 0x18) verdict = reader.varint();
-    else if (tag === 0x22) refused = readRefusal(reader);
-    else if (tag === 0x2a) hits = [...hits, WireHit.decode(reader.view())];
-    else if (tag === 0x30) enough = reader.varint() !== 0;
-    else if (tag === 0x3a) reason = reader.text();
-    else if (tag === 0x42) scores = scoresFromWire(WireScores.decode(reader.view()));
-    else if (tag === 0x4a) inspected = readExtent(reader);
-    else if (tag === 0x52) ruleset = reader.text();
-    else if (tag === 0x58) cpuMicros = reader.varint();
-    else reader.skip(tag);
+  const read = new AnswerRead();
+  while (reader.at < end) readAnswerMember(reader, read, reader.varint());
+  const verdict = verdictNames[read.verdict];
+  if (verdict === undefined) return undefined;
+  const { hits, enough, scores, inspected, ruleset, cpuMicros } = read;
+  const point = pointNames[read.point] ?? 'request-body';
+  const said = { point, verdict, hits, enough, ...(scores && { scores }), inspected, ruleset, cpuMicros };
+  return verdict === 'refuse' ? { ...said, refusal: (read.refused ?? unnamed)(read.reason) } : said;
+}
+
+function readAnswerMember(reader: WireReader, read: AnswerRead, tag: number): void {
+  switch (tag) {
+    case 0x10:
+      read.point = reader.varint();
+      return;
+    case 0x18:
+      read.verdict = reader.varint();
+      return;
+    case 0x22:
+      read.refused = readRefusal(reader);
+      return;
+    case 0x2a:
+      read.hits.push(WireHit.decode(reader.view()));
+      return;
+    case 0x30:
+      read.enough = reader.varint() !== 0;
+      return;
+    case 0x3a:
+      read.reason = reader.text();
+      return;
+    default:
+      return readAnswerFact(reader, read, tag);
   }
-  const named = verdictNames[verdict];
-  if (named === undefined) return undefined;
-  const facts = { ...(scores && { scores }), inspected, ruleset, cpuMicros };
-  const at = pointNames[point] ?? 'request-body';
-  if (named !== 'refuse') return { point: at, verdict: named, hits, enough, ...facts };
-  return { point: at, verdict: named, refusal: (refused ?? unnamed)(reason), hits, enough, ...facts };
+}
+
+function readAnswerFact(reader: WireReader, read: AnswerRead, tag: number): void {
+  switch (tag) {
+    case 0x42:
+      read.scores = scoresFromWire(WireScores.decode(reader.view()));
+      return;
+    case 0x4a:
+      read.inspected = readExtent(reader);
+      return;
+    case 0x52:
+      read.ruleset = reader.text();
+      return;
+    case 0x58:
+      read.cpuMicros = reader.varint();
+      return;
+    default:
+      return reader.skip(tag);
+  }
 }
 
 function readExtent(reader: WireReader): InspectedSaid {
