@@ -81,7 +81,9 @@ const TX = variableNumber('TX')!;
 const MATCHED_VAR = variableNumber('MATCHED_VAR')!;
 const MATCHED_VAR_NAME = variableNumber('MATCHED_VAR_NAME')!;
 /** Values from this length on are scanned in steps. */
-const LONG = 4096;
+const LONG = 1024;
+/** What one of these steps counts for: bytes read, or states made that cost as much. */
+const STEP = 4096;
 const NO_SEVERITY = 255;
 const GROUP_NAMES = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
 const processors: readonly string[] = ['URLENCODED', 'MULTIPART', 'JSON', 'XML'] satisfies BodyProcessor[];
@@ -397,7 +399,7 @@ export class Transaction implements Controls, OperatorContext, Facts {
     for (;;) {
       const step = steps.next();
       if (step.done) return step.value;
-      if (this.meter.isDue(LONG)) yield* this.giveWay();
+      if (this.meter.isDue(STEP)) yield* this.giveWay();
     }
   }
 

@@ -48,13 +48,12 @@ export class ValueScanner {
   /** Of the value that is being scanned: its different forms, their classes, and a row of what is wanted of each. */
   private readonly forms: Bytes[] = [];
   private readonly classes: number[] = [];
+  private readonly wanted: (Uint32Array | undefined)[] = [];
   /** Bytes each must have for anything wanted to be in it. */
   private readonly least: number[] = [];
-  private readonly wanted: Uint32Array;
-  /** A row of what was found in each. */
-  private readonly rows: Uint32Array;
-  private readonly row: Uint32Array;
-  private readonly rowWanted: Uint32Array;
+  /** A row of what was found in each, and one for what several stages want of it. */
+  private readonly rows: Uint32Array[];
+  private readonly joined: Uint32Array[];
 
   constructor(
     private readonly patterns: PatternSet,
@@ -62,10 +61,8 @@ export class ValueScanner {
     private readonly triggers: TriggerClasses,
   ) {
     this.words = patterns.words;
-    this.wanted = new Uint32Array(trie.size * this.words);
-    this.rows = new Uint32Array(trie.size * this.words);
-    this.row = new Uint32Array(this.words);
-    this.rowWanted = new Uint32Array(this.words);
+    this.rows = Array.from({ length: trie.size }, () => new Uint32Array(this.words));
+    this.joined = Array.from({ length: trie.size }, () => new Uint32Array(this.words));
   }
 
   /**
@@ -86,8 +83,8 @@ export class ValueScanner {
     if (stage.branches.length > 0) this.follow(0, stage.branches, plan);
     let any = 0;
     for (let form = 0; form < this.forms.length; form++) {
-      if (this.beginForm(form)) this.patterns.scan(this.forms[form]!, this.rowWanted, this.row);
-      any |= this.endForm(form, found);
+      if (this.begin(form)) this.patterns.scan(this.forms[form]!, this.wanted[form]!, this.rows[form]!);
+      any |= this.end(form, found);
     }
     const scan = any === 0 ? undefined : this.kept(plan);
     plan.known?.add(value, scan ?? null);
@@ -102,8 +99,8 @@ export class ValueScanner {
     yield* own.makeInSteps(plan);
     let any = 0;
     for (let form = 0; form < own.forms.length; form++) {
-      if (own.beginForm(form)) yield* own.patterns.scanInSteps(own.forms[form]!, own.rowWanted, own.row);
-      any |= own.endForm(form, found);
+      if (own.begin(form)) yield* own.patterns.scanInSteps(own.forms[form]!, own.wanted[form]!, own.rows[form]!);
+      any |= own.end(form, found);
       yield;
     }
     return any === 0 ? undefined : own.kept(plan);
@@ -116,10 +113,17 @@ export class ValueScanner {
     this.add(value, classes);
   }
 
-  private want(form: number, { wanted, least }: Stage): void {
+  private want(form: number, { wanted, wantsAny, least }: Stage): void {
+    if (!wantsAny) return;
     if (least < this.least[form]!) this.least[form] = least;
-    const from = form * this.words;
-    for (let word = 0; word < this.words; word++) this.wanted[from + word]! |= wanted[word]!;
+    const before = this.wanted[form];
+    if (!before) {
+      this.wanted[form] = wanted;
+      return;
+    }
+    const joined = this.joined[form]!;
+    for (let word = 0; word < this.words; word++) joined[word] = before[word]! | wanted[word]!;
+    this.wanted[form] = joined;
   }
 
   /** Makes the forms that branch off one, and those that branch off them. */
@@ -127,7 +131,7 @@ export class ValueScanner {
     for (const branch of branches) {
       const made = this.make(form, branch);
       const stage = plan.stage(branch.group, this.classes[made]!);
-      if (stage.wantsAny) this.want(made, stage);
+      this.want(made, stage);
       if (stage.branches.length > 0) this.follow(made, stage.branches, plan);
     }
   }
@@ -156,30 +160,25 @@ export class ValueScanner {
     const form = this.forms.push(value) - 1;
     this.classes.push(classes);
     this.least.push(Infinity);
-    this.wanted.fill(0, form * this.words, (form + 1) * this.words);
+    this.wanted[form] = undefined;
     return form;
   }
 
   /** @returns whether anything that is wanted of a form can be in it. */
-  private beginForm(form: number): boolean {
-    const { words, row, rowWanted, wanted } = this;
-    const from = form * words;
-    for (let word = 0; word < words; word++) {
-      rowWanted[word] = wanted[from + word]!;
-      row[word] = 0;
-    }
-    return this.forms[form]!.length >= this.least[form]!;
+  private begin(form: number): boolean {
+    this.rows[form]!.fill(0);
+    return this.wanted[form] !== undefined && this.forms[form]!.length >= this.least[form]!;
   }
 
   /** @returns 0 where nothing was found in a form. */
-  private endForm(form: number, found: Uint32Array): number {
-    const { words, row, rows } = this;
-    const from = form * words;
+  private end(form: number, found: Uint32Array): number {
+    const row = this.rows[form]!;
     let any = 0;
-    for (let word = 0; word < words; word++) {
-      rows[from + word] = row[word]!;
-      found[word]! |= row[word]!;
-      any |= row[word]!;
+    for (let word = 0; word < row.length; word++) {
+      const bits = row[word]!;
+      if (bits === 0) continue;
+      found[word]! |= bits;
+      any |= bits;
     }
     return any;
   }
@@ -192,6 +191,8 @@ export class ValueScanner {
       const before = forms[formOfNode[trie.parentOf(node)]!]!;
       formOfNode[node] = forms.indexOf(trie.transformationOf(node).apply(before));
     }
-    return new Scan([...forms], formOfNode, rows.slice(0, forms.length * words), words);
+    const found = new Uint32Array(forms.length * words);
+    for (let form = 0; form < forms.length; form++) found.set(rows[form]!, form * words);
+    return new Scan([...forms], formOfNode, found, words);
   }
 }
