@@ -140,6 +140,15 @@ describe('a route whose answers can be refused', () => {
     expect(answer.body).not.toContain('oops');
   });
 
+  it('refuses a whole answer that fits into what is held', async () => {
+    answerWith('all ', 'SECRET', ' well');
+    const answer = await get();
+    expect(answer.status).toBe(403);
+    expect(answer.body).toContain('WAF_BLOCKED');
+    expect(lastWaf().hits).toMatchObject([{ rule: 953_100 }]);
+    expect(lastWaf().hits[0]!.late).toBeUndefined();
+  });
+
   it('never lets out what it finds in the bytes it holds', async () => {
     answerWith('a'.repeat(3000), 'SECRET', 'b'.repeat(3000));
     const answer = await get().catch((error: Error) => error.message);

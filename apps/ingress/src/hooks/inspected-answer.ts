@@ -108,16 +108,24 @@ export class InspectedAnswer implements AnswerSink {
 
   private passHead(): void {
     this.headJudged = true;
+    if (!this.step.blocks) return;
+    // Of a stream of events the caller wants to know that it is open; any other head leaves with the first bytes, so that what
+    // is found before can still be refused as a whole.
+    if (this.isEvents || this.judged) this.letHeadGo();
+    if (this.release()) this.source?.resume();
+  }
+
+  private letHeadGo(): void {
     const head = this.heldHead;
     if (!head) return;
     this.heldHead = undefined;
     this.sink.head(head.status, head.fields);
-    if (this.release()) this.source?.resume();
   }
 
   private finish(): void {
     if (!this.ended || !this.endJudged || this.exchange.over) return;
     clearTimeout(this.heldFor);
+    this.letHeadGo();
     this.letGo(0);
     this.exchange.outcome ??= 'ok';
     this.sink.end();
@@ -139,6 +147,7 @@ export class InspectedAnswer implements AnswerSink {
   /** @param kept bytes at the end that stay held. */
   private letGo(kept: number): boolean {
     let wanted = true;
+    if (this.heldBytes > kept) this.letHeadGo();
     while (this.heldBytes > kept && !this.exchange.over) {
       const first = this.held[0]!;
       const free = Math.min(first.length, this.heldBytes - kept);
