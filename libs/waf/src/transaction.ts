@@ -132,6 +132,8 @@ export class Transaction implements Controls, OperatorContext, Facts {
   private readonly evaluation = new Evaluation();
   /** By variable and index of a value: what the phase that is running has found in it. */
   private readonly scans: ((Scan | undefined)[] | undefined)[] = [];
+  /** Bytes that the rule which is being visited has read. */
+  private read = 0;
   private split: SplitArguments | undefined;
   private splitCookies: readonly BodyArgument[] | undefined;
   private readonly chunks: Bytes[] = [];
@@ -350,7 +352,8 @@ export class Transaction implements Controls, OperatorContext, Facts {
       const matched = !this.isRemoved(rule) && this.evaluate(rule, plan.gates[place]);
       const skip = matched ? plan.skips[place]! : -1;
       place = nextBit(visits, skip >= 0 ? skip : place + 1);
-      if (this.meter.isDue(VISIT)) yield* this.giveWay();
+      if (this.meter.isDue(VISIT + this.read)) yield* this.giveWay();
+      this.read = 0;
     }
     this.meter.pause();
   }
@@ -552,6 +555,7 @@ export class Transaction implements Controls, OperatorContext, Facts {
   }
 
   private test(link: Link, form: Bytes): boolean {
+    this.read += form.length;
     const holds = link.operator!.test(form, this);
     if (holds !== link.negated) return true;
     // What a negated operator finds is captured although the rule does not match.
@@ -575,6 +579,8 @@ export class Transaction implements Controls, OperatorContext, Facts {
 
   private note(link: Link, name: Bytes, form: Bytes): void {
     const { matches, evaluation } = this;
+    // Groups, and texts that hold the value.
+    this.read += form.length;
     matches.value = form;
     matches.name = name;
     matches.values.push(form);
