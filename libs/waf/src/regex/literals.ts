@@ -34,6 +34,8 @@ export function requiredLiterals(syntax: Syntax): RequiredLiterals {
   for (const set of worthwhile(texts ? [...required, texts] : required)) {
     // Where the sets so far are hardly ever met together, one more costs more than it saves.
     if (sets.length === MOST_SETS || frequency < RARE) break;
+    // One that is met in every other value says little beside a rarer one.
+    if (sets.length > 0 && frequencyOf(set) * USUAL_LENGTH > 0.5) break;
     sets.push(minimal(set));
     frequency *= Math.min(1, frequencyOf(set) * USUAL_LENGTH);
   }

@@ -4,10 +4,14 @@ import { Search } from './lazy-dfa';
 import { Candidates, LiteralGate, setBit } from './literal-gate';
 import type { Occurrences } from './literal-automaton';
 import type { Pattern } from './pattern';
+import { WordsPattern } from './words';
 
 /** Bytes read, or new states made, before a scan in steps pauses. */
 const STEP_BYTES = 4096;
 const STEP_STATES = 96;
+/** So many patterns are tried on a value of so many bytes in less time than a gate takes to leave some of them out. */
+const FEW = 4;
+const SHORT = 64;
 
 /**
  * Patterns that are looked for together; bit `i` of a row is pattern `i`. One pass finds the literals of all of them. Lists of words
@@ -17,6 +21,8 @@ export class PatternSet {
   /** 32-bit words of a row. */
   readonly words: number;
   private readonly gates: readonly LiteralGate[];
+  /** Patterns that are lists of words: only a gate has all of their words at hand. */
+  private readonly lists: Uint32Array;
   private readonly candidates: Candidates;
   private readonly occurrences: readonly Occurrences[];
 
@@ -29,6 +35,10 @@ export class PatternSet {
     groupOf: (bit: number) => number = () => 0,
   ) {
     this.words = (patterns.length + 31) >>> 5;
+    this.lists = new Uint32Array(this.words);
+    patterns.forEach((pattern, bit) => {
+      if (pattern instanceof WordsPattern) setBit(this.lists, bit);
+    });
     const groups = new Map<number, number[]>();
     patterns.forEach((_, bit) => groups.set(groupOf(bit), [...(groups.get(groupOf(bit)) ?? []), bit]));
     this.gates = [...groups.values()].map((bits) => new LiteralGate(patterns, bits));
@@ -46,8 +56,32 @@ export class PatternSet {
    * @param hits those that are found are added
    */
   scan(value: Bytes, wanted: Uint32Array, hits: Uint32Array): void {
-    const { gates, candidates, patterns } = this;
+    const { candidates, patterns } = this;
     candidates.count = 0;
+    if (value.length > SHORT || !this.takeFew(wanted)) this.passGates(value, wanted, hits);
+    for (let index = 0; index < candidates.count; index++) {
+      const bit = candidates.bits[index]!;
+      if (patterns[bit]!.test(value)) setBit(hits, bit);
+    }
+  }
+
+  /** Makes all that is wanted candidates where it is little, and none a list of words. @returns whether it did */
+  private takeFew(wanted: Uint32Array): boolean {
+    const { candidates, lists } = this;
+    for (let word = 0; word < wanted.length; word++) {
+      for (let rest = wanted[word]!; rest !== 0; rest &= rest - 1) {
+        if ((rest & -rest & lists[word]!) !== 0 || candidates.count === FEW) {
+          candidates.count = 0;
+          return false;
+        }
+        candidates.add(word * 32 + 31 - Math.clz32(rest & -rest));
+      }
+    }
+    return true;
+  }
+
+  private passGates(value: Bytes, wanted: Uint32Array, hits: Uint32Array): void {
+    const { gates, candidates } = this;
     for (let index = 0; index < gates.length; index++) {
       const gate = gates[index]!;
       if (!gate.concerns(wanted)) continue;
@@ -55,10 +89,6 @@ export class PatternSet {
       occurrences.reset();
       gate.read(value, 0, value.length, occurrences);
       gate.judge(occurrences, wanted, hits, candidates);
-    }
-    for (let index = 0; index < candidates.count; index++) {
-      const bit = candidates.bits[index]!;
-      if (patterns[bit]!.test(value)) setBit(hits, bit);
     }
   }
 
