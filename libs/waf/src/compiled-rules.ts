@@ -4,8 +4,7 @@ import type { Exclusion } from './plan';
 import { Program } from './program';
 import type { Pattern } from './regex/pattern';
 import { PatternSet } from './regex/pattern-set';
-import type { Link, Rule, RuleSelector, TargetFilter } from './rule-set';
-import { selects } from './rule-set';
+import type { Link, Rule } from './rule-set';
 import type { RuleSettings } from './seclang/settings';
 import { TransformTrie } from './transform-trie';
 import { TriggerClasses } from './value-plan';
@@ -130,21 +129,4 @@ export class RuleSet {
 /** Whether the values of a target stay the same from the beginning of a phase to its end. */
 function isStable({ variable, counted }: Link['targets'][number]): boolean {
   return !counted && variables[variable]!.lifetime !== 'moment';
-}
-
-/** What an exclusion means, in terms of rules. */
-export function selectorOf({ rules, tag }: Exclusion): RuleSelector {
-  if (rules) return { by: 'id', ...rules };
-  return { by: 'tag', tag: tag ?? '' };
-}
-
-export function isSelectedBy(exclusion: Exclusion, rule: Rule): boolean {
-  return selects(selectorOf(exclusion), rule);
-}
-
-/** Whether a filter leaves out a member; of a variable without members its only value. */
-export function filters(filter: TargetFilter, variable: number, member: Bytes | undefined): boolean {
-  if (filter.variable !== variable) return false;
-  if (filter.member !== undefined) return member === filter.member;
-  return filter.pattern ? member !== undefined && filter.pattern.test(member) : true;
 }

@@ -1,9 +1,10 @@
 import type { Bytes } from './bytes';
-import { isSelectedBy, filters, type Adjustment, type RuleSet } from './compiled-rules';
+import type { Adjustment, RuleSet } from './compiled-rules';
 import { fold, linksOf, type Folded } from './fold';
 import type { Pattern } from './regex/pattern';
 import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, type Target } from './rule-set';
 import { Transaction, type TransactionOptions } from './transaction';
+import { filters, isSelectedBy } from './selection';
 import { filterOf } from './targets';
 import { foldName } from './variables/fold-name';
 import { KnownValues, ValuePlan, type Want } from './value-plan';

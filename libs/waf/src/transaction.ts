@@ -12,7 +12,6 @@ import {
 } from './body/parsed-body';
 import { defaultBudget, Meter, VISIT, type BudgetSettings, type Work } from './budget';
 import type { Bytes } from './bytes';
-import { filters } from './compiled-rules';
 import { assignTo } from './fold';
 import { hitOf, logLineOf, type Match } from './hits';
 import type { Hit, Scores } from './inspector';
@@ -22,6 +21,7 @@ import type { Captures } from './regex/pattern';
 import type { Link, Phase, Rule, RuleSelector, Target, TargetFilter } from './rule-set';
 import { scoresOf } from './score';
 import type { Macro, MacroReference } from './seclang/macro';
+import { filters } from './selection';
 import { Entries } from './variables/entries';
 import type {
   Facts,
