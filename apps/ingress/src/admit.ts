@@ -9,8 +9,9 @@ import { inspectHead } from './inspect';
 import { consultSpan } from './trace';
 
 /**
- * Lets a request in, or refuses it, on its head alone. Who is calling and whether the head is hostile are asked together;
- * what is counted depends on who is calling, and is asked next.
+ * Lets a request in, or refuses it, on its head alone. Who is calling and whether the head is hostile are asked together,
+ * and a caller who is not known is told that first, whichever answer is the quicker; what is counted depends on who is
+ * calling, and is asked next.
  */
 export function admit(exchange: Exchange, parts: GatewayParts, next: () => void): void {
   const { compiled } = exchange;
@@ -19,14 +20,19 @@ export function admit(exchange: Exchange, parts: GatewayParts, next: () => void)
   if (!admitLocally(exchange, parts)) return;
 
   let waiting = 2;
-  const passed = (): void => {
+  let hostile: Refusal | undefined;
+  const answered = (): void => {
     if (--waiting > 0 || exchange.over) return;
+    if (hostile) return parts.refuse(exchange, hostile);
     askInTurn(exchange, parts, compiled!.authorised, () =>
       spend(exchange, parts, () => recordRegulated(exchange, parts, next)),
     );
   };
-  inspectHead(exchange, parts, passed);
-  if (!exchange.over) verify(exchange, parts, passed);
+  inspectHead(exchange, parts, (refusal) => {
+    hostile = refusal;
+    answered();
+  });
+  verify(exchange, parts, answered);
 }
 
 /** 410 after the sunset date, whatever state the snapshot knew: a date needs no new revision. */

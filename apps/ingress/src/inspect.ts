@@ -17,8 +17,8 @@ export interface OpenInspection {
   onAnswer: (answer: InspectionAnswer) => void;
 }
 
-/** Shows the head to the Inspector; `next` when it may go on. */
-export function inspectHead(exchange: Exchange, parts: GatewayParts, next: () => void): void {
+/** Shows the head to the Inspector. @param next told whether the head is refused; what comes later is refused here. */
+export function inspectHead(exchange: Exchange, parts: GatewayParts, next: (refusal?: Refusal) => void): void {
   const step = exchange.compiled!.inspection;
   if (!step) return next();
   const span = consultSpan(exchange, parts.tracer, 'waf');
@@ -33,9 +33,9 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: () =>
       const ofAnswer = answer.point === 'response-head' || answer.point === 'response-body';
       // An answer that is only watched goes on, also when nobody could watch it.
       const refusal = answer.refusal ?? gaveUp;
+      if (answer.point === 'request-head') return next(refusal);
       if (refusal && (!ofAnswer || step.response?.blocks)) return parts.refuse(exchange, refusal);
-      if (answer.point === 'request-head') next();
-      else if (ofAnswer) open.onAnswer(answer);
+      if (ofAnswer) open.onAnswer(answer);
       else open.onBody(answer);
     },
     step.onFailure,

@@ -23,8 +23,8 @@ const stream = 'SALLYPORT_AUDIT';
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (data: Uint8Array) => new TextDecoder().decode(data);
 
-/** Waits until the claim holds; fails with its last state after fifteen seconds: machines are busy. */
-export async function eventually(claim: () => unknown, limitMs = 15_000): Promise<void> {
+/** Waits until the claim holds; fails with its last state after five seconds. */
+export async function eventually(claim: () => unknown, limitMs = 5_000): Promise<void> {
   const end = performance.now() + limitMs;
   for (;;) {
     try {

@@ -155,8 +155,7 @@ SecRule ARGS|ARGS_NAMES "@rx \)\s*\(\s*[|&!]\s*\(?\s*[a-zA-Z]|\*\s*\)\s*\(\s*[a-
     setvar:'tx.http_violation_score=+%{tx.critical_anomaly_score}',\
     setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
-# A token of three parts whose last is empty says that nobody signed it (alg none). It is no more than a notice:
-# whoever verifies tokens refuses it, and tells the caller what is wrong.
+# A token of three parts whose last is empty says that nobody signed it (alg none).
 SecRule REQUEST_HEADERS:Authorization "@rx ^(?i:bearer)\s+[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*\.\s*$" \
     "id:7700111,\
     phase:1,\
@@ -167,9 +166,9 @@ SecRule REQUEST_HEADERS:Authorization "@rx ^(?i:bearer)\s+[A-Za-z0-9_-]{4,}\.[A-
     logdata:'%{TX.0} in %{MATCHED_VAR_NAME}',\
     tag:'attack-protocol',\
     tag:'paranoia-level/1',\
-    severity:'NOTICE',\
-    setvar:'tx.http_violation_score=+%{tx.notice_anomaly_score}',\
-    setvar:'tx.inbound_anomaly_score_pl1=+%{tx.notice_anomaly_score}'"
+    severity:'CRITICAL',\
+    setvar:'tx.http_violation_score=+%{tx.critical_anomaly_score}',\
+    setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
 
 SecRule REQUEST_HEADERS:Accept-Language|REQUEST_HEADERS:Accept-Encoding|REQUEST_HEADERS:Accept-Charset\
 |REQUEST_HEADERS:X-Requested-With "@rx [<>\x22'(){}$|\x5c\x60]" \
