@@ -359,8 +359,9 @@ describe('DecideClient', () => {
   });
 
   it('takes an answer in that lay unread while this process was busy, and calls nobody slow for it', async () => {
-    const peer = await startPeer(replicas[0]!.path + '-2');
-    replicas[0] = { ...replicas[0]!, path: peer.path, kill: () => {} } as unknown as Replica;
+    const peer = await startPeer(join(folder, 'peer.sock'));
+    replicas[0]!.kill();
+    replicas = [new Replica(peer.path)];
     connect();
     try {
       await until(() => client.state() === 'up');
