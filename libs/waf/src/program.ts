@@ -1,3 +1,4 @@
+import { bitSet, setBit, type BitSet } from './bit-set';
 import type { Bytes } from './bytes';
 import type { Adjustment, RuleSet } from './compiled-rules';
 import { fold, linksOf, type Folded } from './fold';
@@ -26,7 +27,7 @@ export interface PhasePlan {
   /** The link of each rule that must find its pattern before the rule is visited at all; undefined: it is always visited. */
   readonly gates: readonly (Link | undefined)[];
   /** Bit set of the places of rules that are always visited. */
-  readonly always: Uint32Array;
+  readonly always: BitSet;
   /** By pattern: places of the rules that wait for it. */
   readonly waiting: readonly (readonly number[] | undefined)[];
   /** By place: where to go on when the rule matches and passes over others; -1 where it does not. */
@@ -40,7 +41,7 @@ export class Program {
   readonly tx: Store;
   readonly pinned: ReadonlyMap<Bytes, Bytes>;
   private readonly plans: ReadonlyMap<Phase, PhasePlan>;
-  private readonly selections = new Map<RuleSelector, Uint32Array>();
+  private readonly selections = new Map<RuleSelector, BitSet>();
 
   constructor(
     readonly ruleSet: RuleSet,
@@ -61,12 +62,12 @@ export class Program {
   }
 
   /** @returns a bit set of the numbers of the rules that a selector means. */
-  selection(selector: RuleSelector): Uint32Array {
+  selection(selector: RuleSelector): BitSet {
     const known = this.selections.get(selector);
     if (known) return known;
-    const bits = new Uint32Array((this.ruleSet.rules.length + 31) >>> 5);
+    const bits = bitSet(this.ruleSet.rules.length);
     for (const rule of this.ruleSet.rules) {
-      if (selects(selector, rule)) bits[rule.number >>> 5]! |= 1 << (rule.number & 31);
+      if (selects(selector, rule)) setBit(bits, rule.number);
     }
     this.selections.set(selector, bits);
     return bits;
@@ -75,11 +76,11 @@ export class Program {
   private planPhase(phase: Phase, folded: Folded): PhasePlan {
     const rules = folded.rules.get(phase)!;
     const gates = rules.map((rule) => this.gateOf(rule, folded));
-    const always = new Uint32Array((rules.length + 31) >>> 5);
+    const always = bitSet(rules.length);
     const waiting: number[][] = [];
     for (const [place, gate] of gates.entries()) {
       if (gate) (waiting[this.ruleSet.bitOf(gate)!] ??= []).push(place);
-      else always[place >>> 5]! |= 1 << (place & 31);
+      else setBit(always, place);
     }
     const wanting = gates.filter((gate) => gate !== undefined);
     const variables = [...new Set(wanting.flatMap(({ targets }) => targets.map(({ variable }) => variable)))];
@@ -123,7 +124,7 @@ export class Program {
 
   /** @param member undefined for those that no rule names */
   private planMember(variable: number, member: Bytes | undefined, gates: readonly Link[]): ValuePlan | undefined {
-    const { trie, triggers, patterns } = this.ruleSet;
+    const { trie, byteGroups, patterns } = this.ruleSet;
     const wants = gates
       .filter(
         (gate) =>
@@ -132,24 +133,23 @@ export class Program {
       .flatMap((gate) => this.wantsOf(gate));
     if (wants.length === 0) return undefined;
     const known = isKept(variable, member) ? new KnownValues() : undefined;
-    return new ValuePlan(wants, trie, triggers, patterns.words, known);
+    return new ValuePlan(wants, trie, byteGroups, patterns.words, known);
   }
 
   private wantsOf(gate: Link): Want[] {
     const node = this.ruleSet.nodeOf(gate);
     const bit = this.ruleSet.bitOf(gate)!;
-    const pattern = gate.operator!.pattern!;
-    const least = leastOf(pattern);
-    const trigger = this.ruleSet.triggers.triggerOfPattern(pattern);
+    const least = leastOf(gate.operator!.pattern!);
+    const needs = this.ruleSet.needs[bit]!;
     const nodes = gate.multiMatch ? this.ruleSet.trie.pathTo(node) : [node];
-    return nodes.map((each) => ({ node: each, bit, least, trigger }));
+    return nodes.map((each) => ({ node: each, bit, least, needs }));
   }
 }
 
 /** Bytes of the shortest value a pattern can be in: of each set of required texts it needs one. */
-function leastOf({ required }: Pattern): number {
+function leastOf({ required, shortest: known = 0 }: Pattern): number {
   const shortest = required.map((texts) => texts.reduce((least, { length }) => Math.min(least, length), Infinity));
-  return shortest.reduce((most, length) => Math.max(most, length), 0);
+  return shortest.reduce((most, length) => Math.max(most, length), known);
 }
 
 const REQUEST_HEADERS = variableNumber('REQUEST_HEADERS')!;

@@ -2,6 +2,7 @@ import { defaultBudget, drain } from '../../../libs/waf/src/budget';
 import { compileRuleSet } from '../../../libs/waf/src/compile';
 import type { Program } from '../../../libs/waf/src/program';
 import type { RuleSource } from '../../../libs/waf/src/seclang/rule-source';
+import type { Transaction } from '../../../libs/waf/src/transaction';
 import { sortedOnce, type Exchange, type Verdict } from './oracle';
 
 const unlimited = { ...defaultBudget, base: 60_000, most: 60_000 };
@@ -46,12 +47,12 @@ export class OurEngine {
     return {
       rules: sortedOnce(transaction.takeLogLines().map(idOf)),
       status: transaction.interruption?.status ?? 200,
-      tx: this.variablesOf(transaction.tx),
+      tx: this.variablesOf(transaction),
     };
   }
 
-  private variablesOf(store: { get(name: string): string | undefined }): Record<string, string> {
-    const set = this.names.map((name): [string, string | undefined] => [name, store.get(name)]);
+  private variablesOf(transaction: Transaction): Record<string, string> {
+    const set = this.names.map((name): [string, string | undefined] => [name, transaction.txVariable(name)]);
     return Object.fromEntries(set.filter((entry): entry is [string, string] => entry[1] !== undefined));
   }
 }
