@@ -55,6 +55,15 @@ export function findAccess(server: string | undefined, world: World): Access {
   });
 }
 
+/**
+ * The admin API as a command talks to it, until it is interrupted.
+ * @param server value of `--server`
+ * @throws Failure as {@link findAccess} does.
+ */
+export function adminClient(server: string | undefined, world: World): AdminClient {
+  return new AdminClient(findAccess(server, world), world.interrupted);
+}
+
 /** @throws Failure (64) */
 export function readUrl(source: string, text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;

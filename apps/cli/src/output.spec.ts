@@ -1,5 +1,5 @@
 import { Failure } from './failure';
-import { dayOf, Output, plain, plainProse, table } from './output';
+import { dayOf, listing, Output, plain, plainProse, table } from './output';
 
 function output({ json = false, terminal = false, environment = {} as NodeJS.ProcessEnv } = {}) {
   const written = { stdout: '', stderr: '' };
@@ -21,6 +21,13 @@ describe('the output', () => {
     out.line('sp_live_x');
     out.note('shown once');
     expect(written).toEqual({ stdout: 'sp_live_x\n', stderr: 'shown once\n' });
+  });
+
+  it('gives a program the document of a result, and a person its lines, made safe to show', () => {
+    const [forPerson, forProgram] = [output(), output({ json: true })];
+    for (const { output: out } of [forPerson, forProgram]) out.result({ name: 'a\u001b[2J' }, 'key a\u001b[2J', 'made');
+    expect(forPerson.written.stdout).toBe('key a�[2J\nmade\n');
+    expect(forProgram.written.stdout).toBe('{"name":"a\\u001b[2J"}\n');
   });
 
   it('says code, places, request and the next command of a failure', () => {
@@ -68,6 +75,11 @@ it('aligns columns and leaves no blanks at the ends of lines', () => {
     ]),
   ).toEqual(['a    bb', 'ccc  d', 'e']);
   expect(table([])).toEqual([]);
+});
+
+it('shows no head over nothing', () => {
+  expect(listing(['NAME'], [['demo']])).toEqual(['NAME', 'demo']);
+  expect(listing(['NAME'], [])).toEqual([]);
 });
 
 it('writes a day as people do', () => {

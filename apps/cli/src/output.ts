@@ -42,6 +42,12 @@ export class Output {
     this.line(JSON.stringify(value));
   }
 
+  /** A result that is whole: a program gets the document, a person the lines, made safe to show. */
+  result(document: unknown, ...lines: readonly string[]): void {
+    if (this.json) this.document(document);
+    else for (const line of lines) this.line(plain(line));
+  }
+
   /** What a person wants to know beside the result; programs are not told. */
   note(text: string): void {
     if (!this.json) this.options.stderr.write(`${text}\n`);
@@ -76,6 +82,11 @@ export function table(rows: readonly (readonly string[])[]): string[] {
       .join('  ')
       .trimEnd(),
   );
+}
+
+/** A table under a head; no line at all where there are no rows. */
+export function listing(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  return rows.length === 0 ? [] : table([head, ...rows]);
 }
 
 const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

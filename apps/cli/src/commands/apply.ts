@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { describeFault, parseDeclarative } from '@sallyport/contracts';
-import { AdminClient, findAccess } from '../admin-client';
+import { adminClient } from '../admin-client';
 import type { Command } from '../command-line';
 import { exitCodes, Failure, usageFailure } from '../failure';
 import { plain, table, type Output } from '../output';
@@ -51,7 +51,7 @@ export const apply: Command = {
         next: 'mend what is listed; nothing was sent',
       });
     }
-    const admin = new AdminClient(findAccess(invocation.text('server'), world), world.interrupted);
+    const admin = adminClient(invocation.text('server'), world);
     const dryRun = invocation.has('dry-run');
     const changeset = await admin.post<Changeset>('/api/v1/changesets', source, { dryRun: dryRun || undefined });
     if (output.json) output.document(changeset);

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
-import { AdminClient, dataDirectories, findAccess, LONG_TIMEOUT_MS } from '../admin-client';
+import { adminClient, dataDirectories, LONG_TIMEOUT_MS } from '../admin-client';
 import type { Command, Invocation } from '../command-line';
 import { installedVersions, placeOf, removeRelease, writeRelease } from '../crs/installed';
 import { differences, knownVersions, manifestOf, type Manifest } from '../crs/manifest';
 import { fetchRelease, readRelease } from '../crs/release';
 import { exitCodes, Failure, usageFailure } from '../failure';
-import { plain, table } from '../output';
+import { listing, plain } from '../output';
 import type { World } from '../world';
 
 const PATH = '/api/waf/v1/rulesets';
@@ -50,9 +50,12 @@ export const crsInstall: Command = {
     refuseUnless(differences(manifest, files), manifest.version);
     const place = await writeRelease(dataDirOf(invocation, world), manifest, files);
     const count = Object.keys(manifest.files).length;
-    if (output.json) output.document({ installed: `crs-${manifest.version}`, place, files: count });
-    else output.line(plain(`installed crs-${manifest.version} in ${place}: ${count} files, each as published`));
-    output.note(`it is tried and put in force by: sallyport crs activate crs-${manifest.version}`);
+    const installed = `crs-${manifest.version}`;
+    output.result(
+      { installed, place, files: count },
+      `installed ${installed} in ${place}: ${count} files, each as published`,
+    );
+    output.note(`it is tried and put in force by: sallyport crs activate ${installed}`);
     return exitCodes.done;
   },
 };
@@ -67,9 +70,9 @@ export const crsVerify: Command = {
     const manifest = wanted(invocation);
     const files = await readRelease(placeOf(dataDirOf(invocation, world), manifest.version));
     const found = differences(manifest, files);
-    if (output.json) output.document({ version: manifest.version, differences: found });
-    else if (found.length === 0) output.line(`crs-${manifest.version}: every file is as published`);
-    else for (const line of found) output.line(plain(line));
+    const { version } = manifest;
+    const lines = found.length === 0 ? [`crs-${version}: every file is as published`] : found;
+    output.result({ version, differences: found }, ...lines);
     return found.length === 0 ? exitCodes.done : exitCodes.failed;
   },
 };
@@ -92,8 +95,7 @@ export const crsRemove: Command = {
     }
     await refuseIfActive(`crs-${version}`, invocation, world);
     await removeRelease(dataDir, version);
-    if (output.json) output.document({ removed: `crs-${version}` });
-    else output.line(`removed crs-${version}`);
+    output.result({ removed: `crs-${version}` }, `removed crs-${version}`);
     return exitCodes.done;
   },
 };
@@ -105,11 +107,8 @@ export const crsList: Command = {
   options: [],
   examples: ['crs list', 'crs list --json'],
   async run(invocation, world, output) {
-    const { items } = await client(invocation, world).get<{ items: readonly RuleSetView[] }>(PATH);
-    if (output.json) {
-      output.document({ items });
-      return exitCodes.done;
-    }
+    const admin = adminClient(invocation.text('server'), world);
+    const { items } = await admin.get<{ items: readonly RuleSetView[] }>(PATH);
     const rows = items.map(({ name, origin, state, percent, rules, cpuMicros }) => [
       name,
       percent === null ? state : `${state} ${percent} %`,
@@ -117,8 +116,8 @@ export const crsList: Command = {
       rules === null ? '' : String(rules),
       cpuMicros ? `${cpuMicros} µs` : '',
     ]);
-    for (const line of table([['NAME', 'STATE', 'FOUND', 'RULES', 'COST'], ...rows])) output.line(plain(line));
-    for (const { name, problem } of items) if (problem !== null) output.line(plain(`${name}: ${problem}`));
+    const problems = items.flatMap(({ name, problem }) => (problem === null ? [] : [`${name}: ${problem}`]));
+    output.result({ items }, ...listing(['NAME', 'STATE', 'FOUND', 'RULES', 'COST'], rows), ...problems);
     return exitCodes.done;
   },
 };
@@ -136,14 +135,10 @@ export const crsActivate: Command = {
     const [name = ''] = invocation.operands;
     const percent = invocation.whole('percent', { from: 0, to: 100 });
     const body = { percent, ...(invocation.has('shadow') && { shadow: true }) };
-    const stage = await client(invocation, world).post<Stage>(
-      `${PATH}/${encodeURIComponent(name)}/activate`,
-      body,
-      undefined,
-      LONG_TIMEOUT_MS,
-    );
-    if (output.json) output.document(stage);
-    else output.line(plain(describe(stage)));
+    const admin = adminClient(invocation.text('server'), world);
+    const place = `${PATH}/${encodeURIComponent(name)}/activate`;
+    const stage = await admin.post<Stage>(place, body, undefined, LONG_TIMEOUT_MS);
+    output.result(stage, describe(stage));
     return exitCodes.done;
   },
 };
@@ -155,9 +150,9 @@ export const crsRollback: Command = {
   options: [],
   examples: ['crs rollback', 'crs rollback --json'],
   async run(invocation, world, output) {
-    const stage = await client(invocation, world).post<Stage>(`${PATH}/rollback`, {}, undefined, LONG_TIMEOUT_MS);
-    if (output.json) output.document(stage);
-    else output.line(plain(describe(stage)));
+    const admin = adminClient(invocation.text('server'), world);
+    const stage = await admin.post<Stage>(`${PATH}/rollback`, {}, undefined, LONG_TIMEOUT_MS);
+    output.result(stage, describe(stage));
     return exitCodes.done;
   },
 };
@@ -168,10 +163,6 @@ function describe({ active, canary, shadow }: Stage): string {
     shadow !== undefined && `${shadow} is in the shadow`,
   ].filter((part) => typeof part === 'string');
   return [`${active} is in force`, ...more].join('; ');
-}
-
-function client(invocation: Invocation, world: World): AdminClient {
-  return new AdminClient(findAccess(invocation.text('server'), world), world.interrupted);
 }
 
 function dataDirOf(invocation: Invocation, world: World): string {
@@ -204,7 +195,7 @@ function refuseUnless(found: readonly string[], version: string): void {
 
 /** A server that cannot be asked cannot have it in force. */
 async function refuseIfActive(name: string, invocation: Invocation, world: World): Promise<void> {
-  const items = await client(invocation, world)
+  const items = await adminClient(invocation.text('server'), world)
     .get<{ items: readonly RuleSetView[] }>(PATH)
     .then(
       (answer) => answer.items,

@@ -1,8 +1,7 @@
-import { AdminClient, didYouMean, findAccess } from '../admin-client';
+import { adminClient, didYouMean, type AdminClient } from '../admin-client';
 import type { Command, Invocation } from '../command-line';
 import { exitCodes, Failure, usageFailure } from '../failure';
-import { dayOf, plain, table } from '../output';
-import type { World } from '../world';
+import { dayOf, listing, plain } from '../output';
 
 const PATH = '/api/auth/v1/keys';
 const DRY_RUN = { name: 'dry-run', summary: 'Show what would be done, and do nothing.' };
@@ -42,21 +41,16 @@ export const keyCreate: Command = {
     'key create billing --consumer finance --service orders --budget 12.50 --expires 30d',
   ],
   async run(invocation, world, output) {
-    const admin = client(invocation, world);
+    const admin = adminClient(invocation.text('server'), world);
     const wish = wishOf(invocation);
     if (invocation.has('dry-run')) {
       const key = await admin.post<KeyView>(`${PATH}?dryRun=true`, wish);
-      if (output.json) output.document({ dryRun: true, key });
-      else output.line(plain(`dry run: would create key ${key.name}: ${termsOf(key)}`));
+      output.result({ dryRun: true, key }, `dry run: would create key ${key.name}: ${termsOf(key)}`);
       return exitCodes.done;
     }
     const minted = await admin.post<KeyView & { readonly key: string }>(PATH, wish);
-    if (output.json) {
-      output.document(minted);
-      return exitCodes.done;
-    }
     output.note(`key ${minted.name} (kid ${minted.kid}), shown once: ${termsOf(minted)}`);
-    output.line(minted.key);
+    output.result(minted, minted.key);
     return exitCodes.done;
   },
 };
@@ -76,11 +70,7 @@ export const keyList: Command = {
     if (status !== undefined && !known.includes(status)) {
       throw usageFailure(`--status is ${known.join(', ')}, not “${status}”.${didYouMean(status, known)}`);
     }
-    const listed = await keys(client(invocation, world), status, invocation.text('consumer'));
-    if (output.json) {
-      output.document({ items: listed });
-      return exitCodes.done;
-    }
+    const listed = await keys(adminClient(invocation.text('server'), world), status, invocation.text('consumer'));
     if (listed.length === 0) output.note('no keys; make one: sallyport key create demo');
     const rows = listed.map((key) => [
       key.name,
@@ -93,7 +83,7 @@ export const keyList: Command = {
       dayOf(key.expiresAt),
     ]);
     const head = ['NAME', 'KID', 'LAST 4', 'CONSUMER', 'STATUS', 'LIMIT', 'MONTHLY', 'EXPIRES'];
-    if (rows.length > 0) for (const line of table([head, ...rows])) output.line(plain(line));
+    output.result({ items: listed }, ...listing(head, rows));
     return exitCodes.done;
   },
 };
@@ -105,20 +95,16 @@ export const keyRevoke: Command = {
   options: [DRY_RUN],
   examples: ['key revoke demo', 'key revoke 7QmX2aB9cDe --dry-run'],
   async run(invocation, world, output) {
-    const admin = client(invocation, world);
+    const admin = adminClient(invocation.text('server'), world);
     const [asked = ''] = invocation.operands;
     const { kid } = await findKey(admin, asked);
     const dryRun = invocation.has('dry-run');
     const key = dryRun ? await admin.get<KeyView>(`${PATH}/${kid}`) : await admin.delete<KeyView>(`${PATH}/${kid}`);
-    if (output.json) output.document(dryRun ? { dryRun, key } : key);
-    else output.line(plain(`${dryRun ? 'dry run: would revoke' : 'revoked'} key ${key.name} (kid ${key.kid})`));
+    const done = dryRun ? 'dry run: would revoke' : 'revoked';
+    output.result(dryRun ? { dryRun, key } : key, `${done} key ${key.name} (kid ${key.kid})`);
     return exitCodes.done;
   },
 };
-
-function client(invocation: Invocation, world: World): AdminClient {
-  return new AdminClient(findAccess(invocation.text('server'), world), world.interrupted);
-}
 
 function wishOf(invocation: Invocation) {
   const limit = invocation.whole('limit', { from: 1, to: 1_000_000 });

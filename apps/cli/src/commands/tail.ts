@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { AdminClient, findAccess } from '../admin-client';
+import { adminClient, type AdminClient } from '../admin-client';
 import type { Command, Invocation } from '../command-line';
 import { exitCodes, Failure, usageFailure } from '../failure';
 import { plain, type Output } from '../output';
@@ -65,7 +65,7 @@ export const tail: Command = {
   async run(invocation, world, output) {
     const filter = filterOf(invocation);
     const lines = invocation.whole('lines', { from: 0, to: 5_000 }) ?? 10;
-    const connect = () => new AdminClient(findAccess(invocation.text('server'), world), world.interrupted);
+    const connect = () => adminClient(invocation.text('server'), world);
     const follower = new Follower(connect, filter, output);
     try {
       if (invocation.has('no-follow')) await follower.showPast(lines);

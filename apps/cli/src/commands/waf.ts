@@ -1,13 +1,15 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseDuration } from '@sallyport/contracts';
-import { AdminClient, dataDirectories, findAccess } from '../admin-client';
+import { adminClient, dataDirectories, type AdminClient } from '../admin-client';
 import type { Command, Invocation } from '../command-line';
 import { exitCodes, Failure, usageFailure } from '../failure';
-import { plain, table } from '../output';
+import { listing, plain } from '../output';
 import type { World } from '../world';
 
 const KILLS = '/api/waf/v1/kills';
+const EVENTS = '/api/audit/v1/events';
+const COMPLETED = 'request.completed';
 
 interface Kill {
   readonly id: string;
@@ -37,13 +39,11 @@ export const wafKill: Command = {
     const seconds = Math.ceil(durationOf(invocation) / 1000);
     if (invocation.has('local')) {
       const file = await killHere(what, reason, seconds, world);
-      if (output.json) output.document({ what, file });
-      else output.line(plain(`${what} is off on this host for ${seconds} s (${file})`));
+      output.result({ what, file }, `${what} is off on this host for ${seconds} s (${file})`);
       return exitCodes.done;
     }
-    const kill = await client(invocation, world).post<Kill>(KILLS, { what, seconds, reason });
-    if (output.json) output.document(kill);
-    else output.line(plain(`${kill.what} is off everywhere until ${kill.until} (${kill.id})`));
+    const kill = await adminClient(invocation.text('server'), world).post<Kill>(KILLS, { what, seconds, reason });
+    output.result(kill, `${kill.what} is off everywhere until ${kill.until} (${kill.id})`);
     return exitCodes.done;
   },
 };
@@ -55,15 +55,10 @@ export const wafKills: Command = {
   options: [],
   examples: ['waf kills', 'waf kills --json'],
   async run(invocation, world, output) {
-    const { items } = await client(invocation, world).get<{ items: readonly Kill[] }>(KILLS);
-    if (output.json) {
-      output.document({ items });
-      return exitCodes.done;
-    }
+    const { items } = await adminClient(invocation.text('server'), world).get<{ items: readonly Kill[] }>(KILLS);
     if (items.length === 0) output.note('no rule is switched off');
     const rows = items.map(({ id, what, until, by, reason }) => [id, what, until, by, reason]);
-    const lines = rows.length === 0 ? [] : table([['ID', 'OFF', 'UNTIL', 'BY', 'REASON'], ...rows]);
-    for (const line of lines) output.line(plain(line));
+    output.result({ items }, ...listing(['ID', 'OFF', 'UNTIL', 'BY', 'REASON'], rows));
     return exitCodes.done;
   },
 };
@@ -76,9 +71,9 @@ export const wafRevive: Command = {
   examples: ['waf revive kill_4f2a9c01b7de', 'waf revive kill_4f2a9c01b7de --json'],
   async run(invocation, world, output) {
     const [id = ''] = invocation.operands;
-    const kill = await client(invocation, world).delete<Kill>(`${KILLS}/${encodeURIComponent(id)}`);
-    if (output.json) output.document(kill);
-    else output.line(plain(`${kill.what} is on again`));
+    const admin = adminClient(invocation.text('server'), world);
+    const kill = await admin.delete<Kill>(`${KILLS}/${encodeURIComponent(id)}`);
+    output.result(kill, `${kill.what} is on again`);
     return exitCodes.done;
   },
 };
@@ -122,10 +117,10 @@ export const wafExplain: Command = {
   examples: ['waf explain req_8sQ2dE1x', 'waf explain req_8sQ2dE1x --json'],
   async run(invocation, world, output) {
     const [request = ''] = invocation.operands;
-    const admin = client(invocation, world);
-    const { items } = await admin.get<{ items: readonly EventView[] }>('/api/audit/v1/events', {
+    const admin = adminClient(invocation.text('server'), world);
+    const { items } = await admin.get<{ items: readonly EventView[] }>(EVENTS, {
       request,
-      what: 'request.completed',
+      what: COMPLETED,
       from: new Date(world.clock.now() - AUDIT_MS).toISOString(),
     });
     const event = items.find(({ unmapped }) => unmapped?.sallyport?.waf);
@@ -136,8 +131,7 @@ export const wafExplain: Command = {
         next: 'sallyport tail shows the ids of requests',
       });
     }
-    if (output.json) output.document({ request, status: event?.status_code, ...waf });
-    else for (const line of explained(waf)) output.line(plain(line));
+    output.result({ request, status: event?.status_code, ...waf }, ...explained(waf));
     return exitCodes.done;
   },
 };
@@ -157,7 +151,7 @@ export const wafPreview: Command = {
     'waf preview --tag attack-sqli --target ARGS:q --json',
   ],
   async run(invocation, world, output) {
-    const admin = client(invocation, world);
+    const admin = adminClient(invocation.text('server'), world);
     const rule = invocation.text('rule');
     const exclusion = {
       ...(rule !== undefined && { rule: /^\d+$/.test(rule) ? Number(rule) : rule }),
@@ -167,14 +161,7 @@ export const wafPreview: Command = {
     };
     const requests = await auditedHits(admin, invocation.text('route'));
     const preview = await admin.post<Preview>('/api/waf/v1/exclusions/preview', { exclude: [exclusion], requests });
-    if (output.json) {
-      output.document(preview);
-      return exitCodes.done;
-    }
-    output.line(`${preview.requests} requests with ${preview.hits} hits in the last 24 hours`);
-    output.line(`${preview.hitsRemoved} hits would be gone, ${preview.cleared.length} requests would have none left`);
-    for (const id of preview.stillHit.slice(0, MOST_LISTED)) output.line(plain(`still refused by other rules: ${id}`));
-    if (preview.unused.length > 0) output.line('the exclusion touches nothing: is a name misspelt?');
+    output.result(preview, ...foretold(preview));
     return exitCodes.done;
   },
 };
@@ -186,6 +173,15 @@ interface Preview {
   readonly cleared: readonly string[];
   readonly stillHit: readonly string[];
   readonly unused: readonly number[];
+}
+
+function foretold({ requests, hits, hitsRemoved, cleared, stillHit, unused }: Preview): string[] {
+  return [
+    `${requests} requests with ${hits} hits in the last 24 hours`,
+    `${hitsRemoved} hits would be gone, ${cleared.length} requests would have none left`,
+    ...stillHit.slice(0, MOST_LISTED).map((id) => `still refused by other rules: ${id}`),
+    ...(unused.length > 0 ? ['the exclusion touches nothing: is a name misspelt?'] : []),
+  ];
 }
 
 const MOST_LISTED = 20;
@@ -202,8 +198,8 @@ interface AuditedRequest {
 /** Requests of the last day that rules matched on. */
 async function auditedHits(admin: AdminClient, route: string | undefined): Promise<AuditedRequest[]> {
   const found: AuditedRequest[] = [];
-  const query = { what: 'request.completed', ...(route !== undefined && { route }) };
-  for await (const { unmapped } of admin.all<EventView>('/api/audit/v1/events', query)) {
+  const query = { what: COMPLETED, ...(route !== undefined && { route }) };
+  for await (const { unmapped } of admin.all<EventView>(EVENTS, query)) {
     const { request_id: id = '', waf } = unmapped?.sallyport ?? {};
     if (!waf || waf.hits.length === 0) continue;
     found.push({ id, verdict: waf.verdict, hits: waf.hits.map(({ rule, variable }) => ({ rule, variable })) });
@@ -229,7 +225,7 @@ function explained({ verdict, ruleset, score, scores, inspected, hits }: WafDeta
     shortened(message),
     `${shortened(data)}${late === true ? ' (late)' : ''}`,
   ]);
-  return [...lines, ...table([['RULE', 'PHASE', 'SEVERITY', 'LEVEL', 'WHERE', 'WHAT', 'SAMPLE'], ...rows])];
+  return [...lines, ...listing(['RULE', 'PHASE', 'SEVERITY', 'LEVEL', 'WHERE', 'WHAT', 'SAMPLE'], rows)];
 }
 
 const MOST_SHOWN = 80;
@@ -259,8 +255,4 @@ async function killHere(what: string, reason: string, seconds: number, world: Wo
   await mkdir(folder, { recursive: true });
   await writeFile(file, `${JSON.stringify(kills, undefined, 2)}\n`, { mode: 0o600 });
   return file;
-}
-
-function client(invocation: Invocation, world: World): AdminClient {
-  return new AdminClient(findAccess(invocation.text('server'), world), world.interrupted);
 }
