@@ -66,34 +66,40 @@ class ShadowedInspection implements Inspection {
   }
 
   body(chunk: Uint8Array): boolean {
-    const wanted = this.ofShadow.body(chunk);
-    return this.decided.body(chunk) || wanted;
+    return this.wanted((inspection) => inspection.body(chunk));
   }
 
   bodyEnd(): void {
-    this.ofShadow.bodyEnd();
-    this.decided.bodyEnd();
+    this.show((inspection) => inspection.bodyEnd());
   }
 
   response(head: Parameters<Inspection['response']>[0]): void {
-    this.ofShadow.response(head);
-    this.decided.response(head);
+    this.show((inspection) => inspection.response(head));
   }
 
   responseBody(chunk: Uint8Array): boolean {
-    const wanted = this.ofShadow.responseBody(chunk);
-    return this.decided.responseBody(chunk) || wanted;
+    return this.wanted((inspection) => inspection.responseBody(chunk));
   }
 
   responseEnd(): void {
-    this.ofShadow.responseEnd();
-    this.decided.responseEnd();
+    this.show((inspection) => inspection.responseEnd());
   }
 
   close(outcome: string): void {
-    this.ofShadow.close(outcome);
-    this.decided.close(outcome);
+    this.show((inspection) => inspection.close(outcome));
     this.shadow.compared(differenceOf(this.found, this.foundInShadow));
+  }
+
+  /** The shadow first: what is decided may be the end of the exchange. */
+  private show(step: (inspection: Inspection) => void): void {
+    step(this.ofShadow);
+    step(this.decided);
+  }
+
+  /** Either may want more of a body when the other has seen enough. */
+  private wanted(step: (inspection: Inspection) => boolean): boolean {
+    const inShadow = step(this.ofShadow);
+    return step(this.decided) || inShadow;
   }
 
   private note(found: Set<number>, hits: InspectionAnswer['hits']): void {
