@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { wafV1 } from '@sallyport/contracts';
-import type { Inspection, InspectionAnswer, Inspector } from '@sallyport/waf';
+import { planId, type Inspection, type InspectionAnswer, type InspectionHead, type Inspector } from '@sallyport/waf';
 import {
   answerUnderTest,
   describeInspector,
@@ -69,11 +69,12 @@ describe('an exchange on a Decide stream', () => {
   class Notes implements Inspector {
     readonly chunks: Buffer[] = [];
     readonly outcomes: string[] = [];
-    open(_: unknown, answer: (answer: InspectionAnswer) => void): Inspection {
-      answer(passed);
+    open(opening: InspectionHead, answer: (answer: InspectionAnswer) => void): Inspection {
+      answer({ ...passed, enough: !opening.head.hasBody });
       return {
         ...inspectionUnderTest,
         body: (chunk) => this.chunks.push(Buffer.from(chunk)) > 0,
+        responseBody: (chunk) => this.chunks.push(Buffer.from(chunk)) > 0,
         close: (outcome) => void this.outcomes.push(outcome),
       };
     }
@@ -126,15 +127,21 @@ describe('an exchange on a Decide stream', () => {
     expect(heard.filter(isSilence)).toEqual(['down']);
   });
 
-  it('asks the client to wait while the service does not read, and loses nothing of a body larger than the queue', async () => {
+  /** Sends 16 MiB to a service that does not read at first, and waits whenever it is asked to. */
+  async function sendToStalled(
+    opening: InspectionHead,
+    begin: (inspection: Inspection) => void,
+    send: (inspection: Inspection, chunk: Buffer) => boolean,
+  ) {
     const notes = new Notes();
     const server = await serve(DecideModule.over(notes, new OpenStreams()), services);
     const between = await startBetween(server.target.slice('unix:'.length));
     const remote = new RemoteInspector({ target: between.target, runtime: consultRuntime(), budget: patient });
     await connected(remote);
     const heard: (InspectionAnswer | Silence)[] = [];
-    const inspection = remote.open(withBody, (outcome) => heard.push(outcome));
+    const inspection = remote.open(opening, (outcome) => heard.push(outcome));
     await until(() => heard.length === 1);
+    begin(inspection);
     between.stall();
     const chunk = Buffer.alloc(64 * 1024, 7);
     let sent = 0;
@@ -144,17 +151,37 @@ describe('an exchange on a Decide stream', () => {
         if (++waited === 1) between.flow();
         await new Promise<void>((resolve) => inspection.whenFlowing(resolve));
       }
-      expect(inspection.body(chunk)).toBe(true);
+      expect(send(inspection, chunk)).toBe(true);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(waited).toBeGreaterThan(0);
     inspection.close('over');
     await until(() => notes.outcomes.length === 1);
-    expect(notes.chunks.reduce((sum, { length }) => sum + length, 0)).toBe(256 * chunk.length);
-    expect(heard).toEqual([passed]);
     await remote.close();
     await between.close();
     await server.close();
+    return { waited, heard, sent: 256 * chunk.length, read: Buffer.concat(notes.chunks).length };
+  }
+
+  it('asks the client to wait while the service does not read, and loses nothing of a body larger than the queue', async () => {
+    const { waited, heard, sent, read } = await sendToStalled(
+      withBody,
+      () => {},
+      (inspection, chunk) => inspection.body(chunk),
+    );
+    expect(waited).toBeGreaterThan(0);
+    expect(read).toBe(sent);
+    expect(heard).toEqual([passed]);
+  });
+
+  it('asks the upstream to wait in the same way, also when all of the request has been seen', async () => {
+    const plan = planId({ response: { inspect: true } });
+    const { waited, sent, read } = await sendToStalled(
+      { ...withBody, head: headUnderTest(), plan },
+      (inspection) => inspection.response({ status: 200, version: '1.1', fields: [] }),
+      (inspection, chunk) => inspection.responseBody(chunk),
+    );
+    expect(waited).toBeGreaterThan(0);
+    expect(read).toBe(sent);
   });
 
   it('gets its answer from a service that is asked to end', async () => {

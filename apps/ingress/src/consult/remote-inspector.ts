@@ -120,11 +120,10 @@ const writeOutcome = (writer: WireWriter, id: number, outcome: string): void => 
 class RemoteInspection extends Consult implements PausableInspection {
   private session: object | undefined;
   private sent = 0;
-  /** Nothing more is looked at: refused, enough, over, or nobody there. */
+  /** Nothing more is looked at: refused, over, or nobody there. */
   private finished = false;
-  private enough = false;
-  /** The same of the answer's body. */
-  private answerEnough = false;
+  /** Of which body nothing more is looked at. */
+  private readonly enough = { request: false, response: false };
   private closed = false;
 
   constructor(
@@ -136,7 +135,7 @@ class RemoteInspection extends Consult implements PausableInspection {
   }
 
   get clogged(): boolean {
-    return !this.finished && !this.enough && this.stream!.isClogged;
+    return !this.finished && this.stream!.isClogged;
   }
 
   whenFlowing(go: () => void): void {
@@ -149,12 +148,7 @@ class RemoteInspection extends Consult implements PausableInspection {
   }
 
   body(chunk: Uint8Array): boolean {
-    for (let at = 0; at < chunk.length && !this.finished && !this.enough; at += CHUNK_BYTES) {
-      const part = chunk.subarray(at, at + CHUNK_BYTES);
-      this.sent += part.length;
-      this.inspector.client.send(this, writePart, part, undefined, true);
-    }
-    return !this.finished && !this.enough;
+    return this.feed(chunk, writePart, 'request');
   }
 
   bodyEnd(): void {
@@ -171,18 +165,24 @@ class RemoteInspection extends Consult implements PausableInspection {
   }
 
   responseBody(chunk: Uint8Array): boolean {
-    for (let at = 0; at < chunk.length && !this.finished && !this.answerEnough; at += CHUNK_BYTES) {
-      const part = chunk.subarray(at, at + CHUNK_BYTES);
-      this.sent += part.length;
-      this.inspector.client.send(this, writeAnswerPart, part, undefined, true);
-    }
-    return !this.finished && !this.answerEnough;
+    return this.feed(chunk, writeAnswerPart, 'response');
   }
 
   responseEnd(): void {
     if (this.finished) return;
     this.inspector.client.send(this, writeResponseEnd, undefined, undefined, true);
     this.owed();
+  }
+
+  /** @returns whether more of that body is looked at. */
+  private feed(chunk: Uint8Array, write: typeof writePart, body: 'request' | 'response'): boolean {
+    const wanted = (): boolean => !this.finished && !this.enough[body];
+    for (let at = 0; at < chunk.length && wanted(); at += CHUNK_BYTES) {
+      const part = chunk.subarray(at, at + CHUNK_BYTES);
+      this.sent += part.length;
+      this.inspector.client.send(this, write, part, undefined, true);
+    }
+    return wanted();
   }
 
   /** An answer is due from now on, in a time that what was sent allows. */
@@ -211,8 +211,7 @@ class RemoteInspection extends Consult implements PausableInspection {
     if (verdict === 'refuse' || point === this.lastPoint) this.finish();
     // Until the body has ended no answer is owed, however long the client or the upstream takes to send it.
     else this.expires = 0;
-    if (point === 'response-head') this.answerEnough = enough;
-    else this.enough ||= enough;
+    this.enough[point === 'response-head' ? 'response' : 'request'] ||= enough;
     this.answer(said as InspectionAnswer);
   }
 
