@@ -188,7 +188,13 @@ function take(exchange: Exchange, answer: InspectionAnswer, decidedBy: DecidedBy
 }
 
 /** Reasons why something was not looked at that nobody has to be told of beside the record. */
-const EXPECTED: ReadonlySet<string | undefined> = new Set([undefined, 'off', 'opaque-type', 'unavailable']);
+const EXPECTED: ReadonlySet<string | undefined> = new Set([
+  undefined,
+  'off',
+  'opaque-type',
+  'file-content',
+  'unavailable',
+]);
 
 function noteFacts(exchange: Exchange, { scores, inspected, ruleset }: InspectionAnswer): void {
   if (scores) exchange.scores = scores;

@@ -108,8 +108,11 @@ export const wafSettings = z.strictObject({
     .strictObject({
       /** Bytes that are inspected. */
       inspect: byteSize(KIB, 16 * MIB).optional(),
-      /** What becomes of a larger one: refused, or inspected in its first part. */
-      over: z.enum(['reject', 'partial']).optional(),
+      /**
+       * What becomes of a larger one: refused; refused unless it is files that make it larger, whose first bytes are inspected; or
+       * inspected in its first part.
+       */
+      over: z.enum(['reject', 'files', 'partial']).optional(),
       /** Whether a body that is not what its type says is refused; left out: in `block`. */
       strict: z.boolean().optional(),
     })

@@ -1,6 +1,8 @@
+import { compileRuleSet } from './compile';
 import { Engine } from './engine';
 import type { InspectionAnswer } from './inspector';
 import { describeInspector, headUnderTest, type RequestUnderTest } from './inspector.suite';
+import { builtInRules } from './rules/built-in';
 import { rules } from './rules/registry';
 
 describeInspector('engine', async (engine) => ({ inspector: engine, close: async () => undefined }));
@@ -138,6 +140,86 @@ describe('rules over bodies', () => {
 
   it('takes an announced body that never came for none', () =>
     expect(answersOf(post('application/json'))[1]).toMatchObject({ verdict: 'pass' }));
+});
+
+describe('a body beyond what is inspected', () => {
+  const program = compileRuleSet({ files: builtInRules('alone'), read: () => undefined }).adjusted({});
+  const engine = new Engine({ rules: () => ({ name: 'built-in', program }), used: () => 0 });
+  const KIB = 1024;
+
+  function ask(request: RequestUnderTest, chunks: readonly string[], plan: string, announced?: number) {
+    const fields = [
+      { name: 'user-agent', value: 'curl/8.17.0' },
+      { name: 'accept', value: '*/*' },
+    ];
+    const head = { ...headUnderTest({ method: 'POST', fields, ...request }), contentLength: announced };
+    const answers: InspectionAnswer[] = [];
+    return new Promise<InspectionAnswer[]>((resolve) => {
+      const inspection = engine.open({ head, plan, tenant: 'default', requestId: 'req_1' }, (answer) => {
+        answers.push(answer);
+        if (answer.point === 'request-body' || answer.verdict === 'refuse') resolve(answers);
+      });
+      for (const chunk of chunks) inspection.body(Buffer.from(chunk));
+      inspection.bodyEnd();
+    });
+  }
+
+  const json = { mediaType: 'application/json' };
+  const long = [`"${'a'.repeat(100 * KIB)}`, `${'a'.repeat(100 * KIB)}"`];
+
+  it.each(['structural', 'form', 'json-api', 'graphql', 'own', 'upload'])('is refused under %s', async (profile) => {
+    const answers = await ask(json, long, `${profile}:block`);
+    expect(answers.at(-1)).toMatchObject({
+      point: 'request-body',
+      refusal: { code: 'BODY_TOO_LARGE', params: { maxBytes: 128 * KIB } },
+    });
+  });
+
+  it('is refused before it is read where its length says so', async () => {
+    const [first, ...more] = await ask(json, [], 'structural:block', 128 * KIB + 1);
+    expect(first).toMatchObject({ point: 'request-head', refusal: { code: 'BODY_TOO_LARGE' }, enough: true });
+    expect(more).toEqual([]);
+    expect((await ask(json, ['{}'], 'structural:block', 128 * KIB))[0]!.verdict).toBe('pass');
+  });
+
+  it('is flagged in detect, and said to be seen in part', async () => {
+    const answers = await ask(json, long, 'structural:detect', 200 * KIB + 2);
+    expect(answers[0]).toMatchObject({ verdict: 'pass' });
+    expect(answers[1]).toMatchObject({
+      verdict: 'flag',
+      hits: [{ rule: 7700009 }],
+      inspected: { extent: 'partial', bytes: 128 * KIB, why: 'body-limit' },
+    });
+  });
+
+  it('passes where the route says so, and is said to be seen in part', async () => {
+    const answers = await ask(json, long, 'json-api:block:{"body":{"over":"partial"}}');
+    expect(answers[1]).toMatchObject({
+      verdict: 'pass',
+      inspected: { extent: 'partial', bytes: 128 * KIB, why: 'body-limit' },
+    });
+  });
+
+  it('is a form whose file goes on, and whose field behind it is judged', async () => {
+    const form = (field: string) => [
+      '--b\r\nContent-Disposition: form-data; name="f"; filename="a.bin"\r\n\r\n',
+      'x'.repeat(300 * KIB),
+      `\r\n--b\r\nContent-Disposition: form-data; name="note"\r\n\r\n${field}\r\n--b--\r\n`,
+    ];
+    const type = { mediaType: 'multipart/form-data; boundary=b' };
+    for (const profile of ['structural', 'upload']) {
+      const passed = await ask(type, form('holiday'), `${profile}:block`);
+      expect(passed[1]).toMatchObject({ verdict: 'pass', inspected: { extent: 'partial', why: 'file-content' } });
+      const refused = await ask(type, form("1' or '1'='1"), `${profile}:block`);
+      expect(refused.at(-1)).toMatchObject({ verdict: 'refuse', refusal: { code: 'WAF_BLOCKED' } });
+    }
+    expect((await ask(type, form('holiday'), 'form:block')).at(-1)).toMatchObject({ verdict: 'refuse' });
+  });
+
+  it('is one of a picture, of which nothing is looked at, and that is said', async () => {
+    const answers = await ask({ mediaType: 'image/png' }, ['\x89PNG'], 'structural:block', 5_000_000);
+    expect(answers[1]).toMatchObject({ verdict: 'pass', inspected: { extent: 'partial', why: 'opaque-type' } });
+  });
 });
 
 describe('rules', () => {

@@ -1,6 +1,8 @@
 import { refuse, type Refusal, type RequestHead } from '@sallyport/contracts';
 import { defaultBudget, type BudgetSettings, type Work } from './budget';
+import { PlainView, type BodyView, type Unseen } from './body/body-view';
 import { mediaTypeOf } from './body/content-type';
+import { formOf, viewOf } from './body/view-of';
 import type { Bytes } from './bytes';
 import type {
   Hit,
@@ -116,7 +118,7 @@ export class Engine implements Inspector {
       budget,
       logLines: logLine !== undefined,
     });
-    return { name: rules.name, transaction, bytes: 0, whole: true, broken: false };
+    return { name: rules.name, transaction, bytes: 0, unseen: undefined, broken: false };
   }
 }
 
@@ -126,8 +128,8 @@ interface Running {
   readonly transaction: Transaction;
   /** Of bodies, that were looked at. */
   bytes: number;
-  /** False where a body had more than was looked at. */
-  whole: boolean;
+  /** Why not all of a body was looked at. */
+  unseen: Unseen | undefined;
   /** The engine threw: what came after was not looked at. */
   broken: boolean;
 }
@@ -243,10 +245,10 @@ function refusalOf(
 function inspectedOf(running: Running | undefined, unread: string | undefined): Inspected {
   if (unread !== undefined) return { extent: 'skipped', bytes: running?.bytes ?? 0, why: unread };
   if (!running) return { extent: 'full', bytes: 0, why: undefined };
-  const { bytes, whole, transaction, broken } = running;
+  const { bytes, unseen, transaction, broken } = running;
   if (broken) return { extent: 'exhausted', bytes, why: 'fault' };
   if (transaction.exhausted) return { extent: 'exhausted', bytes, why: 'budget' };
-  return whole ? { extent: 'full', bytes, why: undefined } : { extent: 'partial', bytes, why: 'body-limit' };
+  return { extent: unseen === undefined ? 'full' : 'partial', bytes, why: unseen };
 }
 
 const OFF: Inspected = Object.freeze({ extent: 'skipped', bytes: 0, why: 'off' });
@@ -294,17 +296,16 @@ class ClosedInspection implements Inspection {
   }
 }
 
-/** Bodies that are opaque: what they hold is no text, and rules over text find in them what is not there. */
-const OPAQUE = ['application/grpc', 'image/', 'audio/', 'video/', 'font/'];
-
 /** One exchange; answers each point once, and nothing after a refusal. Steps wait for one another. */
 class EngineInspection implements Inspection {
   private readonly scan: BodyScan | undefined;
   private readonly steps: Steps | undefined;
-  private readonly chunks: Bytes[] = [];
-  private received = 0;
+  /** What the rule set gets to see of the body. */
+  private readonly view: BodyView | undefined;
   /** The body is answered, or will be without more of it. */
   private enough = false;
+  /** All of the body was here. */
+  private ended = false;
   /** Refused or closed: nothing more is answered. */
   private over = false;
   /** Why the body of the answer is not looked at. */
@@ -319,10 +320,13 @@ class EngineInspection implements Inspection {
   ) {
     this.scan = scannerOf(head, plan.limits);
     this.steps = running && new Steps(running, options);
+    this.view = running && head.hasBody ? viewOf(head, plan) : undefined;
   }
 
   open(): void {
     const found = judgeHead(this.head, this.plan);
+    if (found.length === 0 && this.view instanceof PlainView && isAnnouncedTooLong(this.head, this.plan))
+      found.push(tooLong(this.plan));
     const decided = this.plan.mode === 'block' && found.length > 0;
     const work = decided ? undefined : this.running && this.headWork(this.running.transaction);
     this.step(work, () => this.say('request-head', found, !this.head.hasBody));
@@ -330,7 +334,7 @@ class EngineInspection implements Inspection {
 
   body(chunk: Uint8Array): boolean {
     if (this.over || this.enough) return false;
-    const wantsMore = this.gather(chunk);
+    const wantsMore = this.view?.push(chunk) ?? false;
     const found = this.scan?.push(chunk) ?? this.tooLong();
     if (!found && (this.scan ?? wantsMore)) return true;
     this.conclude(found);
@@ -338,7 +342,9 @@ class EngineInspection implements Inspection {
   }
 
   bodyEnd(): void {
-    if (!this.over && !this.enough) this.conclude(this.scan?.end());
+    if (this.over || this.enough) return;
+    this.ended = true;
+    this.conclude(this.scan?.end());
   }
 
   response(head: ResponseHead): void {
@@ -352,7 +358,7 @@ class EngineInspection implements Inspection {
     if (!this.running || !this.plan.response.inspect || this.over || this.unread !== undefined) return false;
     this.running.bytes += chunk.length;
     const wantsMore = this.running.transaction.responseChunk(textOf(chunk));
-    this.running.whole &&= wantsMore;
+    if (!wantsMore) this.running.unseen ??= 'body-limit';
     return wantsMore;
   }
 
@@ -365,41 +371,18 @@ class EngineInspection implements Inspection {
   close(): void {
     if (this.over) return;
     this.over = true;
-    this.enoughSeen();
+    this.enough = true;
     if (this.running) this.step(this.running.transaction.finish(), () => undefined);
   }
 
-  private enoughSeen(): void {
-    this.enough = true;
-    this.chunks.length = 0;
-  }
-
-  /** @returns whether the rule set wants to see more of the body. */
-  private gather(chunk: Uint8Array): boolean {
-    const before = this.received;
-    this.received += chunk.length;
-    if (!this.running || this.isOpaque()) return false;
-    const room = this.plan.body.inspectBytes - before;
-    if (room > 0) this.chunks.push(textOf(room < chunk.length ? chunk.subarray(0, room) : chunk));
-    return this.received <= this.plan.body.inspectBytes;
-  }
-
   private tooLong(): Found | undefined {
-    const { inspectBytes, over } = this.plan.body;
-    if (!this.running || this.isOpaque() || over !== 'reject' || this.received <= inspectBytes) return undefined;
-    return judgeLength(inspectBytes);
-  }
-
-  private isOpaque(): boolean {
-    const { mediaType = '' } = this.head;
-    return OPAQUE.some((prefix) => mediaType.startsWith(prefix));
+    return this.view?.tooLong === true && this.plan.body.over !== 'partial' ? tooLong(this.plan) : undefined;
   }
 
   private conclude(found: Found | undefined): void {
-    const raw = this.chunks.join('');
-    this.enoughSeen();
+    this.enough = true;
     const decided = this.plan.mode === 'block' && found !== undefined;
-    const work = decided ? undefined : this.running && this.bodyWork(this.running, raw);
+    const work = decided ? undefined : this.running && this.bodyWork(this.running);
     this.step(work, () => this.say('request-body', found ? [found] : [], true));
   }
 
@@ -409,14 +392,17 @@ class EngineInspection implements Inspection {
     if (!this.head.hasBody || transaction.interruption) yield* this.lastOfRequest(transaction);
   }
 
-  private *bodyWork(running: Running, raw: Bytes): Work {
+  private *bodyWork(running: Running): Work {
     if (this.over) return;
-    const { transaction } = running;
-    const length = Math.max(this.received, this.head.contentLength ?? 0);
+    const { view, head } = this;
+    const raw = view?.end() ?? '';
     running.bytes += raw.length;
-    running.whole &&= raw.length === length || this.isOpaque();
-    yield* transaction.requestBody({ raw, length });
-    yield* this.lastOfRequest(transaction);
+    running.unseen = view?.unseen;
+    const parsed = view && formOf(head, view, raw);
+    const received = view?.received ?? 0;
+    const length = this.ended ? received : Math.max(received, head.contentLength ?? 0);
+    yield* running.transaction.requestBody({ raw, length, ...(parsed && { parsed }) });
+    yield* this.lastOfRequest(running.transaction);
   }
 
   /** Phase 5 comes with the last answer there will be. */
@@ -436,6 +422,16 @@ class EngineInspection implements Inspection {
     if (this.steps) this.steps.add(work, done);
     else done();
   }
+}
+
+/** A body that is packed may hold more, and never less than is worth to be packed; it is counted as it is unpacked. */
+function isAnnouncedTooLong({ contentLength = 0, field }: RequestHead, { mode, body }: Plan): boolean {
+  if (mode !== 'block' || field.has('content-encoding')) return false;
+  return body.over !== 'partial' && contentLength > body.inspectBytes;
+}
+
+function tooLong({ body }: Plan): Found {
+  return judgeLength(body.inspectBytes);
 }
 
 function* responseHeadWork(transaction: Transaction, { status, version, fields }: ResponseHead): Work {

@@ -44,7 +44,7 @@ export interface Inspected {
   readonly extent: 'full' | 'partial' | 'skipped' | 'exhausted';
   /** Bytes of bodies that were looked at. */
   readonly bytes: number;
-  /** Why not all: `body-limit`, `opaque-type`, `off`, `budget`; undefined where all was. */
+  /** Why not all: `body-limit`, `file-content`, `opaque-type`, `off`, `budget`; undefined where all was. */
   readonly why: string | undefined;
 }
 

@@ -10,7 +10,7 @@ import {
   type WafSettings,
 } from '@sallyport/contracts';
 import type { PlanId, ResponseInspection } from './inspector';
-import { profiles, type ProfileLimits } from './profile';
+import { profiles, type BodyOver, type FileKind, type ProfileLimits } from './profile';
 
 /** Takes rules off a part of a request, ready to be applied to a rule set. */
 export interface Exclusion {
@@ -36,7 +36,13 @@ export interface Plan {
   readonly paranoia: { readonly detect: number; readonly block: number } | undefined;
   /** Undefined: what the setup of the rule set says. */
   readonly threshold: { readonly inbound: number; readonly outbound: number } | undefined;
-  readonly body: { readonly inspectBytes: number; readonly over: 'reject' | 'partial'; readonly strict: boolean };
+  readonly body: {
+    readonly inspectBytes: number;
+    readonly over: BodyOver;
+    /** What is a file where `over` lets files go on. */
+    readonly files: FileKind;
+    readonly strict: boolean;
+  };
   readonly response: { readonly inspect: boolean; readonly holdBytes: number; readonly types: readonly string[] };
   /** Those of the profile, then those of the route. */
   readonly exclusions: readonly Exclusion[];
@@ -145,7 +151,7 @@ function readPlan(id: PlanId): Plan | undefined {
 }
 
 function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Plan {
-  const { limits, inspectBytes, over, exclusions } = profiles[profile];
+  const { limits, inspectBytes, over, files, exclusions } = profiles[profile];
   const { paranoia, threshold, body = {}, response = {}, exclude = [] } = rest;
   return Object.freeze({
     id,
@@ -157,7 +163,8 @@ function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Pla
     threshold: threshold && { ...DEFAULT_THRESHOLD, ...threshold },
     body: {
       inspectBytes: parseByteSize(body.inspect ?? inspectBytes),
-      over: body.over ?? (mode === 'block' ? over : 'partial'),
+      over: body.over ?? over,
+      files,
       strict: body.strict ?? mode === 'block',
     },
     response: {

@@ -18,13 +18,23 @@ export interface ProfileLimits {
   readonly multipart: MultipartLimits;
 }
 
+/**
+ * What becomes of a body of which more counts than is inspected. `files`: refused as well, but the content of files does not
+ * count and goes on behind its first bytes.
+ */
+export type BodyOver = 'reject' | 'files' | 'partial';
+
+/** What is a file beside those of a form of several parts: nothing, a body that no parser reads, or base64 in JSON. */
+export type FileKind = 'parts' | 'bodies' | 'base64';
+
 /** A kind of request, as data: what it may be made of, what of it is inspected, and which rules do not fit it. */
 export interface Profile {
   readonly limits: ProfileLimits;
   /** Bytes of a body that rules look at. */
   readonly inspectBytes: number;
-  /** What becomes of a larger one where the route blocks and does not say. */
-  readonly over: 'reject' | 'partial';
+  /** What becomes of a larger one where the route does not say; in `detect` it is flagged. */
+  readonly over: BodyOver;
+  readonly files: FileKind;
   readonly exclusions: readonly WafExclusion[];
 }
 
@@ -46,10 +56,7 @@ const llmLimits: ProfileLimits = {
   json: { ...limits.json, stringBytes: 10 * MIB, uniqueNames: true },
 };
 
-/** Nobody has said what is sent here: what is larger than rules look at goes on, and the record says so. */
-const unspecified: Profile = { limits, inspectBytes, over: 'partial', exclusions: [] };
-
-const plain: Profile = { ...unspecified, over: 'reject' };
+const plain: Profile = { limits, inspectBytes, over: 'reject', files: 'parts', exclusions: [] };
 
 /** Rules that look for attacks in texts, of the OWASP CRS and of our own. */
 const attackRules = ['921000-921999', '930000-944999', '7700101-7700699'];
@@ -82,7 +89,8 @@ const prompts = [
 ];
 
 export const profiles: Readonly<Record<WafProfile, Profile>> = {
-  structural: unspecified,
+  /** Nobody has said what is sent here: a form may bring files. */
+  structural: { ...plain, over: 'files' },
   form: { ...plain, exclusions: callbacks },
   'json-api': { ...plain, exclusions: [...callbacks, ...queryOptions] },
   graphql: {
@@ -97,13 +105,15 @@ export const profiles: Readonly<Record<WafProfile, Profile>> = {
   llm: {
     limits: llmLimits,
     inspectBytes: MIB,
-    over: 'partial',
+    over: 'files',
+    files: 'base64',
     exclusions: keepOff(attackRules, prompts, 'prompts are prose and code, and nobody runs them'),
   },
   mcp: {
     limits: llmLimits,
     inspectBytes: MIB,
-    over: 'partial',
+    over: 'files',
+    files: 'base64',
     exclusions: [
       ...keepOff(
         attackRules,
@@ -112,6 +122,6 @@ export const profiles: Readonly<Record<WafProfile, Profile>> = {
       ),
     ],
   },
-  upload: { ...plain, over: 'partial' },
+  upload: { ...plain, over: 'files', files: 'bodies' },
   own: plain,
 };

@@ -53,6 +53,8 @@ class MultipartReader implements Form {
   private crlfLines = false;
   private lfLines = false;
   private parts = 0;
+  /** Of the gaps, those that were found in files. */
+  private gapsInFiles = 0;
 
   constructor(
     private readonly body: Bytes,
@@ -84,6 +86,8 @@ class MultipartReader implements Form {
     }
     if (at.next < this.body.length) this.found.add('MULTIPART_DATA_AFTER');
     this.judgeLines();
+    // Nothing but content of files may be missing.
+    if (this.gapsInFiles < this.limits.gaps.length) this.fail('a file that is no file to this reader');
   }
 
   /** Where the body was cut, its end is missing for another reason. */
@@ -149,7 +153,7 @@ class MultipartReader implements Form {
     this.keepHeaders(part);
     const next = dataStart === undefined ? undefined : this.findDelimiter(dataStart);
     if (dataStart === undefined) return undefined;
-    this.keepData(part, this.body.slice(dataStart, next ? this.endOfData(dataStart, next.start) : this.body.length));
+    this.keepData(part, dataStart, next ? this.endOfData(dataStart, next.start) : this.body.length);
     return next;
   }
 
@@ -247,15 +251,22 @@ class MultipartReader implements Form {
     for (const line of headers) this.partHeaders.push({ part: name, line });
   }
 
-  private keepData({ name, fileName, extendedName }: Part, data: Bytes): void {
+  private keepData({ name, fileName, extendedName }: Part, start: number, end: number): void {
     if (name === undefined) this.found.add('MULTIPART_INVALID_PART');
     if (fileName !== undefined && extendedName !== undefined && fileName !== decodeExtended(extendedName))
       this.found.add('MULTIPART_FILE_NAMES_DIFFER');
     const file = fileName ?? (extendedName === undefined ? undefined : decodeExtended(extendedName));
     // A field for a file that was left empty has a name without a letter.
-    if (file) this.files.push({ field: name ?? '', fileName: file, size: data.length });
+    if (file) this.files.push({ field: name ?? '', fileName: file, size: this.sizeOfFile(start, end) });
     else if (this.arguments.length === this.limits.arguments) this.fail(`more than ${this.limits.arguments} arguments`);
-    else this.arguments.push({ name: name ?? '', value: data });
+    else this.arguments.push({ name: name ?? '', value: this.body.slice(start, end) });
+  }
+
+  /** What was left out of it belongs to it. */
+  private sizeOfFile(start: number, end: number): number {
+    const gaps = this.limits.gaps.filter(({ at }) => start <= at && at <= end);
+    this.gapsInFiles += gaps.length;
+    return gaps.reduce((size, { bytes }) => size + bytes, end - start);
   }
 }
 

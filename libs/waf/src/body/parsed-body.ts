@@ -1,4 +1,5 @@
 import type { Bytes } from '../bytes';
+import type { Gap } from './body-view';
 
 export type BodyProcessor = 'URLENCODED' | 'MULTIPART' | 'JSON' | 'XML';
 
@@ -68,6 +69,8 @@ export interface BodyLimits {
   readonly parts: number;
   /** Whether the body goes on beyond what is handed in: then it is no fault that it breaks off. */
   readonly cut: boolean;
+  /** What of the content of files is not handed in, in order. */
+  readonly gaps: readonly Gap[];
 }
 
-export const bodyLimits: BodyLimits = Object.freeze({ depth: 64, arguments: 1_000, parts: 128, cut: false });
+export const bodyLimits: BodyLimits = Object.freeze({ depth: 64, arguments: 1_000, parts: 128, cut: false, gaps: [] });
