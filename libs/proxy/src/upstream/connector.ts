@@ -17,6 +17,15 @@ export class ConnectError extends Error {
 
 export type Connected = (error: Error | undefined, socket?: Socket) => void;
 
+/** Takes what a connection brings; the bytes are its own. */
+export type OnRead = (bytes: Buffer) => void;
+
+/**
+ * What every connection is read into, one after the other: it is copied out before anything else is read, so that a read
+ * costs the bytes it brought and no buffer of the size that it might have brought.
+ */
+const READ_INTO = Buffer.allocUnsafeSlow(64 * 1024);
+
 /**
  * Opens connections to one origin: to addresses that were checked and no other, over TLS where the origin is https.
  * Verification is never off; a server that shows a name other than the one asked for is not connected to.
@@ -51,25 +60,37 @@ export class Connector {
     if (this.encrypted) this.files = new TlsFiles(origin.tls ?? {});
   }
 
-  /** @param done called once, never before this returns. @returns gives up; then `done` is not called. */
-  connect(done: Connected): () => void {
+  /**
+   * @param done called once, never before this returns.
+   * @param onRead takes all bytes of the connection, in place of its `data` event; never called before `done`.
+   * @returns gives up; then `done` is not called.
+   */
+  connect(done: Connected, onRead?: OnRead): () => void {
     const { host, origin } = this;
     // Nobody looks a literal address up, so it is checked here.
     if (isIP(host) && !isAddressAllowed(host, origin.allowPrivate))
       return later(done, new AddressNotAllowed(host, [host]));
     let socket: Socket;
     try {
-      socket = this.open();
+      socket = this.open(onRead);
     } catch (error) {
       return later(done, error as Error);
     }
     return this.follow(socket, done);
   }
 
-  private open(): Socket {
+  private open(onRead: OnRead | undefined): Socket {
     const { host, port, origin } = this;
     const lookup = guardedLookup(this.lookup, origin.allowPrivate);
-    const where = { host, port, lookup, autoSelectFamily: true, noDelay: true, keepAlive: true };
+    const where = {
+      host,
+      port,
+      lookup,
+      autoSelectFamily: true,
+      noDelay: true,
+      keepAlive: true,
+      ...(onRead && { onread: { buffer: READ_INTO, callback: (length: number) => copyOut(length, onRead) } }),
+    };
     if (!this.encrypted) return connectTcp(where);
     const context = this.files!.read();
     if (context !== this.context) this.session = undefined;
@@ -120,6 +141,14 @@ export class Connector {
       return new ConnectError('SALLYPORT_ALPN', 'the upstream does not speak HTTP/2');
     return undefined;
   }
+}
+
+/** @returns that the connection is to be read on. */
+function copyOut(length: number, onRead: OnRead): true {
+  const bytes = Buffer.allocUnsafe(length);
+  READ_INTO.copy(bytes, 0, 0, length);
+  onRead(bytes);
+  return true;
 }
 
 function later(done: Connected, error: Error): () => void {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Lookup } from '../../address-guard';
 import type {
   Forwarding,
@@ -113,19 +114,21 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
 
   private connect(exchange: Http1Exchange): void {
     this.open++;
-    const cancel = this.connector.connect((error, socket) => {
+    let connection: Http1Connection | undefined;
+    const connected = (error: Error | undefined, socket?: Socket): void => {
       this.connecting.delete(give);
       if (!socket) {
         exchange.fail(error!);
         return this.closedOne();
       }
       const { headBytes, keepAliveMs } = limits.upstream;
-      const connection = new Http1Connection(socket, this, headBytes, keepAliveMs);
+      connection = new Http1Connection(socket, this, headBytes, keepAliveMs);
       this.connections.add(connection);
       // Whoever asked may have left meanwhile; another may want it.
       if (exchange.over) this.onFree(connection);
       else this.start(connection, exchange);
-    });
+    };
+    const cancel = this.connector.connect(connected, (bytes) => connection?.read(bytes));
     const give = (): void => {
       this.connecting.delete(give);
       cancel();

@@ -78,7 +78,6 @@ export class Http1Connection {
     private readonly keepAliveMs: number,
   ) {
     this.parser = new ResponseParser(headBytes);
-    socket.on('data', (chunk: Buffer) => this.read(chunk));
     socket.on('error', (error: Error) => (this.lastError ??= error));
     socket.on('end', () => this.ended());
     socket.on('close', () => this.closed());
@@ -178,7 +177,8 @@ export class Http1Connection {
     return more;
   }
 
-  private read(chunk: Buffer): void {
+  /** Takes what the socket brought. */
+  read(chunk: Buffer): void {
     const { exchange, parser } = this;
     if (this.gone) return;
     // Nobody asked: whatever this is, it must not become the answer to the next request.
