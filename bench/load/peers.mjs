@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '../../tools/free-ports.mjs';
-import { run, say } from '../../tools/process.mjs';
+import { root, run, say } from '../../tools/process.mjs';
 import { processorSeconds, processTree } from './machine.mjs';
-import { answering, end, missing, scratch, searched } from './programs.mjs';
+import { answering, end, firstLine, missing, scratch, searched } from './programs.mjs';
 
 /** The upstream itself: what the others add to. */
 export function directly({ port, pid }) {
@@ -32,6 +32,31 @@ export function startNginx(upstreamPort, http = '') {
 /** The same for streams: every event is passed on as it comes. */
 export function startStreamingNginx(upstreamPort) {
   return startNginx(upstreamPort, 'proxy_buffering off;');
+}
+
+/** Node's own HTTP server and the dispatcher of undici, doing nothing but pass on: what any proxy on them costs at least. */
+export function startNodeFloor(upstreamPort) {
+  return serveFloor('node-floor: node:http and undici', String(upstreamPort));
+}
+
+/** Node's own HTTP server that answers by itself, without an upstream. */
+export function startNodeHello() {
+  return serveFloor('node-hello: node:http alone', 'hello');
+}
+
+async function serveFloor(name, where) {
+  const child = spawn(process.execPath, [join(root, 'bench/load/node-floor.mjs'), where], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const port = Number(await firstLine(child));
+  return {
+    name,
+    host: '127.0.0.1',
+    port,
+    fields: {},
+    processorSeconds: async () => ({ own: processorSeconds([child.pid]), aside: 0 }),
+    end: () => end(child),
+  };
 }
 
 const MODULE = '/usr/lib/nginx/modules/ngx_http_modsecurity_module.so';

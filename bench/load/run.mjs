@@ -1,6 +1,6 @@
 // Runs one scenario: starts its systems, measures, ends them, and keeps the figures with machine and method.
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Failure, root, say } from '../../tools/process.mjs';
 import { describeMachine } from './machine.mjs';
@@ -19,6 +19,7 @@ export async function benchLoad(args) {
       connections: { type: 'string', default: '32' },
       minutes: { type: 'string', default: '30' },
       only: { type: 'string' },
+      profile: { type: 'string' },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },
@@ -26,6 +27,9 @@ export async function benchLoad(args) {
   const scenario = scenarios[values.scenario];
   if (!scenario)
     throw new Failure(`there is no scenario “${values.scenario}”; there are ${Object.keys(scenarios).join(', ')}`, 64);
+  // Every process of Sallyport takes it over, and writes its profile when it ends.
+  if (values.profile !== undefined)
+    process.env.SALLYPORT_BENCH_NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${resolve(values.profile)}`;
   const load = {
     seconds: Number(values.seconds),
     windows: Number(values.windows),

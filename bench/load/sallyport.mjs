@@ -206,6 +206,7 @@ async function withPorts(more) {
   return {
     PATH: process.env.PATH,
     HOME: process.env.HOME,
+    NODE_OPTIONS: process.env.SALLYPORT_BENCH_NODE_OPTIONS ?? '',
     ...Object.fromEntries(names.map((name, at) => [name, ports[at]])),
     ...more,
   };

@@ -1,7 +1,8 @@
-// `proxy`: one authenticated, rate-limited, audited request, traced at 1 %, through each mode, beside nginx doing none of it.
+// `proxy`: one authenticated, rate-limited, audited request, traced at 1 %, through each mode, beside nginx doing none of it, and
+// beside the least that Node's own HTTP stack costs.
 import { median } from '../machine.mjs';
 import { fireAt, measure, ratiosTo } from '../measure.mjs';
-import { directly, nginxLacks, startNginx } from '../peers.mjs';
+import { directly, nginxLacks, startNginx, startNodeFloor, startNodeHello } from '../peers.mjs';
 import { clusterLacks, ordersService, startAllInOne, startCluster } from '../sallyport.mjs';
 
 export const title = 'One request for 22 bytes of JSON: key, two limits, audit record, 1 % of traces; inspection off';
@@ -10,6 +11,8 @@ export async function systems(upstream) {
   const document = { services: [ordersService(upstream.port)] };
   return [
     { lacks: nginxLacks(), start: () => startNginx(upstream.port) },
+    { start: () => startNodeHello() },
+    { start: () => startNodeFloor(upstream.port) },
     { start: () => startAllInOne(document) },
     { lacks: clusterLacks(), start: () => startCluster(document) },
   ];
@@ -20,14 +23,20 @@ export async function run(systems, load, upstream) {
   const rows = await measure(systems, load, requestsFor);
   const base = rows.find(({ system }) => system.startsWith('nginx'));
   const added = await measureAdded(systems, rows, load, upstream, requestsFor);
-  return { rows: rows.map((row) => ({ ...row, ...added.get(row.system) })), ratios: ratiosTo(base, rows) };
+  const floor = rows.find(({ system }) => system.startsWith('node-floor'));
+  const ratios = { ...ratiosTo(base, rows), ...ratiosTo(floor, rows.filter(isOurs)) };
+  return { rows: rows.map((row) => ({ ...row, ...added.get(row.system) })), ratios };
+}
+
+function isOurs({ system }) {
+  return system.startsWith('Sallyport');
 }
 
 /** What a system adds to the upstream's own time, at a quarter of what it can take. */
 async function measureAdded(systems, rows, load, upstream, requestsFor) {
   const alone = directly(upstream);
   const added = new Map();
-  for (const system of systems) {
+  for (const system of systems.filter(({ name }) => !name.startsWith('node-hello'))) {
     const rate = Math.max(20, Math.round(rows.find((row) => row.system === system.name).rps / 4));
     const paced = { seconds: load.seconds, connections: load.connections, rate };
     const pairs = [];
