@@ -222,6 +222,72 @@ describe('a body beyond what is inspected', () => {
   });
 });
 
+describe('the body of an answer', () => {
+  const text = `
+    SecRule RESPONSE_BODY "@rx ORA-[0-9]{5}" "id:1,phase:4,pass,log,severity:ERROR,msg:'leak'"
+    SecRule RESPONSE_BODY "@rx PRIVATE KEY" "id:2,phase:4,deny,log,severity:CRITICAL,msg:'key'"`;
+  const program = compileRuleSet({ files: [{ name: 'answers.conf', text }], read: () => undefined }).adjusted({});
+  const engine = new Engine({ rules: () => ({ name: 'answers', program }), used: () => 0 });
+  const plan = (mode: 'detect' | 'block') => `structural:${mode}:{"response":{"inspect":true,"hold":"1KiB"}}`;
+
+  /** Shows the pieces one by one, each when all work on the last is done. */
+  async function show(mode: 'detect' | 'block', pieces: readonly string[], ends = true) {
+    const answers: InspectionAnswer[] = [];
+    const head = headUnderTest({});
+    const inspection = engine.open({ head, plan: plan(mode), tenant: 'default', requestId: 'req_1' }, (answer) =>
+      answers.push(answer),
+    );
+    inspection.response({
+      status: 200,
+      version: '1.1',
+      fields: [{ name: 'content-type', value: 'text/plain' }],
+    });
+    const wanted: boolean[] = [];
+    for (const piece of pieces) {
+      wanted.push(inspection.responseBody(Buffer.from(piece)));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    if (ends) inspection.responseEnd();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return { wanted, last: answers.at(-1)!, points: answers.map(({ point }) => point) };
+  }
+
+  it('is refused in the middle of an answer that goes on', async () => {
+    const { wanted, last, points } = await show('block', ['BEGIN PRIV', 'ATE KEY', 'more'], false);
+    expect(wanted).toEqual([true, true, false]);
+    expect(points).toEqual(['request-head', 'response-head', 'response-body']);
+    expect(last).toMatchObject({ verdict: 'refuse', hits: [{ rule: 2, phase: 4, late: false }] });
+  });
+
+  it('is refused late where bytes of it are gone', async () => {
+    const { last } = await show('block', ['x'.repeat(2000), 'PRIVATE KEY'], false);
+    expect(last).toMatchObject({ verdict: 'refuse', hits: [{ rule: 2, late: true }] });
+  });
+
+  it('is told of at its end where rules only watch, once', async () => {
+    const { last, points } = await show('detect', ['ORA-12', '345 PRIVATE', ' KEY']);
+    expect(points).toEqual(['request-head', 'response-head', 'response-body']);
+    expect(last).toMatchObject({
+      verdict: 'flag',
+      hits: [
+        { rule: 1, late: true },
+        { rule: 2, late: true },
+      ],
+    });
+  });
+
+  it('is answered as soon as no more of it is looked at', async () => {
+    const { wanted, last } = await show('block', ['x'.repeat(512 * 1024), 'PRIVATE KEY'], false);
+    expect(wanted).toEqual([false, false]);
+    expect(last).toMatchObject({
+      point: 'response-body',
+      verdict: 'pass',
+      enough: true,
+      inspected: { extent: 'partial', why: 'body-limit' },
+    });
+  });
+});
+
 describe('rules', () => {
   it('numbers each rule once, in our own range, and explains it', () => {
     const ids = rules.map(({ id }) => id);

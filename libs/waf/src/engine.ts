@@ -306,6 +306,10 @@ class EngineInspection implements Inspection {
   private enough = false;
   /** All of the body was here. */
   private ended = false;
+  /** Bytes of the answer's body that came by. */
+  private answerBytes = 0;
+  /** The answer's body is answered, or will be without more of it. */
+  private answerEnded = false;
   /** Refused or closed: nothing more is answered. */
   private over = false;
   /** Why the body of the answer is not looked at. */
@@ -355,15 +359,24 @@ class EngineInspection implements Inspection {
   }
 
   responseBody(chunk: Uint8Array): boolean {
-    if (!this.running || !this.plan.response.inspect || this.over || this.unread !== undefined) return false;
-    this.running.bytes += chunk.length;
-    const wantsMore = this.running.transaction.responseChunk(textOf(chunk));
-    if (!wantsMore) this.running.unseen ??= 'body-limit';
-    return wantsMore;
+    const { running, plan } = this;
+    if (!running || !plan.response.inspect || this.over || this.answerEnded || this.unread !== undefined) return false;
+    running.bytes += chunk.length;
+    this.answerBytes += chunk.length;
+    running.transaction.late = plan.mode !== 'block' || this.answerBytes > plan.response.holdBytes;
+    const wantsMore = running.transaction.responseChunk(textOf(chunk));
+    this.step(running.transaction.readResponse(), () => {
+      if (running.transaction.interruption) this.responseEnd();
+    });
+    if (wantsMore) return true;
+    running.unseen ??= 'body-limit';
+    this.responseEnd();
+    return false;
   }
 
   responseEnd(): void {
-    if (!this.plan.response.inspect || this.over) return;
+    if (!this.plan.response.inspect || this.over || this.answerEnded) return;
+    this.answerEnded = true;
     const work = this.running && responseEndWork(this.running.transaction, this.unread === undefined);
     this.step(work, () => this.say('response-body', [], true));
   }

@@ -123,21 +123,28 @@ export class Exchange implements Facts, OperatorContext {
     this.forget('response');
   }
 
-  /** @returns false when enough was seen. */
-  takeResponseChunk(chunk: Bytes): boolean {
+  /** @returns what of the next bytes of the answer's body is to be looked at */
+  countResponse(chunk: Bytes): Bytes {
     const room = this.responseLimit - this.responseLength;
-    if (room > 0) this.responseChunks.push(chunk.slice(0, room));
-    this.responseLength += Math.min(room, chunk.length);
+    const counted = chunk.length > room ? chunk.slice(0, room) : chunk;
+    this.responseLength += counted.length;
+    return counted;
+  }
+
+  /** Whether more of the answer's body would be looked at. */
+  get wantsResponse(): boolean {
     return this.responseLength < this.responseLimit;
   }
 
-  takeResponseEnd(): void {
+  /** Keeps bytes of the answer's body for rules that want the whole. */
+  keepResponse(chunk: Bytes): void {
+    this.responseChunks.push(chunk);
     this.forget('response-body');
   }
 
   /** Looks at less of an answer's body than was said at first, never at more. */
   limitResponse(bytes: number): void {
-    this.responseLimit = Math.min(bytes, this.responseLimit);
+    this.responseLimit = Math.max(this.responseLength, Math.min(bytes, this.responseLimit));
   }
 
   get responseBody(): Bytes {
@@ -197,6 +204,22 @@ export class Exchange implements Facts, OperatorContext {
     const store = new Store();
     store.set('key', this.expand(key));
     this.opened.set(name, store);
+  }
+
+  /** @returns a function that undoes what rules have done since, to be called once at most */
+  save(): () => void {
+    const { highestSeverity, bodyProcessor, responseLimit } = this;
+    const restoreTx = this.tx.save();
+    const opened = [...this.opened].map(([name, store]): [string, Store, () => void] => [name, store, store.save()]);
+    return () => {
+      Object.assign(this, { highestSeverity, bodyProcessor, responseLimit });
+      restoreTx();
+      this.opened.clear();
+      for (const [name, store, restore] of opened) {
+        restore();
+        this.opened.set(name, store);
+      }
+    };
   }
 
   private valueOf({ variable, member }: MacroReference): Bytes {

@@ -3,6 +3,7 @@ import type { Bytes } from './bytes';
 import type { Adjustment, RuleSet } from './compiled-rules';
 import { fold, linksOf, type Folded } from './fold';
 import type { Pattern } from './regex/pattern';
+import { ResponsePlan } from './response-scan';
 import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, type Target } from './rule-set';
 import { Transaction, type TransactionOptions } from './transaction';
 import { filters, isSelectedBy } from './selection';
@@ -40,6 +41,8 @@ export class Program {
   /** What `TX` holds when a transaction begins. */
   readonly tx: Store;
   readonly pinned: ReadonlyMap<Bytes, Bytes>;
+  /** How bodies of answers are looked at as they go by; undefined where a rule wants the whole of one. */
+  readonly response: ResponsePlan | undefined;
   private readonly plans: ReadonlyMap<Phase, PhasePlan>;
   private readonly selections = new Map<RuleSelector, BitSet>();
 
@@ -50,6 +53,7 @@ export class Program {
     this.pinned = pinnedBy(adjustment);
     const folded = fold(excluded(ruleSet.rules, adjustment), this.pinned, (rule) => ruleSet.skipTarget(rule));
     this.tx = folded.tx;
+    this.response = ResponsePlan.of([...folded.rules.values()].flat(), ruleSet);
     this.plans = new Map(phases.map((phase) => [phase, this.planPhase(phase, folded)]));
   }
 

@@ -4,7 +4,7 @@ import type { Link, Rule, TargetFilter } from './rule-set';
 /** What `ctl` actions took out of the rules of one transaction. */
 export class Removals {
   private rules: BitSet | undefined;
-  private readonly targets: { readonly rules: BitSet; readonly filter: TargetFilter }[] = [];
+  private targets: { readonly rules: BitSet; readonly filter: TargetFilter }[] = [];
 
   /** @param rules bit set of their numbers */
   removeRules(rules: BitSet): void {
@@ -15,6 +15,16 @@ export class Removals {
   /** @param rules bit set of the numbers of rules that do not look at what the filter picks any more */
   removeTarget(rules: BitSet, filter: TargetFilter): void {
     this.targets.push({ rules, filter });
+  }
+
+  /** @returns a function that undoes what is removed from now on, to be called once at most */
+  save(): () => void {
+    const rules = this.rules?.slice();
+    const targets = [...this.targets];
+    return () => {
+      this.rules = rules;
+      this.targets = targets;
+    };
   }
 
   isRemoved({ number }: Rule): boolean {

@@ -7,15 +7,24 @@ import type { Captures } from './regex/pattern';
 import type { Removals } from './removals';
 import type { Link, Rule, Target, TargetFilter } from './rule-set';
 import { filters } from './selection';
-import type { Scan } from './value-scanner';
 import { Entries } from './variables/entries';
 import { foldName } from './variables/fold-name';
 import { variableNumber, variables } from './variables/registry';
 
+/** What was found in the forms of a value; forms are numbered as in the trie of the rule set, patterns by their bit. */
+export interface Finding {
+  has(node: number, bit: number): boolean;
+  /** @returns the form; of a body that is not kept, what stands around the place where the pattern was found */
+  form(node: number, bit: number): Bytes;
+  /** @returns groups of a pattern that was found */
+  groups(node: number, bit: number, find: (form: Bytes) => Captures | undefined): Captures | undefined;
+}
+
 /** By number of the variable and index of a value: what the phase that is running has found in it. */
-export type Scans = ((Scan | undefined)[] | undefined)[];
+export type Findings = ((Finding | undefined)[] | undefined)[];
 
 const TX = variableNumber('TX')!;
+const RESPONSE_BODY = variableNumber('RESPONSE_BODY')!;
 const GROUP_NAMES = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
 
 /** Tells whether a rule matches an exchange, and does what it does at each value and link that does. */
@@ -27,7 +36,7 @@ export class RuleMatcher {
     private readonly program: Program,
     private readonly exchange: Exchange,
     private readonly removals: Removals,
-    private readonly scans: Scans,
+    private readonly findings: Findings,
     private readonly controls: Controls,
   ) {}
 
@@ -63,8 +72,8 @@ export class RuleMatcher {
         if (this.matchValue(link, target.text, this.countOf(target))) matched = true;
       } else if (target.variable === TX && target.member !== undefined) {
         if (this.matchMember(link, target.member, left)) matched = true;
-      } else if (link === gate) {
-        if (this.matchScans(link, target, left)) matched = true;
+      } else if (link === gate || (target.variable === RESPONSE_BODY && this.program.response)) {
+        if (this.matchFindings(link, target, left)) matched = true;
       } else if (this.matchEntries(link, target, left)) matched = true;
     }
     return matched;
@@ -102,38 +111,38 @@ export class RuleMatcher {
     return matched;
   }
 
-  /** As `matchEntries`, where the phase has looked for the pattern of the link in all values already. */
-  private matchScans(link: Link, target: Target, left: readonly TargetFilter[]): boolean {
+  /** As `matchEntries`, where the pattern of the link was looked for in all values already. */
+  private matchFindings(link: Link, target: Target, left: readonly TargetFilter[]): boolean {
     const { variable } = target;
-    const scans = this.scans[variable];
-    if (!scans) return false;
+    const found = this.findings[variable];
+    if (!found) return false;
     const entries = this.exchange.entriesOf(variable);
     let matched = false;
-    for (let index = 0; index < scans.length; index++) {
-      const scan = scans[index];
-      if (!scan) continue;
+    for (let index = 0; index < found.length; index++) {
+      const finding = found[index];
+      if (!finding) continue;
       const folded = entries.foldedNames[index];
       if (!picks(target, folded) || isLeftOut(left, variable, folded)) continue;
-      if (this.matchScan(link, scan, variable, entries, index)) matched = true;
+      if (this.matchFinding(link, finding, variable, entries, index)) matched = true;
     }
     return matched;
   }
 
-  private matchScan(link: Link, scan: Scan, variable: number, entries: Entries, index: number): boolean {
+  private matchFinding(link: Link, finding: Finding, variable: number, entries: Entries, index: number): boolean {
     const { ruleSet } = this.program;
     const node = ruleSet.nodeOf(link);
     const bit = ruleSet.bitOf(link)!;
     if (!link.multiMatch) {
-      if (!scan.has(node, bit)) return false;
-      this.takeScan(link, scan, node, nameOf(variable, entries, index));
+      if (!finding.has(node, bit)) return false;
+      this.takeFinding(link, finding, node, nameOf(variable, entries, index));
       return true;
     }
     let matched = false;
     let before: Bytes | undefined;
     for (const step of ruleSet.trie.pathTo(node)) {
-      const form = scan.form(step);
-      if (form !== before && scan.has(step, bit)) {
-        this.takeScan(link, scan, step, nameOf(variable, entries, index));
+      const form = finding.form(step, bit);
+      if (form !== before && finding.has(step, bit)) {
+        this.takeFinding(link, finding, step, nameOf(variable, entries, index));
         matched = true;
       }
       before = form;
@@ -182,13 +191,13 @@ export class RuleMatcher {
     return false;
   }
 
-  private takeScan(link: Link, scan: Scan, node: number, name: Bytes): void {
+  private takeFinding(link: Link, finding: Finding, node: number, name: Bytes): void {
     const { operator, capture } = link;
+    const bit = this.program.ruleSet.bitOf(link)!;
     if (capture && operator?.capture) {
-      const bit = this.program.ruleSet.bitOf(link)!;
-      this.keepGroups(scan.groups(node, bit, (form) => operator.capture!(form, this.exchange)));
+      this.keepGroups(finding.groups(node, bit, (form) => operator.capture!(form, this.exchange)));
     }
-    this.note(link, name, scan.form(node));
+    this.note(link, name, finding.form(node, bit));
   }
 
   /** A value matched. */

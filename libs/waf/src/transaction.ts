@@ -7,11 +7,13 @@ import { hitOf, logLineOf, type Match } from './hits';
 import type { Hit, Scores } from './inspector';
 import type { PhasePlan, Program } from './program';
 import { Removals } from './removals';
-import { RuleMatcher, type Scans } from './rule-matcher';
+import type { ResponseScan } from './response-scan';
+import { RuleMatcher, type Findings } from './rule-matcher';
 import type { Phase, Rule, RuleSelector, TargetFilter } from './rule-set';
 import { scoresOf } from './score';
 import type { Macro } from './seclang/macro';
 import type { RequestHeadFacts, ResponseHeadFacts } from './variables/facts';
+import { variableNumber } from './variables/registry';
 
 export interface TransactionOptions extends ExchangeOptions {
   /** `block`: rules may decide; `detect`: everything runs and nothing is refused. */
@@ -33,6 +35,7 @@ export interface Interruption {
   readonly status: number;
 }
 
+const RESPONSE_BODY = variableNumber('RESPONSE_BODY')!;
 /** Values from this length on are scanned in steps. */
 const LONG = 1024;
 /** What one of these steps counts for: bytes read, or states made that cost as much. */
@@ -46,7 +49,7 @@ export class Transaction implements Controls {
   private readonly exchange: Exchange;
   private readonly meter: Meter;
   private readonly removals = new Removals();
-  private readonly scans: Scans = [];
+  private readonly findings: Findings = [];
   private readonly matcher: RuleMatcher;
   private engine: EngineMode;
   /** Phases up to this one are passed over, since a rule allowed the exchange. */
@@ -54,6 +57,9 @@ export class Transaction implements Controls {
   private hits: Hit[] = [];
   private lines: string[] = [];
   private finished = false;
+  /** Where the answer's body is looked at as it goes by: how far, and what was not looked at yet. */
+  private responseScan: ResponseScan | undefined;
+  private readonly unread: Bytes[] = [];
 
   constructor(
     private readonly program: Program,
@@ -62,7 +68,7 @@ export class Transaction implements Controls {
     this.exchange = new Exchange(program.tx, options);
     this.engine = options.mode === 'block' ? 'on' : 'detection-only';
     this.meter = new Meter(options.elapsed ?? options.now, options.budget ?? defaultBudget, options.used);
-    this.matcher = new RuleMatcher(program, this.exchange, this.removals, this.scans, this);
+    this.matcher = new RuleMatcher(program, this.exchange, this.removals, this.findings, this);
   }
 
   /** Whether the budget ran out: what was asked after that was not looked at. */
@@ -102,18 +108,46 @@ export class Transaction implements Controls {
   /** Phase 3. */
   *responseHead(head: ResponseHeadFacts): Work {
     this.exchange.takeResponseHead(head);
+    this.responseScan = this.program.response?.begin();
+    if (this.responseScan) this.findings[RESPONSE_BODY] = [this.responseScan];
     yield* this.run(3);
   }
 
-  /** @returns false when enough was seen. */
+  /**
+   * Takes bytes of the answer's body, to be looked at by `readResponse`, or else at the end.
+   * @returns false when enough was seen.
+   */
   responseChunk(chunk: Bytes): boolean {
-    return this.exchange.takeResponseChunk(chunk);
+    const counted = this.exchange.countResponse(chunk);
+    this.meter.grant(counted.length);
+    if (this.responseScan) this.unread.push(counted);
+    else this.exchange.keepResponse(counted);
+    return this.exchange.wantsResponse;
+  }
+
+  /**
+   * Looks at what there is of the answer's body. Where something is found in it and rules may decide, phase 4 is tried on what is
+   * known by now: what it refuses is refused at once, as an answer may go on for long; otherwise it has not been run.
+   */
+  *readResponse(): Work {
+    if (!this.responseScan || this.isOver(4)) return;
+    let fresh = false;
+    this.meter.resume();
+    for (let chunk = this.unread.shift(); chunk !== undefined && !this.exhausted; chunk = this.unread.shift()) {
+      if (yield* this.inSteps(this.responseScan.write(chunk))) fresh = true;
+    }
+    this.meter.pause();
+    if (fresh && this.engine === 'on') yield* this.tryResponse();
   }
 
   /** Phase 4. */
   *responseEnd(): Work {
-    this.meter.grant(this.exchange.responseLength);
-    this.exchange.takeResponseEnd();
+    yield* this.readResponse();
+    if (this.responseScan && !this.isOver(4)) {
+      this.meter.resume();
+      yield* this.inSteps(this.responseScan.end());
+      this.meter.pause();
+    }
     yield* this.run(4);
   }
 
@@ -167,6 +201,24 @@ export class Transaction implements Controls {
     this.exchange.openStore(name, key);
   }
 
+  private *tryResponse(): Work {
+    const undo = this.save();
+    yield* this.run(4);
+    if (!this.interruption) undo();
+  }
+
+  /** @returns a function that undoes what rules have done since */
+  private save(): () => void {
+    const { engine, allowed } = this;
+    const hits = [...this.hits];
+    const lines = [...this.lines];
+    const saved = [this.exchange.save(), this.removals.save()];
+    return () => {
+      Object.assign(this, { engine, allowed, hits, lines });
+      for (const undo of saved) undo();
+    };
+  }
+
   private *run(phase: Phase): Work {
     const decided = this.interruption !== undefined || this.allowed >= phase;
     if (this.engine === 'off' || (decided && phase !== 5) || this.exhausted) return;
@@ -202,8 +254,12 @@ export class Transaction implements Controls {
     const { patterns, scanner } = this.program.ruleSet;
     const found = new Uint32Array(patterns.words);
     for (const { variable, members, others } of plan.scans) {
+      if (variable === RESPONSE_BODY && this.responseScan) {
+        this.responseScan.addTo(found);
+        continue;
+      }
       const entries = this.exchange.entriesOf(variable);
-      this.scans[variable] = undefined;
+      this.findings[variable] = undefined;
       const names = members.size === 0 ? undefined : entries.foldedNames;
       for (let index = 0; index < entries.values.length; index++) {
         const name = names?.[index];
@@ -214,7 +270,7 @@ export class Transaction implements Controls {
           value.length < LONG
             ? scanner.scan(value, own, found)
             : yield* this.inSteps(scanner.scanInSteps(value, own, found));
-        if (scan) (this.scans[variable] ??= [])[index] = scan;
+        if (scan) (this.findings[variable] ??= [])[index] = scan;
         if (this.meter.isDue(value.length + VISIT)) yield* this.giveWay();
         if (this.exhausted) return bitSet(plan.rules.length);
       }

@@ -133,6 +133,17 @@ describe('while waf is silent', () => {
     ]);
   });
 
+  it('owes nothing more of an answer of which the service has seen enough', () => {
+    const { inspection, brief } = open(false, 'allow_flagged');
+    tell(passed);
+    inspection.response({ status: 200, fields: [], version: '1.1' });
+    tell({ ...passed, point: 'response-head' });
+    tell({ ...passed, point: 'response-body' });
+    inspection.responseEnd();
+    tell('down');
+    expect(brief().map(([point]) => point)).toEqual(['request-head', 'response-head', 'response-body']);
+  });
+
   it('answers bytes that are no request without hits: they are refused in any case', () => {
     const heard = jest.fn();
     inspectorWithFallback(remote, window).malformed({} as MalformedRequest, heard);

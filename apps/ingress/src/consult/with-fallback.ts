@@ -164,6 +164,8 @@ class WatchedInspection implements PausableInspection {
   remote: PausableInspection | undefined;
   /** Points that were asked for and not answered, in order. */
   private readonly owed: Point[] = ['request-head'];
+  /** Of an answer that goes on for long the service may have seen enough before it ends. */
+  private saidEnough = false;
   /** The point that follows, for a service that breaks when nothing is owed. */
   private next: Point;
   private over = false;
@@ -183,6 +185,7 @@ class WatchedInspection implements PausableInspection {
     this.window.answered();
     const at = this.owed.indexOf(outcome.point);
     if (at >= 0) this.owed.splice(at, 1);
+    if (outcome.point === 'response-body') this.saidEnough = true;
     this.answer(outcome, 'service');
   }
 
@@ -216,6 +219,7 @@ class WatchedInspection implements PausableInspection {
   }
 
   responseEnd(): void {
+    if (this.saidEnough) return;
     this.remote!.responseEnd();
     this.owe('response-body');
   }

@@ -82,9 +82,11 @@ export class Search {
   /** Row of the state while its automaton is in this epoch; 0: none. */
   row = 0;
   epoch = 0;
-  /** The state, for when its row is gone. */
+  /** The state, for when its row is gone; where it is found: the one before the byte that decided it. */
   nodes: Int32Array = none;
   before: Before = Before.Start;
+  /** Place of the byte in the value that decided it, or of the end of the text; -1 where none had to be read. */
+  decidedAt = -1;
   flushes = 0;
 
   /** Begins anew. */
@@ -93,6 +95,7 @@ export class Search {
     this.row = this.flushes = 0;
     this.nodes = none;
     this.before = Before.Start;
+    this.decidedAt = -1;
   }
 }
 
@@ -234,8 +237,10 @@ export class LazyDfa {
         }
       }
       if (position === end && !ends) break;
+      const state = row;
       row = this.follow(search, row, this.symbolAt(value, position, plain, end));
       if (position === end) search.done = true;
+      if (search.found) this.noteDecision(search, state, position);
       position = Math.min(position + 1, end);
     }
     this.leave(search, row);
@@ -279,6 +284,14 @@ export class LazyDfa {
     if (search.done) return;
     search.row = row;
     search.epoch = this.epoch;
+    if (row === 0) return;
+    search.nodes = this.nodeSets[row / this.symbols]!;
+    search.before = this.befores[row / this.symbols]!;
+  }
+
+  /** @param row of the state from which the match was reached, 0 where the search goes on without a cache */
+  private noteDecision(search: Search, row: number, position: number): void {
+    search.decidedAt = position;
     if (row === 0) return;
     search.nodes = this.nodeSets[row / this.symbols]!;
     search.before = this.befores[row / this.symbols]!;

@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes';
 import { RegexPattern } from './compile-regex';
-import { Search } from './lazy-dfa';
+import { JointAutomaton, type JointSearch } from './joint-search';
 import { LiteralAutomaton, type Occurrences } from './literal-automaton';
 import type { Pattern } from './pattern';
 import { WordsPattern } from './words';
@@ -11,6 +11,15 @@ export interface Scanner {
   write(chunk: Bytes): number[];
   /** The text is at its end. @returns as `write` does */
   end(): number[];
+  /** As `write`, with places in between at which others may have their turn; to be run to its end before the next. */
+  writing(chunk: Bytes): Generator<void, number[], void>;
+  /** As `end`, like `writing`. */
+  ending(): Generator<void, number[], void>;
+}
+
+/** Whether a scanner decides a pattern as the text goes by, and keeps nothing of the text for it. */
+export function isDecidedAlong(pattern: Pattern): boolean {
+  return pattern instanceof WordsPattern || (pattern instanceof RegexPattern && pattern.exact);
 }
 
 /**
@@ -18,8 +27,29 @@ export interface Scanner {
  * decided as the text goes by and keep nothing of it; for the others all of it is kept until the end.
  */
 export function compileScanner(patterns: readonly Pattern[]): () => Scanner {
-  const words = new WordsInCommon(patterns);
-  return () => new PatternScanner(patterns, words);
+  const plan = new ScanPlan(patterns);
+  return () => new PatternScanner(plan);
+}
+
+/** Patterns by the way in which they are looked for. */
+class ScanPlan {
+  readonly expressions: JointAutomaton;
+  /** By number among the expressions: which pattern it is. */
+  readonly expressionNumbers: readonly number[];
+  readonly words: WordsInCommon;
+  /** Which patterns are decided at the end. */
+  readonly undecided: readonly number[];
+
+  constructor(readonly patterns: readonly Pattern[]) {
+    const numbers = patterns.map((_, number) => number);
+    this.expressionNumbers = numbers.filter((number) => {
+      const pattern = patterns[number];
+      return pattern instanceof RegexPattern && pattern.exact;
+    });
+    this.expressions = new JointAutomaton(this.expressionNumbers.map((number) => patterns[number] as RegexPattern));
+    this.words = new WordsInCommon(patterns);
+    this.undecided = numbers.filter((number) => !isDecidedAlong(patterns[number]!));
+  }
 }
 
 /** The words of all lists of words, looked for in one pass. */
@@ -47,58 +77,58 @@ class WordsInCommon {
 }
 
 class PatternScanner implements Scanner {
-  private readonly searches: (Search | undefined)[];
+  private readonly search: JointSearch;
   private readonly occurrences: Occurrences;
   private readonly found = new Set<number>();
   /** A line feed at the end of a piece: what it means to `$` is known when the text goes on or ends. */
   private heldBack: Bytes = '';
-  private readonly kept: Bytes[] | undefined;
+  private readonly kept: Bytes[] = [];
 
-  constructor(
-    private readonly patterns: readonly Pattern[],
-    private readonly words: WordsInCommon,
-  ) {
-    this.searches = patterns.map((pattern) => (pattern instanceof RegexPattern ? new Search() : undefined));
-    this.occurrences = words.automaton.occurrences();
+  constructor(private readonly plan: ScanPlan) {
+    this.search = plan.expressions.begin();
+    this.occurrences = plan.words.automaton.occurrences();
     this.occurrences.reset();
-    if (patterns.some((pattern) => !isDecidedAlong(pattern))) this.kept = [];
   }
 
   write(chunk: Bytes): number[] {
-    if (chunk === '') return [];
-    const text = this.heldBack + chunk;
-    this.heldBack = text.endsWith('\n') ? '\n' : '';
-    this.kept?.push(chunk);
-    return this.read(this.heldBack === '' ? text : text.slice(0, -1), false);
+    return resultOf(this.writing(chunk));
   }
 
   end(): number[] {
-    const fresh = this.read(this.heldBack, true);
-    const whole = this.kept?.join('') ?? '';
-    this.patterns.forEach((pattern, index) => {
-      if (isDecidedAlong(pattern) || this.searches[index]?.found === false) return;
-      if (pattern.test(whole)) fresh.push(index);
-    });
+    return resultOf(this.ending());
+  }
+
+  *writing(chunk: Bytes): Generator<void, number[], void> {
+    if (chunk === '') return [];
+    const text = this.heldBack + chunk;
+    this.heldBack = text.endsWith('\n') ? '\n' : '';
+    if (this.plan.undecided.length > 0) this.kept.push(chunk);
+    return yield* this.read(this.heldBack === '' ? text : text.slice(0, -1), false);
+  }
+
+  *ending(): Generator<void, number[], void> {
+    const fresh = yield* this.read(this.heldBack, true);
+    const { undecided, patterns } = this.plan;
+    const whole = this.kept.join('');
+    for (const number of undecided) {
+      if (patterns[number]!.test(whole)) fresh.push(number);
+      yield;
+    }
     return fresh;
   }
 
-  private read(text: Bytes, last: boolean): number[] {
+  private *read(text: Bytes, last: boolean): Generator<void, number[], void> {
     const fresh = this.readWords(text);
-    this.searches.forEach((search, index) => {
-      if (!search || search.done) return;
-      const pattern = this.patterns[index] as RegexPattern;
-      pattern.automaton.advance(search, text, 0, last);
-      if (search.found && pattern.exact) fresh.push(index);
-    });
+    yield* this.search.read(text, last, (index) => fresh.push(this.plan.expressionNumbers[index]!));
     return fresh;
   }
 
   private readWords(text: Bytes): number[] {
     const before = this.occurrences.count;
-    this.words.automaton.scan(text, 0, text.length, this.occurrences);
+    this.plan.words.automaton.scan(text, 0, text.length, this.occurrences);
     const fresh: number[] = [];
     for (let index = before; index < this.occurrences.count; index++) {
-      for (const pattern of this.words.patternsAt(this.occurrences.outputs[index]!)) {
+      for (const pattern of this.plan.words.patternsAt(this.occurrences.outputs[index]!)) {
         if (this.found.has(pattern)) continue;
         this.found.add(pattern);
         fresh.push(pattern);
@@ -108,6 +138,9 @@ class PatternScanner implements Scanner {
   }
 }
 
-function isDecidedAlong(pattern: Pattern): boolean {
-  return pattern instanceof WordsPattern || (pattern instanceof RegexPattern && pattern.exact);
+function resultOf<Result>(steps: Generator<void, Result, void>): Result {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }

@@ -59,8 +59,10 @@ export interface Facts {
   readonly body: RequestBodyFacts | undefined;
   readonly bodyProcessor: string;
   readonly response: ResponseHeadFacts | undefined;
-  /** What is there of the body of the response. */
+  /** What is there of the body of the response; nothing where it is looked at as it goes by. */
   readonly responseBody: Bytes;
+  /** Bytes of it that were looked at. */
+  readonly responseLength: number;
   readonly uniqueId: Bytes;
   readonly matches: Matches;
   readonly tx: Store;

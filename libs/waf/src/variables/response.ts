@@ -12,7 +12,7 @@ function mediaTypeOf({ response }: Facts): Bytes {
   return type.split(';', 1)[0]!.trim();
 }
 
-const length = ({ responseBody }: Facts) => Entries.single(String(responseBody.length));
+const length = ({ responseLength }: Facts) => Entries.single(String(responseLength));
 
 /** The answer of the origin. */
 export const responseVariables: readonly Variable[] = [

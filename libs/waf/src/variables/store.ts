@@ -10,7 +10,7 @@ interface Member {
 
 /** A collection that rules write, as `TX`. Letter case of a name does not count; the first spelling is kept. */
 export class Store {
-  private readonly own = new Map<Bytes, Member | undefined>();
+  private own = new Map<Bytes, Member | undefined>();
   /** Of a base: the names in it that a pattern was found in, by pattern. */
   private readonly picked = new Map<Pattern, readonly Bytes[]>();
 
@@ -35,6 +35,14 @@ export class Store {
     const folded = foldName(name);
     if (this.base?.member(folded)) this.own.set(folded, undefined);
     else this.own.delete(folded);
+  }
+
+  /** @returns a function that puts back what is in it now, to be called once at most */
+  save(): () => void {
+    const saved = new Map(this.own);
+    return () => {
+      this.own = saved;
+    };
   }
 
   /** Everything in it, in the order of the first writing. */
