@@ -91,7 +91,7 @@ async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, open
     elapsed,
     used: processorTime,
     onDefect,
-    budget: testMode ? PATIENT : BUDGET,
+    budget: testMode ? PATIENT : defaultBudget,
     ...(log && { logLine: (line) => log.write(line) }),
   });
   const compared = metrics.counter(
@@ -106,7 +106,6 @@ async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, open
       elapsed,
       used: processorTime,
       onDefect,
-      budget: BUDGET,
     }),
     active: () => sets.hasShadow,
     compared: (difference) => compared.add(1, { difference }),
@@ -114,17 +113,15 @@ async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, open
   return { sets, kills, inspector: new GuardedInspector(engine, kills, shadow) };
 }
 
-/**
- * Processor time is that of the whole process, whose other threads work too: the least a request may take leaves them room.
- */
-const BUDGET = { ...defaultBudget, base: 50 } as const;
-
 /** A run of regression tests is about verdicts, whatever else the machine does meanwhile. */
 const PATIENT = { slice: 4, base: 10_000, perKib: 0, most: 10_000 } as const;
 
-/** Milliseconds of processor time that this process has had. */
+/** Node 24 and later have it. */
+const { threadCpuUsage: threadTime } = process as { readonly threadCpuUsage?: () => NodeJS.CpuUsage };
+
+/** Milliseconds of processor time that this process has had; where Node can tell it, this thread. */
 function processorTime(): number {
-  const { user, system } = process.cpuUsage();
+  const { user, system } = threadTime?.() ?? process.cpuUsage();
   return (user + system) / 1000;
 }
 

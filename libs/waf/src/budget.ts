@@ -19,30 +19,39 @@ const UNITS_PER_LOOK = 4096;
 /** What a visit of a rule counts for: 64 of them make one look at the clock. */
 export const VISIT = 64;
 
-/** Measures the work of one transaction by the clock, and looks at that seldom. */
+/**
+ * Measures the work of one transaction, slice by slice, and looks at clocks seldom.
+ *
+ * What is charged is what the transaction itself used. Its slices run on one thread with nothing of others in between, so the
+ * clock around a slice counts nobody else's work; but it goes on while the machine runs something else, and nobody is refused
+ * for that. The processor time of the process does not, but counts its other threads. The smaller of the two, taken around
+ * each slice, is off only by what other threads did while this one was kept waiting within the same slice.
+ *
+ * Reading processor time costs more than most transactions take for a rule, so it is read from the moment on at which a
+ * transaction has taken a whole slice. Before, a slice is charged by the clock and for no more than a slice may take.
+ */
 export class Meter {
   private units = 0;
   private sliceBegan = 0;
+  /** Processor time when this slice began; undefined where the clock alone measures. */
+  private usedBefore: number | undefined;
   private spent = 0;
   private kib = 0;
   /** Whether the transaction has used up what it may take. */
   exhausted = false;
 
-  private readonly usedBefore: number;
-
   /**
    * @param now milliseconds of a clock that only goes forward
-   * @param used milliseconds of processor time this process has had. On a busy machine the clock goes on while nothing of ours
-   *   runs, and nobody is refused for that.
+   * @param used milliseconds of processor time of this thread, or of its process where no less can be told; absent: the clock
+   *   alone measures
    */
   constructor(
     private readonly now: () => number,
     private readonly settings: BudgetSettings,
     private readonly used?: () => number,
-  ) {
-    this.usedBefore = used?.() ?? 0;
-  }
+  ) {}
 
+  /** What was charged so far. */
   get spentMillis(): number {
     return this.spent;
   }
@@ -53,17 +62,16 @@ export class Meter {
   }
 
   resume(): void {
-    this.sliceBegan = this.now();
     this.units = 0;
+    if (this.used && this.spent >= this.settings.slice) this.usedBefore = this.used();
+    this.sliceBegan = this.now();
   }
 
   pause(): void {
-    this.spent += this.now() - this.sliceBegan;
-    this.sliceBegan = this.now();
-  }
-
-  private usedSince(): number {
-    return this.used ? this.used() - this.usedBefore : Number.POSITIVE_INFINITY;
+    const slice = this.now() - this.sliceBegan;
+    this.spent += this.charge(slice);
+    this.sliceBegan += slice;
+    if (this.usedBefore !== undefined) this.usedBefore = this.used!();
   }
 
   /** @returns whether it is time to stop for others. */
@@ -74,8 +82,15 @@ export class Meter {
     const slice = this.now() - this.sliceBegan;
     const { base, perKib, most, slice: longest } = this.settings;
     const allowance = Math.min(most, base + perKib * this.kib);
-    if (this.spent + slice > allowance && this.usedSince() > allowance) this.exhausted = true;
+    if (this.spent + slice > allowance && this.spent + this.charge(slice) > allowance) this.exhausted = true;
     return slice >= longest || this.exhausted;
+  }
+
+  /** @param slice milliseconds by the clock */
+  private charge(slice: number): number {
+    if (!this.used) return slice;
+    if (this.usedBefore === undefined) return Math.min(slice, this.settings.slice);
+    return Math.min(slice, this.used() - this.usedBefore);
   }
 }
 

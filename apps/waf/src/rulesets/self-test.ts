@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { fieldsByName, type Field, type RequestHead } from '@sallyport/contracts';
 import { Engine, type InspectionAnswer, type RulesInForce } from '@sallyport/waf';
 
@@ -69,9 +70,35 @@ const upload = [
   '',
 ].join('\r\n');
 
+/** An entry of a list as APIs have them: of each kind of text there is one, and no two entries have the same. */
+function entry(number: number): Readonly<Record<string, string | number>> {
+  const digest = createHash('sha256').update(`entry ${number}`).digest();
+  const hex = digest.toString('hex');
+  return {
+    id: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`,
+    number: digest.readUInt32BE(),
+    price: `${digest.readUInt16BE()}.${10 + (number % 90)}`,
+    code: digest.toString('base64url', 0, 9),
+    at: new Date(digest.readUInt32BE() * 1000).toISOString(),
+    mail: `ann.${hex.slice(0, 4)}@mail.example`,
+    link: `https://shop.example/items/${hex.slice(0, 6)}?size=${number}`,
+    note: `Please leave it with the neighbours at no. ${number}, second floor (left).`,
+  };
+}
+const list = JSON.stringify({ entries: Array.from({ length: 60 }, (_, number) => entry(number)) });
+const longForm = [60, 61, 62]
+  .map((number) =>
+    new URLSearchParams(
+      Object.entries(entry(number)).map(([name, value]): [string, string] => [name, String(value)]),
+    ).toString(),
+  )
+  .join('&');
+
 /** What is ordinary at a gateway beside the plain ones. */
 const ordinary: readonly Probe[] = [
   { name: 'a chat', method: 'POST', path: '/v1/chat/completions', mediaType: json, body: JSON.stringify(chat) },
+  { name: 'a list', method: 'POST', mediaType: json, body: list },
+  { name: 'a long form', method: 'POST', mediaType: form, body: longForm },
   { name: 'an upload', method: 'POST', mediaType: 'multipart/form-data; boundary=boundary-of-parts', body: upload },
   {
     name: 'a GraphQL document',
