@@ -1,9 +1,10 @@
-import { wafV1 } from '@sallyport/contracts';
+import { wafV1, type Snapshot } from '@sallyport/contracts';
 import {
   type Closable,
   createAdminApp,
   createRpcServer,
   type Opened,
+  openSnapshotReader,
   opening,
   type Runtime,
   startHealth,
@@ -21,6 +22,7 @@ import { OpenStreams } from './decide/open-streams';
 import { GuardedInspector, type Shadow } from './guarded-inspector';
 import { KillSwitches } from './kills/kill-switches';
 import { openRuleLog } from './rule-log';
+import { plansOf } from './rulesets/plans-of';
 import { describeProblem, RuleSets } from './rulesets/rule-sets';
 import { tryInThread, type Trial } from './rulesets/trial-thread';
 import { tellRules } from './tell-rules';
@@ -33,7 +35,8 @@ export interface RunningWaf extends Closable {
 }
 
 /**
- * Starts the waf service on the listeners its config opens. It needs nothing but the bus, for the admin token.
+ * Starts the waf service on the listeners its config opens. It needs nothing but the bus, for the admin token and the
+ * configuration, whose routes it makes ready to inspect.
  * @throws ListenError when an address is taken.
  */
 export async function startWaf(
@@ -43,6 +46,9 @@ export async function startWaf(
 ): Promise<RunningWaf> {
   return opening(async (opened) => {
     const rules = await openRules(config, runtime, trial, opened);
+    // The routes themselves are none of its business: it makes ready how their requests will be inspected.
+    const apply = (snapshot: Snapshot) => rules.sets.expect(plansOf(snapshot).map((plan) => rules.kills.planFor(plan)));
+    opened.push(await openSnapshotReader({ bus: runtime.bus, dataDir: config.dataDir, runtime, apply }));
     const inspector = new CountedInspector(rules.inspector, runtime.metrics);
     const streams = new OpenStreams();
     runtime.metrics

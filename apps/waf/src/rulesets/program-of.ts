@@ -1,4 +1,4 @@
-import { compilePlan, type Exclusion, type Plan, type Program, type RuleSet } from '@sallyport/waf';
+import { compilePlan, type Adjustment, type Exclusion, type Plan, type Program, type RuleSet } from '@sallyport/waf';
 import type { RuleSetText } from './rule-files';
 
 /** An API is called by more methods than a site for browsers, which CRS has in mind until it is told otherwise. */
@@ -19,14 +19,19 @@ const plainPlan = compilePlan('structural:block');
  */
 export function programOf(
   ruleSet: RuleSet,
-  { ownMethods }: Pick<RuleSetText, 'ownMethods'>,
+  text: Pick<RuleSetText, 'ownMethods'>,
   plan: Plan = plainPlan,
   now = 0,
 ): Program {
+  return ruleSet.adjusted(adjustmentOf(text, plan, now));
+}
+
+/** What a plan changes about a rule set. @param now as for {@link programOf} */
+export function adjustmentOf({ ownMethods }: Pick<RuleSetText, 'ownMethods'>, plan: Plan, now: number): Adjustment {
   const { profile, paranoia, threshold, body, exclusions } = plan;
   // Whoever has a profile of the own wants the setup as it is.
   const forApis = !ownMethods && profile !== 'own';
-  return ruleSet.adjusted({
+  return {
     ...(paranoia && { paranoia }),
     ...(threshold && { threshold }),
     variables: {
@@ -34,7 +39,7 @@ export function programOf(
       ...(forApis && { allowed_methods: API_METHODS, allowed_request_content_type: API_TYPES }),
     },
     exclusions: exclusions.filter((exclusion) => holds(exclusion, now)),
-  });
+  };
 }
 
 function holds({ expires }: Exclusion, now: number): boolean {

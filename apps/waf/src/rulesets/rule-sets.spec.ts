@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@sallyport/contracts';
+import { systemClock, type Clock, type WafSettings } from '@sallyport/contracts';
 import { createEmbeddedBus, createLogger, type Bus } from '@sallyport/platform';
-import { compilePlan, compileRuleSet, Engine, type InspectionAnswer, type Inspector } from '@sallyport/waf';
+import { compilePlan, compileRuleSet, Engine, planId, type InspectionAnswer, type Inspector } from '@sallyport/waf';
 import { answerUnderTest, headUnderTest, inspectionUnderTest } from '../../../../libs/waf/src/inspector.suite';
 import { GuardedInspector, type Difference } from '../guarded-inspector';
 import { KillSwitches } from '../kills/kill-switches';
@@ -50,7 +50,7 @@ const compilesOnly = async (text: RuleSetText) => {
   }
 };
 
-async function start(more: { chance?: () => number; dataDir?: string; crsDir?: string } = {}) {
+async function start(more: { chance?: () => number; dataDir?: string; crsDir?: string; clock?: Clock } = {}) {
   const [activated, refused]: [string[], Refused[]] = [[], []];
   const sets = await RuleSets.open({
     bus,
@@ -140,6 +140,41 @@ describe('rule sets in force', () => {
     });
     expect(answer).toMatchObject({ inspected: { extent: 'full' }, ruleset: 'built-in' });
     expect(answer.verdict).not.toBe('refuse');
+  });
+
+  it('have the program of a route made before its first request, also those that come later', async () => {
+    install('4.27.0', 'oldword');
+    const { sets } = await start();
+    const plan = planId({ exclude: [{ rule: 100, target: 'ARGS:q', reason: 'searches' }] });
+    expect(sets.active.programs.has(compilePlan(plan))).toBe(false);
+    await sets.expect(['off', plan]);
+    expect(sets.active.programs.has(compilePlan(plan))).toBe(true);
+    install('4.28.0', 'newword');
+    await sets.activate('crs-4.28.0');
+    expect(sets.active.text.name).toBe('crs-4.28.0');
+    expect(sets.active.programs.has(compilePlan(plan))).toBe(true);
+  });
+
+  it('run plans alike by one program where they differ in nothing a rule sees', async () => {
+    install('4.28.0', 'evilword');
+    const { sets } = await start();
+    const programOf = (settings: WafSettings) => sets.rulesFor(compilePlan(planId(settings)))!.program;
+    const exclude = (reason: string) => [{ rule: 100, reason }];
+    const alike = (one: WafSettings, other: WafSettings) => programOf(one) === programOf(other);
+    expect(alike({ response: { inspect: true }, body: { inspect: '8KiB' } }, {})).toBe(true);
+    expect(alike({ exclude: exclude('one reason') }, { exclude: exclude('another') })).toBe(true);
+    expect(alike({ exclude: exclude('one reason') }, {})).toBe(false);
+    expect(alike({ paranoia: { detect: 2, block: 1 } }, {})).toBe(false);
+  });
+
+  it('forget an exclusion when it has ended', async () => {
+    install('4.28.0', 'evilword');
+    let now = Date.parse('2026-11-28T12:00:00Z');
+    const { engine } = await start({ clock: { now: () => now, monotonic: () => performance.now() } });
+    const plan = planId({ exclude: [{ rule: 100, reason: 'until it is mended', expires: '2026-11-29T00:00:00Z' }] });
+    expect(await verdict(engine, 'q=evilword', plan)).toBe(false);
+    now += 86_400_000;
+    expect(await verdict(engine, 'q=evilword', plan)).toBe(true);
   });
 
   it('change in one step, everywhere, and go back', async () => {

@@ -2,10 +2,10 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buckets, refuse, RefusalError, wafRuleSetName, type Clock } from '@sallyport/contracts';
 import { atOnce, inSlices, type Bus, type Closable, type Logger } from '@sallyport/platform';
-import { compilePlan, compilingRuleSet, type Plan, type RuleSet, type RulesInForce } from '@sallyport/waf';
+import { compilePlan, compilingRuleSet, type Plan, type PlanId, type RuleSet, type RulesInForce } from '@sallyport/waf';
 import { z } from 'zod';
 import { SharedDocument } from '../shared-document';
-import { programOf } from './program-of';
+import { Programs } from './programs';
 import {
   BUILT_IN,
   findRuleSets,
@@ -41,6 +41,7 @@ type StageDocument = z.infer<typeof stageDocument>;
 export interface Loaded {
   readonly text: Pick<RuleSetText, 'name' | 'origin' | 'sha256' | 'ownMethods'>;
   readonly ruleSet: RuleSet;
+  readonly programs: Programs;
   readonly cpuMicros: number;
   /** Milliseconds since the epoch. */
   readonly loadedAt: number;
@@ -74,13 +75,6 @@ export interface RuleSetsOptions {
 const MOST_TIMES_THE_COST = 2;
 /** Below it nobody minds, however cheap the other one was. */
 const CHEAP_MICROS = 1_000;
-const MOST_PROGRAMS = 2_000;
-
-interface Program {
-  readonly rules: RulesInForce;
-  /** Milliseconds since the epoch when an exclusion ends. */
-  readonly until: number;
-}
 
 /**
  * The rule sets of a process: which there are, which decide, and how another one takes their place. A set is tried in a thread
@@ -91,7 +85,8 @@ export class RuleSets implements Closable {
   private readonly loaded = new Map<string, Loaded>();
   private readonly loading = new Map<string, Promise<Loaded>>();
   private readonly refusals = new Map<string, Refused>();
-  private programs = new Map<string, Program>();
+  /** Plans that requests will ask for. */
+  private expected: readonly Plan[] = EXPECTED_PLANS;
   private shared!: SharedDocument<StageDocument>;
   private stage: Stage = { active: BUILT_IN.name };
   private started = false;
@@ -127,12 +122,21 @@ export class RuleSets implements Closable {
     const { active, canary } = this.stage;
     if (plan.ruleset !== undefined && plan.ruleset !== active) return this.rulesNamed(plan.ruleset, plan);
     const name = canary && this.options.chance() * 100 < canary.percent ? canary.name : active;
-    return this.program(this.loaded.get(name), plan);
+    return this.loaded.get(name)?.programs.of(plan);
+  }
+
+  /**
+   * Makes the programs of these plans between requests, so that the first request of a route does not wait for its own. Sets
+   * that come later have them from the start.
+   */
+  async expect(plans: readonly PlanId[]): Promise<void> {
+    this.expected = [...EXPECTED_PLANS, ...plans.slice(0, MOST_EXPECTED).map(compilePlan)];
+    for (const loaded of this.loaded.values()) await this.prepare(loaded.programs);
   }
 
   /** What the set in the shadow would do; undefined: there is none. */
   shadowFor(plan: Plan): RulesInForce | undefined {
-    return this.program(this.loaded.get(this.stage.shadow ?? ''), plan);
+    return this.loaded.get(this.stage.shadow ?? '')?.programs.of(plan);
   }
 
   get hasShadow(): boolean {
@@ -202,22 +206,21 @@ export class RuleSets implements Closable {
 
   private rulesNamed(name: string, plan: Plan): RulesInForce | undefined {
     const loaded = this.loaded.get(name);
-    if (loaded) return this.program(loaded, plan);
+    if (loaded) return loaded.programs.of(plan);
     // A route may name a set nobody has asked for yet; until it is there the one in force decides.
     if (!this.refusals.has(name)) void this.load(name).catch(() => undefined);
-    return this.program(this.active, plan);
+    return this.active.programs.of(plan);
   }
 
-  private program(loaded: Loaded | undefined, plan: Plan): RulesInForce | undefined {
-    if (!loaded) return undefined;
-    const now = this.options.clock.now();
-    const key = `${loaded.text.name} ${loaded.text.sha256} ${plan.id}`;
-    const known = this.programs.get(key);
-    if (known && known.until > now) return known.rules;
-    if (this.programs.size >= MOST_PROGRAMS) this.programs.clear();
-    const rules = { name: loaded.text.name, program: programOf(loaded.ruleSet, loaded.text, plan, now) };
-    this.programs.set(key, { rules, until: nextEnd(plan, now) });
-    return rules;
+  private async prepare(programs: Programs): Promise<void> {
+    const { expected } = this;
+    for (const plan of expected) {
+      // A newer configuration has come: it asks for its own.
+      if (expected !== this.expected) return;
+      if (plan.mode === 'off' || programs.has(plan)) continue;
+      programs.of(plan);
+      await new Promise(setImmediate);
+    }
   }
 
   /** At the start nobody waits: the first set that can be used is compiled here and now. */
@@ -272,15 +275,9 @@ export class RuleSets implements Closable {
       return;
     }
     this.stage = next;
-    for (const key of this.programs.keys()) if (!this.isUsed(key)) this.programs.delete(key);
     if (next.active !== before.active) {
       this.options.onActivated(next.active, before.active);
     }
-  }
-
-  private isUsed(key: string): boolean {
-    const [name, sha256] = key.split(' ', 2);
-    return this.loaded.get(name!)?.text.sha256 === sha256;
   }
 
   private load(name: string): Promise<Loaded> {
@@ -340,10 +337,11 @@ export class RuleSets implements Closable {
       ? await inSlices(compiling, { clock, budgetMs: COMPILE_BUDGET_MS })
       : atOnce(compiling);
     const { name, origin, sha256, ownMethods } = text;
-    await warmUp({ name, program: programOf(ruleSet, text) }, this.started ? 1 : WARM_UP_ROUNDS);
-    const loaded = { text: { name, origin, sha256, ownMethods }, ruleSet, cpuMicros, loadedAt: clock.now() };
+    const programs = new Programs(ruleSet, { name, ownMethods }, clock);
+    await warmUp(programs.of(PLAIN), this.started ? 1 : WARM_UP_ROUNDS);
+    await this.prepare(programs);
+    const loaded = { text: { name, origin, sha256, ownMethods }, ruleSet, programs, cpuMicros, loadedAt: clock.now() };
     this.loaded.set(name, loaded);
-    for (const plan of EXPECTED_PLANS) this.program(loaded, plan);
     if (origin !== 'built-in') await this.keepLastGood(text);
     return loaded;
   }
@@ -376,8 +374,12 @@ const MARKER = {
   text: `SecRule REQUEST_HEADERS:X-CRS-Test "@rx ^.+$" "id:1009999,phase:1,pass,t:none,log,msg:'X-CRS-Test %{MATCHED_VAR}',ctl:ruleRemoveById=1-1009998"\n`,
 };
 
-/** Plans of routes that say nothing, and of the model endpoints: their programs are made before anybody waits for them. */
-const EXPECTED_PLANS = ['structural:block', 'structural:detect', 'llm:block'].map(compilePlan);
+/** The plan of a route that says nothing. */
+const PLAIN = compilePlan('structural:block');
+/** Plans of routes that say little, and of the model endpoints, which no configuration names. */
+const EXPECTED_PLANS = [PLAIN, ...['structural:detect', 'llm:block'].map(compilePlan)];
+/** Of a configuration in which every route is inspected in a way of its own; the rest are made when they are asked for. */
+const MOST_EXPECTED = 500;
 
 const COMPILE_BUDGET_MS = 30_000;
 /** At the start nothing of the engine has run yet either. */
@@ -392,11 +394,4 @@ function staged(before: Stage, name: string, { percent, shadow }: { percent?: nu
   if (percent !== undefined && percent < 100) return { ...before, canary: { name, percent } };
   const previous = name === before.active ? before.previous : before.active;
   return { active: name, ...(previous !== undefined && { previous }) };
-}
-
-/** When the first exclusion of a plan ends; what is over already does not end again. */
-function nextEnd({ exclusions }: Plan, now: number): number {
-  let next = Number.POSITIVE_INFINITY;
-  for (const { expires } of exclusions) if (expires !== undefined && expires > now) next = Math.min(next, expires);
-  return next;
 }
