@@ -36,7 +36,7 @@ export class InspectionController {
   }
 
   @GrpcMethod(INSPECTION_SERVICE, 'Inspect')
-  inspect(request: wafV1.InspectRequest): wafV1.InspectReply {
+  inspect(request: wafV1.InspectRequest): Promise<wafV1.InspectReply> {
     return inspectWhole(this.inspector, request);
   }
 }
