@@ -1,4 +1,5 @@
 import { canonicalJson, type Json } from '@sallyport/contracts';
+import { storable } from './layout';
 import type { AuditEvent } from './trail';
 
 export const MAX_EVENT_BYTES = 32 * 1024;
@@ -17,15 +18,28 @@ export interface Stamp {
 
 type Document = { [name: string]: Json | undefined };
 
-const REPLACEMENT = '\ufffd';
+/** An event that is written at once: the document that `body` would be is only made for those who look into it. */
+export interface WrittenEvent extends AuditEvent {
+  readonly routeClass: string | undefined;
+  /** Canonical JSON of the event in its chain. */
+  write(stamp: Stamp): Buffer;
+}
+
+export function isWritten(event: AuditEvent): event is WrittenEvent {
+  return 'write' in event;
+}
 
 /**
  * The bytes of one event in its chain: RFC 8785 canonical JSON, at most 32 KiB. Never throws: what JSON or Postgres
  * cannot hold is replaced, what is too long is cut, and the record says `truncated`.
  */
 export function eventBytes(event: AuditEvent, stamp: Stamp): Buffer {
+  if (isWritten(event)) {
+    const bytes = event.write(stamp);
+    return bytes.length <= MAX_EVENT_BYTES ? bytes : cut(event, stamped(event, stamp));
+  }
   const document = stamped(event, stamp);
-  const bytes = Buffer.from(IN_ORDER in event ? writtenOrCleaned(document) : canonical(document));
+  const bytes = Buffer.from(canonical(document));
   return bytes.length <= MAX_EVENT_BYTES ? bytes : cut(event, document);
 }
 
@@ -56,26 +70,11 @@ function metadata(event: AuditEvent, stamp: Stamp): Json {
 }
 
 /**
- * Marks an event whose builder is proven to lay out sorted bodies, to spare the busiest records the check. A symbol,
- * because it must not survive a round trip through JSON, after which the order is another.
- */
-export const IN_ORDER = Symbol('members in order');
-
-/**
  * Canonical JSON of any value. A document that already lies in sorted order, as our builders make it, is written by
  * JSON.stringify, which then gives the bytes of RFC 8785 five times faster than a writer in JavaScript.
  */
 export function canonical(value: Json): string {
   return isInOrder(value) ? written(value) : canonicalJson(clean(value));
-}
-
-/** A value that JSON refuses, such as a BigInt, must not keep a record from being written. */
-function writtenOrCleaned(value: Json): string {
-  try {
-    return written(value);
-  } catch {
-    return canonicalJson(clean(value));
-  }
 }
 
 function written(value: Json): string {
@@ -99,7 +98,7 @@ function isInOrder(value: Json): boolean {
 function clean(value: unknown): Json {
   switch (typeof value) {
     case 'string':
-      return cleanText(value);
+      return storable(value);
     case 'number':
       return Number.isFinite(value) ? value : null;
     case 'boolean':
@@ -110,15 +109,11 @@ function clean(value: unknown): Json {
       return Object.fromEntries(
         Object.entries(value)
           .filter(([, member]) => member !== undefined)
-          .map(([name, member]) => [cleanText(name), clean(member)]),
+          .map(([name, member]) => [storable(name), clean(member)]),
       );
     default:
       return typeof value === 'bigint' ? value.toString() : null;
   }
-}
-
-function cleanText(text: string): string {
-  return text.toWellFormed().replaceAll('\0', REPLACEMENT);
 }
 
 /** Bounds tried one after the other on an event that is too long: characters, items and members. */

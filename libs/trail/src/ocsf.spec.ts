@@ -2,15 +2,8 @@ import type { Json, Principal } from '@sallyport/contracts';
 import { refuse } from '@sallyport/contracts';
 import { eventBytes } from './event';
 import type { RequestFacts } from './facts';
-import {
-  changeCommitted,
-  controlReported,
-  findingRaised,
-  logRead,
-  requestAdmitted,
-  requestCompleted,
-  sessionRefused,
-} from './kinds';
+import { changeCommitted, controlReported, findingRaised, logRead, sessionRefused } from './kinds';
+import { requestAdmitted, requestCompleted } from './request-record';
 import { createPseudonym } from './pseudonym';
 import type { AuditEvent } from './trail';
 

@@ -1,5 +1,5 @@
 import { systemClock, type Clock, type Json, type RandomBytes } from '@sallyport/contracts';
-import { eventBytes } from './event';
+import { eventBytes, isWritten } from './event';
 import { lossesOf } from './gap';
 import { controlReported } from './kinds';
 import { nodeFileSystem, nodeProcesses, nodeScheduler } from './node-ports';
@@ -98,9 +98,14 @@ export function trailOver(spool: Spool, options: TrailOptions): OpenTrail {
   };
 }
 
-function labelOf({ kind, body }: AuditEvent): string {
+function labelOf(event: AuditEvent): string {
+  return `${event.kind}/${(isWritten(event) ? event.routeClass : classIn(event)) ?? '-'}`;
+}
+
+/** Of an event that comes back from a damaged chain, or was made by hand. */
+function classIn({ body }: AuditEvent): string | undefined {
   const { sallyport } = (body['unmapped'] ?? {}) as { readonly sallyport?: { readonly route_class?: Json } };
-  return `${kind}/${typeof sallyport?.route_class === 'string' ? sallyport.route_class : '-'}`;
+  return typeof sallyport?.route_class === 'string' ? sallyport.route_class : undefined;
 }
 
 const failures: ReadonlySet<SpoolNote['what']> = new Set(['damage', 'sync-failed', 'write-failed', 'gap']);

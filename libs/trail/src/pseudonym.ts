@@ -11,27 +11,36 @@ const REMEMBERED = 20_000;
  * @param pepper at least 32 bytes
  */
 export function createPseudonym(pepper: Uint8Array): Pseudonym {
-  const keys = new Map<string, Buffer>();
-  let remembered = new Map<string, string>();
+  const tenants = new Map<string, Remembered>();
+  let remembered = 0;
 
-  function keyOf(tenant: string): Buffer {
-    let key = keys.get(tenant);
-    if (!key) {
-      key = Buffer.from(hkdfSync('sha256', pepper, new Uint8Array(), `audit:${tenant}`, 32));
-      keys.set(tenant, key);
+  function ofTenant(tenant: string): Remembered {
+    let known = tenants.get(tenant);
+    if (!known) {
+      const key = Buffer.from(hkdfSync('sha256', pepper, new Uint8Array(), `audit:${tenant}`, 32));
+      tenants.set(tenant, (known = { key, pseudonyms: new Map() }));
     }
-    return key;
+    return known;
   }
 
   return (tenant, value) => {
-    const place = `${tenant}\n${value}`;
-    let pseudonym = remembered.get(place);
+    const { key, pseudonyms } = ofTenant(tenant);
+    let pseudonym = pseudonyms.get(value);
     if (pseudonym === undefined) {
       // 128 bits are more than enough to tell subjects apart (RFC 2104 §5 on truncation).
-      pseudonym = `hmac:${createHmac('sha256', keyOf(tenant)).update(value).digest('hex').slice(0, 32)}`;
-      if (remembered.size >= REMEMBERED) remembered = new Map();
-      remembered.set(place, pseudonym);
+      pseudonym = `hmac:${createHmac('sha256', key).update(value).digest('hex').slice(0, 32)}`;
+      if (remembered++ >= REMEMBERED) {
+        for (const each of tenants.values()) each.pseudonyms.clear();
+        remembered = 1;
+      }
+      pseudonyms.set(value, pseudonym);
     }
     return pseudonym;
   };
+}
+
+/** What is known of one tenant: filed apart, so that no text is put together to find it. */
+interface Remembered {
+  readonly key: Buffer;
+  readonly pseudonyms: Map<string, string>;
 }
