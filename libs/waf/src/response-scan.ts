@@ -2,7 +2,6 @@ import { setBit, type BitSet } from './bit-set';
 import type { Bytes } from './bytes';
 import type { RuleSet } from './compiled-rules';
 import { linksOf } from './fold';
-import type { Captures, Pattern } from './regex/pattern';
 import { compileScanner, isDecidedAlong, type Scanner } from './regex/scanner';
 import type { Link, Rule } from './rule-set';
 import type { Macro } from './seclang/macro';
@@ -25,16 +24,14 @@ const PIECE = 4096;
 
 /** One form of the body, and what is looked for in it. */
 interface FormPlan {
-  /** In the trie of the rule set. */
-  readonly node: number;
   readonly transformations: readonly Transformation[];
-  /** By number of the pattern in the scanner. */
-  readonly bits: readonly number[];
+  /** By number of the pattern in the scanner: the links that look for it. */
+  readonly links: readonly (readonly Link[])[];
   readonly scanner: () => Scanner;
 }
 
-/** By rule set and bits: programs that look for the same share an automaton, and what it has learnt. */
-const scanners = new WeakMap<RuleSet, Map<string, () => Scanner>>();
+/** By rule set and links: programs that look for the same share an automaton, and what it has learnt. */
+const known = new WeakMap<RuleSet, Map<string, FormPlan>>();
 
 /** How the body of an answer is looked at as it goes by, so that nothing of it need be kept. */
 export class ResponsePlan {
@@ -52,57 +49,53 @@ export class ResponsePlan {
    */
   static of(rules: readonly Rule[], ruleSet: RuleSet): ResponsePlan | undefined {
     if (rules.some(asksForMore)) return undefined;
-    const links = rules.flatMap(linksOf).filter(looksAtBody);
-    if (!links.every((link) => isFoundAlong(link, ruleSet))) return undefined;
-    return new ResponsePlan(links, ruleSet);
+    return new ResponsePlan(rules.flatMap(linksOf).filter(looksAtBody), ruleSet);
   }
 
   begin(): ResponseScan {
-    const nodes = new Set(this.links.map((link) => this.ruleSet.nodeOf(link)));
-    this.forms ??= [...nodes].map((node) => formOf(node, this.links, this.ruleSet));
-    return new ResponseScan(this.forms);
+    this.forms ??= [...groupedBy(this.links, (link) => this.ruleSet.nodeOf(link)).values()].map((links) =>
+      formOf(links, this.ruleSet),
+    );
+    return new ResponseScan(this.forms, this.ruleSet);
   }
 }
 
-function formOf(node: number, links: readonly Link[], ruleSet: RuleSet): FormPlan {
-  const own = links.filter((link) => ruleSet.nodeOf(link) === node);
-  const patterns = new Map<number, Pattern>(own.map((link) => [ruleSet.bitOf(link)!, link.operator!.pattern!]));
-  return {
-    node,
-    transformations: own[0]!.transformations,
-    bits: [...patterns.keys()],
-    scanner: scannerOf(patterns, ruleSet),
+function formOf(links: readonly Link[], ruleSet: RuleSet): FormPlan {
+  const forms = known.get(ruleSet) ?? new Map<string, FormPlan>();
+  known.set(ruleSet, forms);
+  const key = links.map(({ number }) => number).join();
+  const byPattern = groupedBy(links, ({ operator }) => operator!.pattern!);
+  const form = forms.get(key) ?? {
+    transformations: links[0]!.transformations,
+    links: [...byPattern.values()],
+    scanner: compileScanner([...byPattern.keys()]),
   };
+  forms.set(key, form);
+  return form;
 }
 
-function scannerOf(patterns: ReadonlyMap<number, Pattern>, ruleSet: RuleSet): () => Scanner {
-  const known = scanners.get(ruleSet) ?? new Map<string, () => Scanner>();
-  scanners.set(ruleSet, known);
-  const key = [...patterns.keys()].join();
-  const scanner = known.get(key) ?? compileScanner([...patterns.values()]);
-  known.set(key, scanner);
-  return scanner;
-}
-
-function looksAtBody({ targets }: Link): boolean {
-  return targets.some(({ variable }) => variable === RESPONSE_BODY);
+function groupedBy<Key, Item>(items: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
+  const groups = new Map<Key, Item[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
 }
 
 /** Whether a rule reads of the body what is not known before its end, otherwise than by looking for something in it. */
 function asksForMore(rule: Rule): boolean {
-  const texts = linksOf(rule).flatMap(({ operatorText, message, logData, assignments }) => [
+  const links = linksOf(rule);
+  const texts = links.flatMap(({ operatorText, message, logData, assignments }) => [
     operatorText,
     message,
     logData,
     ...assignments.flatMap(({ name, value }) => [name, value]),
   ]);
-  return (
-    [...texts, ...rule.tags].some(mentionsBody) ||
-    linksOf(rule).some(({ targets }) =>
-      targets.some(({ variable, counted }) => isOfBody(variable) && (counted || variable !== RESPONSE_BODY)),
-    ) ||
-    (rule.phase !== 4 && linksOf(rule).some(looksAtBody))
-  );
+  if ([...texts, ...rule.tags].some(mentionsBody)) return true;
+  const readers = links.filter(({ targets }) => targets.some(({ variable }) => isOfBody(variable)));
+  return readers.some((link) => rule.phase !== 4 || !isDecidedInPassing(link, rule));
 }
 
 function mentionsBody(text: Macro | undefined): boolean {
@@ -113,23 +106,44 @@ function isOfBody(variable: number | undefined): boolean {
   return variable !== undefined && variables[variable]!.lifetime === 'response-body';
 }
 
-function isFoundAlong(link: Link, ruleSet: RuleSet): boolean {
+function looksAtBody({ targets }: Link): boolean {
+  return targets.some(({ variable }) => variable === RESPONSE_BODY);
+}
+
+function isDecidedInPassing(link: Link, rule: Rule): boolean {
+  const pattern = link.operator?.pattern;
   return (
-    ruleSet.bitOf(link) !== undefined &&
+    pattern !== undefined &&
+    isDecidedAlong(pattern) &&
     !link.multiMatch &&
+    link.targets.every(({ variable, counted }) => !isOfBody(variable) || (variable === RESPONSE_BODY && !counted)) &&
     link.transformations.every((transformation) => bytewise.includes(transformation)) &&
-    isDecidedAlong(link.operator!.pattern!)
+    (!link.negated || onlyPassesOver(rule))
   );
 }
 
-/** What was found in one body, asked as a scan of a value is. */
+/** Whether all that a rule does is to pass over others: for as long as nothing is found in a body, nothing would be in those. */
+function onlyPassesOver({ head, logs, disruption }: Rule): boolean {
+  return (
+    !head.next &&
+    !logs &&
+    disruption === 'pass' &&
+    head.assignments.length === 0 &&
+    head.effects.every(({ skip, skipAfter }) => skip !== undefined || skipAfter !== undefined)
+  );
+}
+
+/** What was found in one body so far. */
 export class ResponseScan {
   private readonly forms: readonly FormScan[];
-  /** By node and bit: the text around the place. */
-  private readonly found = new Map<string, Bytes>();
-  private readonly bits = new Set<number>();
+  /** By number of the link: the text around the place where its pattern was found. */
+  private readonly texts = new Map<number, Bytes>();
+  private readonly found = new Set<Link>();
 
-  constructor(forms: readonly FormPlan[]) {
+  constructor(
+    forms: readonly FormPlan[],
+    private readonly ruleSet: RuleSet,
+  ) {
     this.forms = forms.map((form) => new FormScan(form));
   }
 
@@ -151,35 +165,28 @@ export class ResponseScan {
     for (const form of this.forms) yield* form.end(this.note);
   }
 
-  /** Adds the patterns that were found. */
+  /** Adds the patterns that were found, by their bits in the rule set. */
   addTo(found: BitSet): void {
-    for (const bit of this.bits) setBit(found, bit);
+    for (const link of this.found) {
+      const bit = this.ruleSet.bitOf(link);
+      if (bit !== undefined) setBit(found, bit);
+    }
   }
 
-  has(node: number, bit: number): boolean {
-    return this.found.has(keyOf(node, bit));
+  /** @returns what stands around the place where the pattern of a link was found, in the form it looks at; undefined: it was not */
+  textOf({ number }: Link): Bytes | undefined {
+    return this.texts.get(number);
   }
 
-  /** @returns the text around the place where a pattern was found */
-  form(node: number, bit: number): Bytes {
-    return this.found.get(keyOf(node, bit))!;
-  }
-
-  groups(node: number, bit: number, find: (form: Bytes) => Captures | undefined): Captures | undefined {
-    return find(this.form(node, bit));
-  }
-
-  private readonly note: Note = (node, bit, text) => {
-    this.bits.add(bit);
-    this.found.set(keyOf(node, bit), text);
+  private readonly note = (links: readonly Link[], text: Bytes): void => {
+    for (const link of links) {
+      this.found.add(link);
+      this.texts.set(link.number, text);
+    }
   };
 }
 
-type Note = (node: number, bit: number, text: Bytes) => void;
-
-function keyOf(node: number, bit: number): string {
-  return `${node} ${bit}`;
-}
+type Note = (links: readonly Link[], text: Bytes) => void;
 
 /** How far one form of the body was looked at. */
 class FormScan {
@@ -202,6 +209,6 @@ class FormScan {
   }
 
   private tell(patterns: readonly number[], form: Bytes, note: Note): void {
-    for (const pattern of patterns) note(this.plan.node, this.plan.bits[pattern]!, this.before + form);
+    for (const pattern of patterns) note(this.plan.links[pattern]!, this.before + form);
   }
 }

@@ -5,23 +5,16 @@ import { assignTo } from './fold';
 import type { Program } from './program';
 import type { Captures } from './regex/pattern';
 import type { Removals } from './removals';
+import type { ResponseScan } from './response-scan';
 import type { Link, Rule, Target, TargetFilter } from './rule-set';
 import { filters } from './selection';
+import type { Scan } from './value-scanner';
 import { Entries } from './variables/entries';
 import { foldName } from './variables/fold-name';
 import { variableNumber, variables } from './variables/registry';
 
-/** What was found in the forms of a value; forms are numbered as in the trie of the rule set, patterns by their bit. */
-export interface Finding {
-  has(node: number, bit: number): boolean;
-  /** @returns the form; of a body that is not kept, what stands around the place where the pattern was found */
-  form(node: number, bit: number): Bytes;
-  /** @returns groups of a pattern that was found */
-  groups(node: number, bit: number, find: (form: Bytes) => Captures | undefined): Captures | undefined;
-}
-
 /** By number of the variable and index of a value: what the phase that is running has found in it. */
-export type Findings = ((Finding | undefined)[] | undefined)[];
+export type Scans = ((Scan | undefined)[] | undefined)[];
 
 const TX = variableNumber('TX')!;
 const RESPONSE_BODY = variableNumber('RESPONSE_BODY')!;
@@ -31,12 +24,14 @@ const GROUP_NAMES = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
 export class RuleMatcher {
   /** Bytes that were read since this was set to zero. */
   read = 0;
+  /** What is known of the answer's body, where it is looked at as it goes by. */
+  response: ResponseScan | undefined;
 
   constructor(
     private readonly program: Program,
     private readonly exchange: Exchange,
     private readonly removals: Removals,
-    private readonly findings: Findings,
+    private readonly scans: Scans,
     private readonly controls: Controls,
   ) {}
 
@@ -72,8 +67,10 @@ export class RuleMatcher {
         if (this.matchValue(link, target.text, this.countOf(target))) matched = true;
       } else if (target.variable === TX && target.member !== undefined) {
         if (this.matchMember(link, target.member, left)) matched = true;
-      } else if (link === gate || (target.variable === RESPONSE_BODY && this.program.response)) {
-        if (this.matchFindings(link, target, left)) matched = true;
+      } else if (this.response && target.variable === RESPONSE_BODY) {
+        if (this.matchResponse(link, left, this.response)) matched = true;
+      } else if (link === gate) {
+        if (this.matchScans(link, target, left)) matched = true;
       } else if (this.matchEntries(link, target, left)) matched = true;
     }
     return matched;
@@ -112,37 +109,47 @@ export class RuleMatcher {
   }
 
   /** As `matchEntries`, where the pattern of the link was looked for in all values already. */
-  private matchFindings(link: Link, target: Target, left: readonly TargetFilter[]): boolean {
+  private matchScans(link: Link, target: Target, left: readonly TargetFilter[]): boolean {
     const { variable } = target;
-    const found = this.findings[variable];
-    if (!found) return false;
+    const scans = this.scans[variable];
+    if (!scans) return false;
     const entries = this.exchange.entriesOf(variable);
     let matched = false;
-    for (let index = 0; index < found.length; index++) {
-      const finding = found[index];
-      if (!finding) continue;
+    for (let index = 0; index < scans.length; index++) {
+      const scan = scans[index];
+      if (!scan) continue;
       const folded = entries.foldedNames[index];
       if (!picks(target, folded) || isLeftOut(left, variable, folded)) continue;
-      if (this.matchFinding(link, finding, variable, entries, index)) matched = true;
+      if (this.matchScan(link, scan, variable, entries, index)) matched = true;
     }
     return matched;
   }
 
-  private matchFinding(link: Link, finding: Finding, variable: number, entries: Entries, index: number): boolean {
+  private matchResponse(link: Link, left: readonly TargetFilter[], response: ResponseScan): boolean {
+    if (isLeftOut(left, RESPONSE_BODY, undefined)) return false;
+    const text = response.textOf(link);
+    // Such a rule passes over others and does nothing else.
+    if (link.negated) return text === undefined;
+    if (text === undefined) return false;
+    this.take(link, 'RESPONSE_BODY', text);
+    return true;
+  }
+
+  private matchScan(link: Link, scan: Scan, variable: number, entries: Entries, index: number): boolean {
     const { ruleSet } = this.program;
     const node = ruleSet.nodeOf(link);
     const bit = ruleSet.bitOf(link)!;
     if (!link.multiMatch) {
-      if (!finding.has(node, bit)) return false;
-      this.takeFinding(link, finding, node, nameOf(variable, entries, index));
+      if (!scan.has(node, bit)) return false;
+      this.takeScan(link, scan, node, nameOf(variable, entries, index));
       return true;
     }
     let matched = false;
     let before: Bytes | undefined;
     for (const step of ruleSet.trie.pathTo(node)) {
-      const form = finding.form(step, bit);
-      if (form !== before && finding.has(step, bit)) {
-        this.takeFinding(link, finding, step, nameOf(variable, entries, index));
+      const form = scan.form(step);
+      if (form !== before && scan.has(step, bit)) {
+        this.takeScan(link, scan, step, nameOf(variable, entries, index));
         matched = true;
       }
       before = form;
@@ -191,13 +198,13 @@ export class RuleMatcher {
     return false;
   }
 
-  private takeFinding(link: Link, finding: Finding, node: number, name: Bytes): void {
+  private takeScan(link: Link, scan: Scan, node: number, name: Bytes): void {
     const { operator, capture } = link;
     const bit = this.program.ruleSet.bitOf(link)!;
     if (capture && operator?.capture) {
-      this.keepGroups(finding.groups(node, bit, (form) => operator.capture!(form, this.exchange)));
+      this.keepGroups(scan.groups(node, bit, (form) => operator.capture!(form, this.exchange)));
     }
-    this.note(link, name, finding.form(node, bit));
+    this.note(link, name, scan.form(node));
   }
 
   /** A value matched. */

@@ -8,7 +8,7 @@ import type { Hit, Scores } from './inspector';
 import type { PhasePlan, Program } from './program';
 import { Removals } from './removals';
 import type { ResponseScan } from './response-scan';
-import { RuleMatcher, type Findings } from './rule-matcher';
+import { RuleMatcher, type Scans } from './rule-matcher';
 import type { Phase, Rule, RuleSelector, TargetFilter } from './rule-set';
 import { scoresOf } from './score';
 import type { Macro } from './seclang/macro';
@@ -49,7 +49,7 @@ export class Transaction implements Controls {
   private readonly exchange: Exchange;
   private readonly meter: Meter;
   private readonly removals = new Removals();
-  private readonly findings: Findings = [];
+  private readonly scans: Scans = [];
   private readonly matcher: RuleMatcher;
   private engine: EngineMode;
   /** Phases up to this one are passed over, since a rule allowed the exchange. */
@@ -68,7 +68,7 @@ export class Transaction implements Controls {
     this.exchange = new Exchange(program.tx, options);
     this.engine = options.mode === 'block' ? 'on' : 'detection-only';
     this.meter = new Meter(options.elapsed ?? options.now, options.budget ?? defaultBudget, options.used);
-    this.matcher = new RuleMatcher(program, this.exchange, this.removals, this.findings, this);
+    this.matcher = new RuleMatcher(program, this.exchange, this.removals, this.scans, this);
   }
 
   /** Whether the budget ran out: what was asked after that was not looked at. */
@@ -109,7 +109,7 @@ export class Transaction implements Controls {
   *responseHead(head: ResponseHeadFacts): Work {
     this.exchange.takeResponseHead(head);
     this.responseScan = this.program.response?.begin();
-    if (this.responseScan) this.findings[RESPONSE_BODY] = [this.responseScan];
+    this.matcher.response = this.responseScan;
     yield* this.run(3);
   }
 
@@ -259,7 +259,7 @@ export class Transaction implements Controls {
         continue;
       }
       const entries = this.exchange.entriesOf(variable);
-      this.findings[variable] = undefined;
+      this.scans[variable] = undefined;
       const names = members.size === 0 ? undefined : entries.foldedNames;
       for (let index = 0; index < entries.values.length; index++) {
         const name = names?.[index];
@@ -270,7 +270,7 @@ export class Transaction implements Controls {
           value.length < LONG
             ? scanner.scan(value, own, found)
             : yield* this.inSteps(scanner.scanInSteps(value, own, found));
-        if (scan) (this.findings[variable] ??= [])[index] = scan;
+        if (scan) (this.scans[variable] ??= [])[index] = scan;
         if (this.meter.isDue(value.length + VISIT)) yield* this.giveWay();
         if (this.exhausted) return bitSet(plan.rules.length);
       }

@@ -3,6 +3,7 @@ import { contains, empty, RegexError, rewrite, type Syntax } from './ast';
 import { Backtracker } from './backtracker';
 import { everyByte, foldCase } from './byte-classes';
 import { LazyDfa } from './lazy-dfa';
+import { leadingTexts, type Leading } from './leading';
 import { requiredLiterals } from './literals';
 import { readRegex, type RegexOptions } from './parser';
 import type { Captures, Pattern, RequiredLiterals } from './pattern';
@@ -26,6 +27,7 @@ export function compileRegex(source: Bytes, options: RegexOptions): RegexPattern
 /** A pattern with an automaton that tells of every text in which it cannot be. */
 export abstract class RegexPattern implements Pattern {
   readonly required: RequiredLiterals;
+  readonly leading: Leading | undefined;
   readonly automaton: LazyDfa;
   /** Whether all that the automaton finds is a match. */
   abstract readonly exact: boolean;
@@ -35,6 +37,7 @@ export abstract class RegexPattern implements Pattern {
     readonly program: Program,
   ) {
     this.required = requiredLiterals(widened);
+    this.leading = leadingTexts(widened);
     this.automaton = new LazyDfa(program);
   }
 

@@ -82,11 +82,9 @@ export class Search {
   /** Row of the state while its automaton is in this epoch; 0: none. */
   row = 0;
   epoch = 0;
-  /** The state, for when its row is gone; where it is found: the one before the byte that decided it. */
+  /** The state, for when its row is gone. */
   nodes: Int32Array = none;
   before: Before = Before.Start;
-  /** Place of the byte in the value that decided it, or of the end of the text; -1 where none had to be read. */
-  decidedAt = -1;
   flushes = 0;
 
   /** Begins anew. */
@@ -95,7 +93,6 @@ export class Search {
     this.row = this.flushes = 0;
     this.nodes = none;
     this.before = Before.Start;
-    this.decidedAt = -1;
   }
 }
 
@@ -237,14 +234,19 @@ export class LazyDfa {
         }
       }
       if (position === end && !ends) break;
-      const state = row;
       row = this.follow(search, row, this.symbolAt(value, position, plain, end));
       if (position === end) search.done = true;
-      if (search.found) this.noteDecision(search, state, position);
       position = Math.min(position + 1, end);
     }
     this.leave(search, row);
     return position;
+  }
+
+  /** Begins a search in the middle of a text. @param before the byte before the first that will be read */
+  beginBehind(search: Search, before: number): void {
+    search.reset();
+    search.begun = true;
+    search.before = this.beforeOf[this.classOf[before]!]!;
   }
 
   /** Forgets all states; searches under way make theirs anew. */
@@ -284,14 +286,6 @@ export class LazyDfa {
     if (search.done) return;
     search.row = row;
     search.epoch = this.epoch;
-    if (row === 0) return;
-    search.nodes = this.nodeSets[row / this.symbols]!;
-    search.before = this.befores[row / this.symbols]!;
-  }
-
-  /** @param row of the state from which the match was reached, 0 where the search goes on without a cache */
-  private noteDecision(search: Search, row: number, position: number): void {
-    search.decidedAt = position;
     if (row === 0) return;
     search.nodes = this.nodeSets[row / this.symbols]!;
     search.before = this.befores[row / this.symbols]!;

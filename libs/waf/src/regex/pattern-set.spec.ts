@@ -5,6 +5,7 @@ import { compileRegex } from './compile-regex';
 import type { Pattern } from './pattern';
 import { PatternSet } from './pattern-set';
 import { compileScanner } from './scanner';
+import { TextPattern } from './text-pattern';
 import { compileWords } from './words';
 
 const sources = [
@@ -28,6 +29,8 @@ const patterns: readonly Pattern[] = [
   compileWords(['etc/passwd', 'Select', 'x', 'bin/sh']),
   compileWords(['\xe9\xff', ' ']),
   { required: [['needle']], test: (value) => value.includes('needle'), exec: () => undefined },
+  new TextPattern('DLEend'),
+  new TextPattern(''),
   ...Array.from({ length: 30 }, (_, index) => compileRegex(`id${index}\\b`, { multiline: true })),
 ];
 
@@ -47,6 +50,7 @@ const piece = fc.oneof(
     'GET /',
     'id7',
     'id29',
+    'DLE',
   ),
   fc.constantFrom('needle', 'etc/pass', 'wd', 'SELECT', 'aaa', 'ab', '12', '345', '\xe9', '\xff', 'x', ' ', 'bin/'),
 );

@@ -72,69 +72,6 @@ export function assemble(syntax: Syntax, reversed = false): Program {
   return new Assembler(reversed).assemble(syntax);
 }
 
-/**
- * Makes one automaton of several without lookarounds and references, which matches where any of them does.
- * @param programs one at least
- * @returns it, and by program the number of its first node; at the end the number of the first node of none
- */
-export function join(programs: readonly Program[]): { readonly program: Program; readonly bases: readonly number[] } {
-  const bases = sumsOf(programs.map(({ size }) => size));
-  const setBases = sumsOf(programs.map(({ sets }) => sets.length));
-  const own = bases.at(-1)!;
-  const size = own + programs.length - 1;
-  const steps = new Uint8Array(size).fill(Step.Split, own);
-  const details = new Int32Array(size);
-  const outs = new Int32Array(size);
-  const others = new Int32Array(size);
-  programs.forEach((program, index) => {
-    const base = bases[index]!;
-    const moved = (node: number) => (node < 0 ? node : node + base);
-    steps.set(program.steps, base);
-    outs.set(program.outs.map(moved), base);
-    others.set(program.others.map(moved), base);
-    const setNumber = (detail: number, node: number) =>
-      program.steps[node] === Step.Bytes ? detail + setBases[index]! : detail;
-    details.set(program.details.map(setNumber), base);
-  });
-  const starts = programs.map(({ start }, index) => start + bases[index]!);
-  const start = starts.reduceRight((rest, first, index) => {
-    outs[own + index] = first;
-    others[own + index] = rest;
-    return own + index;
-  });
-  const sets = programs.flatMap((program) => program.sets);
-  const places = new Set(programs.flatMap((program) => [...program.places]));
-  const classes = partition([...sets, ...setsToldApartBy(places)]);
-  const members = membersBy(sets, classes);
-  const folds = new Uint8Array(size);
-  return {
-    program: {
-      start,
-      size,
-      steps,
-      details,
-      outs,
-      others,
-      folds,
-      classes,
-      members,
-      sets,
-      slots: 2,
-      marks: 0,
-      looks: [],
-      places,
-    },
-    bases,
-  };
-}
-
-/** @returns 0, and after each number the sum up to it */
-function sumsOf(numbers: readonly number[]): number[] {
-  const sums = [0];
-  for (const number of numbers) sums.push(sums.at(-1)! + number);
-  return sums;
-}
-
 class Assembler {
   private readonly steps: Step[] = [];
   private readonly details: number[] = [];
@@ -156,7 +93,7 @@ class Assembler {
   assemble(syntax: Syntax): Program {
     this.referring = contains(syntax, ({ kind }) => kind === 'reference');
     const start = this.compile(syntax, this.node(Step.Match));
-    const classes = partition([...this.sets, ...setsToldApartBy(this.places)]);
+    const classes = partition([...this.sets, ...this.placeSets()]);
     return {
       start,
       size: this.steps.length,
@@ -166,13 +103,31 @@ class Assembler {
       others: Int32Array.from(this.others),
       folds: Uint8Array.from(this.folds),
       classes,
-      members: membersBy(this.sets, classes),
+      members: this.membersBy(classes),
       sets: this.sets,
       slots: this.slots,
       marks: this.marks,
       looks: this.looks,
       places: this.places,
     };
+  }
+
+  /** Sets that places tell apart. */
+  private placeSets(): ByteSet[] {
+    const sets: ByteSet[] = [];
+    if (this.places.has(Place.WordBoundary) || this.places.has(Place.NoWordBoundary)) sets.push(wordBytes);
+    if ([Place.LineStart, Place.LineEnd, Place.FinalEnd].some((place) => this.places.has(place))) {
+      sets.push(ByteSet.of('\n'));
+    }
+    return sets;
+  }
+
+  private membersBy({ classOf, count }: Partition): Uint8Array {
+    const members = new Uint8Array(this.sets.length * count);
+    this.sets.forEach((set, number) => {
+      for (let byte = 0; byte < 256; byte++) if (set.has(byte)) members[number * count + classOf[byte]!] = 1;
+    });
+    return members;
   }
 
   private node(step: Step, detail = 0, out = -1, other = -1): number {
@@ -281,22 +236,6 @@ class Assembler {
 /** Whether one pass does not answer a lookaround for all places: it refers to groups, holds atomic parts, or sets groups. */
 export function isEntangled({ body, negative }: Look): boolean {
   return contains(body, ({ kind }) => kind === 'reference' || kind === 'atomic' || (kind === 'group' && !negative));
-}
-
-/** Sets that places tell apart. */
-function setsToldApartBy(places: ReadonlySet<Place>): ByteSet[] {
-  const sets: ByteSet[] = [];
-  if (places.has(Place.WordBoundary) || places.has(Place.NoWordBoundary)) sets.push(wordBytes);
-  if ([Place.LineStart, Place.LineEnd, Place.FinalEnd].some((place) => places.has(place))) sets.push(ByteSet.of('\n'));
-  return sets;
-}
-
-function membersBy(sets: readonly ByteSet[], { classOf, count }: Partition): Uint8Array {
-  const members = new Uint8Array(sets.length * count);
-  sets.forEach((set, number) => {
-    for (let byte = 0; byte < 256; byte++) if (set.has(byte)) members[number * count + classOf[byte]!] = 1;
-  });
-  return members;
 }
 
 function textOf(set: ByteSet): string {

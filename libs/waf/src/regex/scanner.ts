@@ -1,9 +1,14 @@
 import type { Bytes } from '../bytes';
 import { RegexPattern } from './compile-regex';
-import { JointAutomaton, type JointSearch } from './joint-search';
+import { Search } from './lazy-dfa';
+import { FARTHEST } from './leading';
 import { LiteralAutomaton, type Occurrences } from './literal-automaton';
 import type { Pattern } from './pattern';
+import { TextPattern } from './text-pattern';
 import { WordsPattern } from './words';
+
+/** New transitions between two places at which others may have their turn. */
+const TRANSITIONS_AT_ONCE = 64;
 
 /** Looks for patterns in a text that arrives in pieces, and finds what it would find in the whole, however it is cut. */
 export interface Scanner {
@@ -19,75 +24,105 @@ export interface Scanner {
 
 /** Whether a scanner decides a pattern as the text goes by, and keeps nothing of the text for it. */
 export function isDecidedAlong(pattern: Pattern): boolean {
-  return pattern instanceof WordsPattern || (pattern instanceof RegexPattern && pattern.exact);
+  return pattern instanceof WordsPattern || pattern instanceof TextPattern || isExact(pattern);
+}
+
+function isExact(pattern: Pattern | undefined): pattern is RegexPattern {
+  return pattern instanceof RegexPattern && pattern.exact;
 }
 
 /**
- * @param patterns of which the scanner gives the numbers. Expressions without lookarounds and references, and lists of words, are
- * decided as the text goes by and keep nothing of it; for the others all of it is kept until the end.
+ * @param patterns of which the scanner gives the numbers. Expressions without lookarounds and references, texts and lists of
+ * words are decided as the text goes by and keep nothing of it; for the others all of it is kept until the end.
  */
 export function compileScanner(patterns: readonly Pattern[]): () => Scanner {
   const plan = new ScanPlan(patterns);
   return () => new PatternScanner(plan);
 }
 
+/** An expression, and which pattern it is. */
+interface Expression {
+  readonly number: number;
+  readonly pattern: RegexPattern;
+}
+
+/** What it means that a literal occurs. */
+interface Meaning {
+  /** Which patterns are found with it. */
+  readonly found: number[];
+  /** Numbers of expressions that may begin from here on. */
+  readonly awake: number[];
+}
+
 /** Patterns by the way in which they are looked for. */
 class ScanPlan {
-  readonly expressions: JointAutomaton;
-  /** By number among the expressions: which pattern it is. */
-  readonly expressionNumbers: readonly number[];
-  readonly words: WordsInCommon;
+  readonly expressions: readonly Expression[];
+  /** Numbers of the expressions that any text may begin. */
+  readonly alwaysAwake: readonly number[];
+  /** Words of all lists, and texts with which expressions begin: looked for in one pass. */
+  readonly literals: LiteralAutomaton;
+  /** Which patterns are texts. */
+  readonly texts: readonly number[];
   /** Which patterns are decided at the end. */
   readonly undecided: readonly number[];
+  /** By literal. */
+  private readonly meanings: Meaning[] = [];
 
   constructor(readonly patterns: readonly Pattern[]) {
     const numbers = patterns.map((_, number) => number);
-    this.expressionNumbers = numbers.filter((number) => {
-      const pattern = patterns[number];
-      return pattern instanceof RegexPattern && pattern.exact;
-    });
-    this.expressions = new JointAutomaton(this.expressionNumbers.map((number) => patterns[number] as RegexPattern));
-    this.words = new WordsInCommon(patterns);
+    this.texts = numbers.filter((number) => patterns[number] instanceof TextPattern);
     this.undecided = numbers.filter((number) => !isDecidedAlong(patterns[number]!));
-  }
-}
-
-/** The words of all lists of words, looked for in one pass. */
-class WordsInCommon {
-  readonly automaton: LiteralAutomaton;
-  /** By literal: the patterns it belongs to. */
-  private readonly patternsOf: number[][] = [];
-
-  constructor(patterns: readonly Pattern[]) {
-    const numbers = new Map<Bytes, number>();
-    patterns.forEach((pattern, index) => {
-      if (!(pattern instanceof WordsPattern)) return;
-      for (const word of pattern.required.flat()) {
-        let number = numbers.get(word);
-        if (number === undefined) numbers.set(word, (number = this.patternsOf.push([]) - 1));
-        this.patternsOf[number]!.push(index);
-      }
+    this.expressions = numbers.flatMap((number) => {
+      const pattern = patterns[number];
+      return isExact(pattern) ? [{ number, pattern }] : [];
     });
-    this.automaton = new LiteralAutomaton([...numbers.keys()]);
+    this.alwaysAwake = [...this.expressions.keys()].filter((at) => !this.expressions[at]!.pattern.leading);
+    this.literals = this.compileLiterals();
   }
 
-  patternsAt(output: number): number[] {
-    return [...this.automaton.outputs[output]!].flatMap((literal) => this.patternsOf[literal]!);
+  /** @returns what the literals mean that end at an output */
+  meaningsAt(output: number): readonly Meaning[] {
+    return Array.from(this.literals.outputs[output]!, (literal) => this.meanings[literal]!);
+  }
+
+  private compileLiterals(): LiteralAutomaton {
+    const numbers = new Map<Bytes, number>();
+    const meaningOf = (text: Bytes): Meaning => {
+      const known = numbers.get(text);
+      if (known !== undefined) return this.meanings[known]!;
+      numbers.set(text, this.meanings.length);
+      const meaning: Meaning = { found: [], awake: [] };
+      this.meanings.push(meaning);
+      return meaning;
+    };
+    this.patterns.forEach((pattern, number) => {
+      if (!(pattern instanceof WordsPattern)) return;
+      for (const word of pattern.required.flat()) meaningOf(word).found.push(number);
+    });
+    this.expressions.forEach(({ pattern }, at) => {
+      for (const text of pattern.leading?.texts ?? []) meaningOf(text).awake.push(at);
+    });
+    return new LiteralAutomaton([...numbers.keys()]);
   }
 }
 
 class PatternScanner implements Scanner {
-  private readonly search: JointSearch;
+  /** By expression: how far it was looked for; undefined while no match can have begun. */
+  private readonly searches: (Search | undefined)[] = [];
   private readonly occurrences: Occurrences;
   private readonly found = new Set<number>();
+  private readonly texts: readonly TextSearch[];
   /** A line feed at the end of a piece: what it means to `$` is known when the text goes on or ends. */
   private heldBack: Bytes = '';
+  /** The last bytes that were read: a match may have begun in them. */
+  private readonly behind = new Behind();
   private readonly kept: Bytes[] = [];
 
   constructor(private readonly plan: ScanPlan) {
-    this.search = plan.expressions.begin();
-    this.occurrences = plan.words.automaton.occurrences();
+    this.occurrences = plan.literals.occurrences();
     this.occurrences.reset();
+    this.texts = plan.texts.map((number) => new TextSearch(number, (plan.patterns[number] as TextPattern).text));
+    for (const at of plan.alwaysAwake) this.searches[at] = new Search();
   }
 
   write(chunk: Bytes): number[] {
@@ -118,23 +153,88 @@ class PatternScanner implements Scanner {
   }
 
   private *read(text: Bytes, last: boolean): Generator<void, number[], void> {
-    const fresh = this.readWords(text);
-    yield* this.search.read(text, last, (index) => fresh.push(this.plan.expressionNumbers[index]!));
+    const fresh: number[] = [];
+    yield* this.readLiterals(text, fresh);
+    for (const search of this.texts) if (search.isFoundIn(text)) fresh.push(search.number);
+    for (const [at, search] of this.searches.entries()) {
+      if (!search || search.done) continue;
+      const { number, pattern } = this.plan.expressions[at]!;
+      yield* advance(pattern, search, text, last);
+      if (search.found) fresh.push(number);
+    }
+    this.behind.add(text);
     return fresh;
   }
 
-  private readWords(text: Bytes): number[] {
+  private *readLiterals(text: Bytes, fresh: number[]): Generator<void, void, void> {
     const before = this.occurrences.count;
-    this.plan.words.automaton.scan(text, 0, text.length, this.occurrences);
-    const fresh: number[] = [];
+    this.plan.literals.scan(text, 0, text.length, this.occurrences);
     for (let index = before; index < this.occurrences.count; index++) {
-      for (const pattern of this.plan.words.patternsAt(this.occurrences.outputs[index]!)) {
-        if (this.found.has(pattern)) continue;
-        this.found.add(pattern);
-        fresh.push(pattern);
+      for (const { found, awake } of this.plan.meaningsAt(this.occurrences.outputs[index]!)) {
+        for (const number of found) {
+          if (!this.found.has(number)) fresh.push(number);
+          this.found.add(number);
+        }
+        for (const at of awake) yield* this.wake(at);
       }
     }
-    return fresh;
+  }
+
+  /** Begins to look for an expression where the first match may have begun. */
+  private *wake(at: number): Generator<void, void, void> {
+    if (this.searches[at]) return;
+    const { pattern } = this.plan.expressions[at]!;
+    const search = (this.searches[at] = new Search());
+    if (this.behind.precededBy !== undefined) pattern.automaton.beginBehind(search, this.behind.precededBy);
+    yield* advance(pattern, search, this.behind.text, false);
+  }
+}
+
+/** The end of what was read. */
+class Behind {
+  text: Bytes = '';
+  /** The byte before it; undefined where the text begins with it. */
+  precededBy: number | undefined;
+
+  add(piece: Bytes): void {
+    const text = this.text + piece;
+    const start = text.length - FARTHEST;
+    if (start > 0) this.precededBy = text.charCodeAt(start - 1);
+    this.text = start > 0 ? text.slice(start) : text;
+  }
+}
+
+function* advance(
+  { automaton }: RegexPattern,
+  search: Search,
+  text: Bytes,
+  last: boolean,
+): Generator<void, void, void> {
+  let at = 0;
+  while (!search.done && (last || at < text.length)) {
+    at = automaton.advance(search, text, at, last, text.length, TRANSITIONS_AT_ONCE);
+    if (!search.done && at < text.length) yield;
+  }
+}
+
+/** One text, looked for in pieces. */
+class TextSearch {
+  private found = false;
+  /** What may be the beginning of it. */
+  private before: Bytes = '';
+
+  constructor(
+    readonly number: number,
+    private readonly text: Bytes,
+  ) {}
+
+  /** @returns whether the piece is the first with which the text is there */
+  isFoundIn(piece: Bytes): boolean {
+    if (this.found) return false;
+    const value = this.before + piece;
+    this.found = value.includes(this.text);
+    this.before = value.slice(Math.max(0, value.length - this.text.length + 1));
+    return this.found;
   }
 }
 
