@@ -32,6 +32,8 @@ describe('the reference pages', () => {
     const known = [
       ...Object.values(subjects).map((subject) => (typeof subject === 'string' ? subject : undefined)),
       subjects.auditEvent('<kind>', '<tenant>'),
+      subjects.wafRequestBlocked('<tenant>'),
+      subjects.wafInspectionSkipped('<tenant>'),
       subjects.messageDied('<durable>'),
       subjects.messageDied('*'),
       ...Object.keys(streams),

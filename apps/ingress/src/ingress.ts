@@ -38,6 +38,7 @@ import { Overload } from './overload/overload';
 import type { Signals } from './overload/pressure';
 import { ProcessSignals } from './overload/process-signals';
 import { Recorder } from './record';
+import { WafFactTeller } from './waf-facts';
 import { refuseExchange } from './refuse';
 import { showPage } from './render/page';
 import { CurrentConfiguration } from './runtime/current-configuration';
@@ -233,7 +234,7 @@ const EVERY_RULE = planId({ mode: 'detect', paranoia: { detect: 4, block: 4 } })
 
 function gatewayParts(
   config: IngressConfig,
-  { clock, random, tracer, logger, metrics, trail }: Runtime,
+  { bus, clock, random, tracer, logger, metrics, trail }: Runtime,
   current: CurrentConfiguration,
   consults: OpenConsults,
   upstreams: Upstreams,
@@ -250,6 +251,7 @@ function gatewayParts(
     random,
     metrics,
     logger,
+    wafFacts: new WafFactTeller(bus, clock, metrics),
     showSourcePort: config.testMode,
   });
   const refuseWith: GatewayParts['refuse'] = (exchange, refusal, connection) => {

@@ -14,6 +14,7 @@ import {
 } from '@sallyport/trail';
 import type { Exchange } from './exchange';
 import { RequestMeters } from './request-meters';
+import type { WafFactTeller } from './waf-facts';
 
 /** How long an answer waits for a spool that refuses, so that a short shortage costs no record. */
 const REFUSED_SPOOL_MS = 20;
@@ -25,6 +26,7 @@ export interface RecorderParts {
   readonly random: RandomBytes;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly wafFacts: Pick<WafFactTeller, 'tell'>;
   /** Records carry the port of the caller: a test finds them by it. */
   readonly showSourcePort: boolean;
 }
@@ -63,6 +65,7 @@ export class Recorder {
     exchange.recorded = true;
     const endedAt = this.parts.clock.now();
     this.measure(exchange, endedAt);
+    this.parts.wafFacts.tell(exchange);
     const facts = this.factsOf(exchange, endedAt);
     if (exchange.refusal?.code.startsWith('AUTH_')) this.refusedSession(exchange, exchange.refusal);
     this.parts.trail.append(requestCompleted(facts)).written.then(go, () => {

@@ -1,6 +1,7 @@
 import { subjects, type Json } from '@sallyport/contracts';
 import type { Runtime } from '@sallyport/platform';
 import { controlReported } from '@sallyport/trail';
+import type { ExpiredExclusion } from './expired-exclusions';
 import type { KillSwitch } from './kills/kill-switches';
 import { describeProblem, type Refused } from './rulesets/rule-sets';
 
@@ -11,6 +12,7 @@ export function tellRules({ app, bus, clock, logger, metrics, random, trail }: R
   readonly onActivated: (name: string, before: string | undefined) => void;
   readonly onRefused: (refused: Refused) => void;
   readonly onKilled: (kill: KillSwitch) => void;
+  readonly onExpired: (expired: ExpiredExclusion) => void;
 } {
   let active = '';
   const named = new Set<string>();
@@ -33,6 +35,10 @@ export function tellRules({ app, bus, clock, logger, metrics, random, trail }: R
       const text = describeProblem(problem);
       logger.error({ ruleset: name, origin, problem: text }, 'a rule set is refused, and the one in force stays');
       report(subjects.wafRuleSetRefused, 'ruleset-refused', 'failed', { ruleset: name, problem: text });
+    },
+    onExpired(expired) {
+      logger.warn({ ...expired }, 'an exclusion has ended, and the rules it kept off a route are back');
+      report(subjects.wafExclusionExpired, 'exclusion-expired', 'failed', { ...expired });
     },
     onKilled({ id, what, reason, by, until }) {
       logger.warn({ id, what, reason, by, until }, 'rules are switched off');

@@ -204,6 +204,6 @@ describe('the waf service', () => {
     expect((await get(service.paths.health, '/readyz')).status).toBe(200);
     const { text } = await get(service.paths.health, '/metrics');
     expect(text).toMatch(/sallyport_waf_decisions_total\{[^}]*action="refuse"[^}]*\} 1\b/);
-    expect(text).toMatch(/sallyport_waf_hits_total\{[^}]*rule="7702002"[^}]*\} 1\b/);
+    expect(text).toMatch(/sallyport_waf_rule_hits_total\{[^}]*rule="7702002"[^}]*\} 1\b/);
   });
 });

@@ -19,6 +19,7 @@ import { CountedInspector } from './counted-inspector';
 import { DecideModule } from './decide/decide.module';
 import { INSPECTION_SERVICE } from './decide/inspection.controller';
 import { OpenStreams } from './decide/open-streams';
+import { ExpiredExclusions } from './expired-exclusions';
 import { GuardedInspector, type Shadow } from './guarded-inspector';
 import { KillSwitches } from './kills/kill-switches';
 import { openRuleLog } from './rule-log';
@@ -47,7 +48,10 @@ export async function startWaf(
   return opening(async (opened) => {
     const rules = await openRules(config, runtime, trial, opened);
     // The routes themselves are none of its business: it makes ready how their requests will be inspected.
-    const apply = (snapshot: Snapshot) => rules.sets.expect(plansOf(snapshot).map((plan) => rules.kills.planFor(plan)));
+    const apply = (snapshot: Snapshot) => {
+      rules.expired.follow(snapshot);
+      return rules.sets.expect(plansOf(snapshot).map((plan) => rules.kills.planFor(plan)));
+    };
     opened.push(await openSnapshotReader({ bus: runtime.bus, dataDir: config.dataDir, runtime, apply }));
     const inspector = new CountedInspector(rules.inspector, runtime.metrics);
     const streams = new OpenStreams();
@@ -73,6 +77,7 @@ export async function startWaf(
 interface Rules {
   readonly sets: RuleSets;
   readonly kills: KillSwitches;
+  readonly expired: ExpiredExclusions;
   readonly inspector: Inspector;
 }
 
@@ -87,6 +92,10 @@ async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, open
   );
   const kills = opened.push(await KillSwitches.open({ bus, dataDir, clock, random, logger, onKilled: tell.onKilled }));
   metrics.gauge('sallyport_waf_kills', 'Kill switches that hold.').observe(() => kills.list.length);
+  const expired = opened.push(new ExpiredExclusions(clock, tell.onExpired));
+  metrics
+    .gauge('sallyport_waf_expired_exclusions', 'Exclusions that routes have and that have ended.')
+    .observe(() => expired.list.length);
   const log = config.logFile === undefined ? undefined : opened.push(openRuleLog(config.logFile));
   const now = () => clock.now();
   const elapsed = () => clock.monotonic();
@@ -116,7 +125,7 @@ async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, open
     active: () => sets.hasShadow,
     compared: (difference) => compared.add(1, { difference }),
   };
-  return { sets, kills, inspector: new GuardedInspector(engine, kills, shadow) };
+  return { sets, kills, expired, inspector: new GuardedInspector(engine, kills, shadow) };
 }
 
 /** A run of regression tests is about verdicts, whatever else the machine does meanwhile. */

@@ -23,6 +23,12 @@ export const subjects = {
   wafRuleSetActivated: 'sallyport.waf.ruleset.activated.v1',
   wafRuleSetRefused: 'sallyport.waf.ruleset.refused.v1',
   wafRuleKilled: 'sallyport.waf.rule.killed.v1',
+  /** The day of an exclusion is over, and a route still has it. */
+  wafExclusionExpired: 'sallyport.waf.exclusion.expired.v1',
+  /** Inspection refused a request of a tenant; at most once, and its record is in the audit trail whatever becomes of this. */
+  wafRequestBlocked: (tenant: string) => `sallyport.waf.request.blocked.v1.${tenant}`,
+  /** A request of a tenant was not inspected as its route demands, and was let in or refused for that; as above. */
+  wafInspectionSkipped: (tenant: string) => `sallyport.waf.inspection.skipped.v1.${tenant}`,
   /** A message that a durable consumer gave up, whole, with the reason in its headers. */
   messageDied: (durable: string) => `sallyport.bus.message.died.v1.${durable}`,
 } as const;

@@ -16,6 +16,7 @@ export {
 } from './plan';
 export type { Program } from './program';
 export { compileRegex } from './regex/compile-regex';
+export { automata } from './regex/lazy-dfa';
 export type { Captures, Pattern } from './regex/pattern';
 export { compileScanner, type Scanner } from './regex/scanner';
 export { compileWords } from './regex/words';

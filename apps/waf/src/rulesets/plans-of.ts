@@ -6,8 +6,8 @@ export function plansOf({ routes }: Pick<Snapshot, 'routes'>): PlanId[] {
   return [...new Set(routes.map(planOf))];
 }
 
-/** What the route says, and the last policy on it that says more. */
-function planOf({ waf, policies, limits }: Pick<SnapshotRoute, 'waf' | 'policies' | 'limits'>): PlanId {
+/** How requests of a route are inspected: what it says, and the last policy on it that says more. */
+export function planOf({ waf, policies, limits }: Pick<SnapshotRoute, 'waf' | 'policies' | 'limits'>): PlanId {
   const said = policies.findLast(({ policy }) => policy === 'waf');
   // One that cannot be read is refused by those who run the route.
   const more = said && wafSettings.safeParse(said.config).data;

@@ -43,12 +43,21 @@ export class StatePool {
   private readonly members = new Set<LazyDfa>();
   private bytes = 0;
   private clock = 0;
+  /** Times that an automaton has thrown its states away. */
+  flushes = 0;
 
   /** @param limit bytes for the states of all automata */
   constructor(private readonly limit: number) {}
 
   get size(): number {
     return this.bytes;
+  }
+
+  /** States that are held now. */
+  get states(): number {
+    let sum = 0;
+    for (const member of this.members) sum += member.states;
+    return sum;
   }
 
   /** @returns a number that grows with each use, so that the least recently used is known */
@@ -72,6 +81,11 @@ export class StatePool {
 
 /** Patterns that are compiled for themselves share these 24 MiB. */
 const commonPool = new StatePool(24 * 1024 * 1024);
+
+/** What the automata of this thread hold, and how often one has thrown away what it held. */
+export function automata(): Pick<StatePool, 'states' | 'flushes'> {
+  return commonPool;
+}
 
 /** How far a search in one text has come, so that it can go on later: in the next slice, or with the next chunk. */
 export class Search {
@@ -249,9 +263,15 @@ export class LazyDfa {
     search.before = this.beforeOf[this.classOf[before]!]!;
   }
 
+  /** States that are there. */
+  get states(): number {
+    return this.nodeSets.length;
+  }
+
   /** Forgets all states; searches under way make theirs anew. */
   flush(): void {
     this.epoch++;
+    this.pool.flushes++;
     this.table = new Int32Array(0);
     this.nodeSets.length = 0;
     this.befores.length = 0;
