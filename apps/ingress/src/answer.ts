@@ -20,6 +20,9 @@ export class Answer {
   private switched = false;
   private announced: number | undefined;
   private held: Buffer | undefined;
+  /** Whoever waits for room; the response is listened to from the first time on that there is none. */
+  private waiting: (() => void)[] | undefined;
+  private listens = false;
 
   /**
    * @param record called once, when the last byte is due; it calls `go` when that byte may leave.
@@ -93,11 +96,19 @@ export class Answer {
 
   private write(chunk: Buffer): boolean {
     const { response } = this;
-    return response.write(chunk) || (response.writableLength ?? Infinity) < this.bounds.streamBufferBytes;
+    if (response.write(chunk) || (response.writableLength ?? Infinity) < this.bounds.streamBufferBytes) return true;
+    if (!this.listens) response.on('drain', () => this.drained());
+    this.listens = true;
+    return false;
   }
 
   onDrain(listener: () => void): void {
-    this.response.on('drain', listener);
+    if (this.waiting) this.waiting.push(listener);
+    else this.waiting = [listener];
+  }
+
+  private drained(): void {
+    for (const listener of this.waiting ?? []) listener();
   }
 
   end(): void {

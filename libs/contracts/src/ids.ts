@@ -7,10 +7,13 @@ const BASE62 = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 const GROUP = 6;
 const GROUP_VALUE = 62 ** GROUP;
 
+/** Where ids are put together: each is copied out as text before the next one begins. */
+const SCRATCH = Buffer.alloc(64);
+
 /** Writes bytes as a base62 number of exactly `length` digits; what does not fit is lost at the front. */
 export function base62(bytes: Uint8Array, length: number): string {
   const limbs = limbsOf(bytes);
-  const text = Buffer.allocUnsafe(length);
+  const text = length <= SCRATCH.length ? SCRATCH : Buffer.allocUnsafe(length);
   for (let end = length; end > 0; end -= GROUP) {
     let rest = divide(limbs);
     for (let at = end - 1; at >= 0 && at >= end - GROUP; at--) {
@@ -18,7 +21,7 @@ export function base62(bytes: Uint8Array, length: number): string {
       rest = Math.floor(rest / 62);
     }
   }
-  return text.toString('latin1');
+  return text.toString('latin1', 0, length);
 }
 
 /** The number in digits of 16 bits, the highest first. Not a BigInt: a request draws several ids. */
@@ -55,16 +58,17 @@ const isGroupStart = [4, 6, 8, 10].reduce((starts, at) => ((starts[at] = 1), sta
 /** UUID version 7 (RFC 9562 §5.7): sorted by the millisecond it was made in. */
 export function uuidv7(now: number, random: RandomBytes): string {
   const drawn = random(10);
-  const text = Buffer.allocUnsafe(36);
+  const text = SCRATCH;
+  const high = Math.floor(now / 0x1_0000_0000);
   let end = 0;
   for (let at = 0; at < 16; at++) {
-    const byte = at < 6 ? Math.floor(now / 2 ** (40 - 8 * at)) & 0xff : drawn[at - 6]!;
+    const byte = at < 2 ? (high >> (8 - 8 * at)) & 0xff : at < 6 ? (now >>> (40 - 8 * at)) & 0xff : drawn[at - 6]!;
     const stamped = at === 6 ? 0x70 | (byte & 0x0f) : at === 8 ? 0x80 | (byte & 0x3f) : byte;
     if (isGroupStart[at] === 1) text[end++] = HYPHEN;
     text[end++] = HEX[stamped >> 4]!;
     text[end++] = HEX[stamped & 15]!;
   }
-  return text.toString('latin1');
+  return text.toString('latin1', 0, end);
 }
 
 /** The millisecond a version 7 UUID was made in. */

@@ -37,5 +37,6 @@ function moreAfterSeconds({ remaining, limit, windowSeconds, resetMs, retryAfter
 
 /** RFC 9651 §3.3.3: printable ASCII, with `"` and `\` escaped. Names are such by configuration; others lose what is not. */
 function sfString(text: string): string {
+  if (/^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text)) return `"${text}"`;
   return `"${text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')}"`;
 }

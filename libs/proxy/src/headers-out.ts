@@ -94,7 +94,8 @@ const neverNamed: ReadonlySet<string> = new Set(['content-length', 'content-type
 function connectionNames(fields: RawFields): ReadonlySet<string> {
   let names: Set<string> | undefined;
   for (let at = 0; at < fields.length; at += 2) {
-    if (fields[at] !== 'connection') continue;
+    // What nearly every answer says names a field that ends here by itself.
+    if (fields[at] !== 'connection' || fields[at + 1] === 'keep-alive') continue;
     for (const member of fields[at + 1]!.split(',')) {
       const name = member.trim().toLowerCase();
       if (!neverNamed.has(name)) (names ??= new Set()).add(name);
@@ -105,5 +106,17 @@ function connectionNames(fields: RawFields): ReadonlySet<string> {
 
 /** Whether a field of an answer could be written to a client as it is. */
 export function isSendable(name: string, value: string): boolean {
-  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) && !NOT_IN_VALUE.test(value);
+  return isName(name) && !NOT_IN_VALUE.test(value);
+}
+
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** Nearly all fields have one of few names; those that come later than these are looked at each time. */
+const MOST_KNOWN = 512;
+const known = new Set<string>();
+
+function isName(name: string): boolean {
+  if (known.has(name)) return true;
+  if (!NAME.test(name)) return false;
+  if (known.size < MOST_KNOWN && name.length <= 64) known.add(name);
+  return true;
 }
