@@ -1,12 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { borrowBus, createLogger, createMetrics, opening, openRuntime, type Metrics } from '@sallyport/platform';
+import {
+  borrowBus,
+  createLogger,
+  createMetrics,
+  opening,
+  openRuntime,
+  yieldThread,
+  type Metrics,
+} from '@sallyport/platform';
 import { startAudit } from '../../audit/src';
 import type { AuditThreadData, FromAuditThread, ToAuditThread } from './audit-thread';
 
 const { config, databaseUrl, bus: port } = workerData as AuditThreadData;
 const owner = parentPort!;
 const say = (message: FromAuditThread): void => owner.postMessage(message);
+
+// Records that are in the spool can wait; requests cannot.
+yieldThread();
 
 const metrics = createMetrics('audit');
 countProcessorTime(metrics);

@@ -39,6 +39,7 @@ export * from './snapshot/reader';
 export * from './thread-bus';
 export * from './tracing';
 export * from './valkey';
+export { yieldThread } from './yielding';
 export { Actor, type AdminActor } from './admin/actor';
 export { ListenError } from './listening';
 export { createZodDto } from 'nestjs-zod/dto';

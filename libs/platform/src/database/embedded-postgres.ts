@@ -20,6 +20,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BusLogger } from '../bus';
+import { yieldProcess } from '../yielding';
 import { isAlive, lockDirectory } from './data-lock';
 import { preparePostgres, type Identity, type PostgresBinaries } from './postgres-binaries';
 
@@ -200,6 +201,8 @@ class Server implements EmbeddedPostgres {
     const begin = (await log.stat()).size;
     const child = run(binaries, 'postgres', ['-D', cluster, ...flags], log.fd);
     this.child = child;
+    // It shares the machine with those that answer requests, and none of them waits for it.
+    if (child.pid !== undefined) yieldProcess(child.pid);
     await log.close();
     try {
       await untilReady(child, cluster);
