@@ -79,18 +79,14 @@ export type DeclaredActiveHealth = z.infer<typeof declaredActiveHealth>;
 const declaredEjection = ejection
   .omit({ windowMs: true, latencyForMs: true, baseMs: true })
   .extend({ window: duration.default('10s'), latencyFor: duration.default('10s'), base: duration.default('30s') });
-export type DeclaredEjection = z.infer<typeof declaredEjection>;
 
 const declaredBreaker = breaker
   .omit({ windowMs: true, probeMs: true })
   .extend({ window: duration.default('10s'), probe: duration.default('5s') });
-export type DeclaredBreaker = z.infer<typeof declaredBreaker>;
 
 const declaredRetry = retry.omit({ attemptMs: true }).extend({ attemptTimeout: duration.optional() });
-export type DeclaredRetry = z.infer<typeof declaredRetry>;
 
 const declaredHedge = hedge.omit({ afterMs: true }).extend({ after: duration.optional() });
-export type DeclaredHedge = z.infer<typeof declaredHedge>;
 
 const off = z.literal(false);
 

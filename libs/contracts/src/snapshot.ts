@@ -132,7 +132,6 @@ export const upstreamLimits = z.strictObject({
   pending: z.int().min(0).max(65_535).default(1_024),
   requests: z.int().min(1).max(65_535).default(1_024),
 });
-export type UpstreamLimits = z.infer<typeof upstreamLimits>;
 
 /** Bounds the calls that wait for an answer of one target, per process, by how its answers slow down under them. */
 export const adaptiveLimit = z

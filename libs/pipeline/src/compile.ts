@@ -277,7 +277,7 @@ export interface Limit {
 }
 
 /** The limits that follow the caller wherever it goes. */
-export function principalCharges(principal: Principal | undefined, consumerLimits: readonly Limit[]): Charge[] {
+function principalCharges(principal: Principal | undefined, consumerLimits: readonly Limit[]): Charge[] {
   if (!principal) return [];
   const ofKey = principal.quotas.map((quota) => charge(quota, `key:${principal.credential.id}:${quota.name}`));
   const ofConsumer = consumerLimits.map((limit) => charge(limit, `consumer:${principal.consumer}:${limit.name}`));

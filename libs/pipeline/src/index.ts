@@ -4,7 +4,6 @@ export {
   PolicyCompiler,
   PolicyError,
   policyHooks,
-  principalCharges,
   routeCharges,
   type CompiledRoute,
   type CompiledRoutes,

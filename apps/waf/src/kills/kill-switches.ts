@@ -178,7 +178,7 @@ export class KillSwitches implements Closable {
   }
 }
 
-export const HOST_FILE = 'kill-switches.json';
+const HOST_FILE = 'kill-switches.json';
 
 /** Every number a rule may have. */
 const EVERY_RULE = '1-99999999';

@@ -62,7 +62,7 @@ function uriOf({ target }: RequestHeadFacts): Bytes {
   return path < 0 ? decoded : decoded.slice(path);
 }
 
-export function requestLineOf({ line: received, method, target, protocol }: RequestHeadFacts): Bytes {
+function requestLineOf({ line: received, method, target, protocol }: RequestHeadFacts): Bytes {
   return received ?? (protocol === '' ? `${method} ${target}` : `${method} ${target} ${protocol}`);
 }
 
