@@ -27,6 +27,21 @@ export class ByteSet {
     return ((this.bits[byte >>> 5]! >>> (byte & 31)) & 1) === 1;
   }
 
+  /** The same for sets of the same members. */
+  get key(): string {
+    return this.bits.join();
+  }
+
+  /** Whether every member of the other is one of this. */
+  includes(other: ByteSet): boolean {
+    return this.bits.every((word, at) => (other.bits[at]! & ~word) === 0);
+  }
+
+  /** Whether a member of the other is one of this. */
+  meets(other: ByteSet): boolean {
+    return this.bits.some((word, at) => (other.bits[at]! & word) !== 0);
+  }
+
   union(other: ByteSet): ByteSet {
     const set = new ByteSet();
     for (let at = 0; at < 8; at++) set.bits[at] = this.bits[at]! | other.bits[at]!;

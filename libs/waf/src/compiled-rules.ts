@@ -1,13 +1,14 @@
-import type { Bytes } from './bytes';
+import { ByteGroups } from './byte-groups';
+import type { Bytes, ByteSet } from './bytes';
 import { linksOf } from './fold';
 import type { Exclusion } from './plan';
 import { Program } from './program';
 import type { Pattern } from './regex/pattern';
+import { neededForTexts } from './regex/needs';
 import { PatternSet } from './regex/pattern-set';
 import type { Link, Rule } from './rule-set';
 import type { RuleSettings } from './seclang/settings';
 import { TransformTrie } from './transform-trie';
-import { TriggerClasses } from './value-plan';
 import { ValueScanner } from './value-scanner';
 import { variables } from './variables/registry';
 
@@ -39,7 +40,10 @@ export interface LoadedRuleCard {
 export class RuleSet {
   readonly patterns: PatternSet;
   readonly trie = new TransformTrie();
-  readonly triggers: TriggerClasses;
+  /** What is told of the bytes of values. */
+  readonly byteGroups: ByteGroups;
+  /** By pattern: groups of bytes of each of which a value must have one. */
+  readonly needs: readonly (readonly number[])[];
   readonly scanner: ValueScanner;
   /** By number of the link. */
   private readonly bits: (number | undefined)[] = [];
@@ -59,8 +63,10 @@ export class RuleSet {
     const patterns = this.number(rules.flatMap(linksOf));
     const ofAnswers = new Set([...answers].map(({ number }) => this.bits[number]));
     this.patterns = new PatternSet(patterns, (bit) => (ofAnswers.has(bit) ? 1 : 0));
-    this.triggers = new TriggerClasses(this.trie, patterns);
-    this.scanner = new ValueScanner(this.patterns, this.trie, this.triggers);
+    const needs = patterns.map(needsOf);
+    this.byteGroups = new ByteGroups([...this.trie.sets, ...needs.flat()]);
+    this.needs = needs.map((sets) => sets.map((set) => this.byteGroups.ofSet(set)));
+    this.scanner = new ValueScanner(this.patterns, this.trie, this.byteGroups);
   }
 
   get cards(): LoadedRuleCard[] {
@@ -124,6 +130,11 @@ export class RuleSet {
     }
     return patterns;
   }
+}
+
+/** Bytes of which a value must have one for a pattern to be in it. */
+function needsOf({ needs = [], required }: Pattern): ByteSet[] {
+  return [...needs, ...required.map(neededForTexts)];
 }
 
 /** Whether the values of a target stay the same from the beginning of a phase to its end. */

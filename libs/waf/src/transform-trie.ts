@@ -1,3 +1,4 @@
+import type { ByteSet } from './bytes';
 import type { Transformation } from './transformations/transformation';
 
 /** The chains of transformations of a rule set with what they have in common shared; node 0 is the value as it is. */
@@ -9,6 +10,13 @@ export class TransformTrie {
 
   get size(): number {
     return this.nodes.length;
+  }
+
+  /** Bytes that decide what becomes of a value. */
+  get sets(): ByteSet[] {
+    return this.nodes.flatMap(({ transformation }) =>
+      [transformation?.trigger, transformation?.adds].filter((set) => set !== undefined),
+    );
   }
 
   /** @returns the node of a chain. */

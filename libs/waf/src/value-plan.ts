@@ -1,5 +1,5 @@
-import type { ByteSet, Bytes } from './bytes';
-import type { Pattern } from './regex/pattern';
+import { ANY_BYTES, type ByteGroups } from './byte-groups';
+import type { Bytes } from './bytes';
 import type { TransformTrie } from './transform-trie';
 import type { Transformation } from './transformations/transformation';
 import type { Scan } from './value-scanner';
@@ -10,59 +10,8 @@ export interface Want {
   readonly bit: number;
   /** Bytes of the shortest value the pattern can be in. */
   readonly least: number;
-  /** Class of the bytes without which the pattern is in no value; 0 where none is known. */
-  readonly trigger: number;
-}
-
-/** Bytes told apart by what they trigger: a value whose bytes trigger nothing of a transformation passes it unchanged. */
-export class TriggerClasses {
-  private readonly classes = new Int32Array(256);
-  private readonly known: ByteSet[] = [];
-  private readonly ofTransformation = new Map<Transformation, number>();
-  private readonly ofPattern = new Map<Pattern, number>();
-
-  constructor(trie: TransformTrie, patterns: readonly Pattern[]) {
-    for (let node = 1; node < trie.size; node++) {
-      const transformation = trie.transformationOf(node);
-      this.ofTransformation.set(transformation, this.classOf(transformation.trigger));
-    }
-    for (const pattern of patterns) this.ofPattern.set(pattern, this.classOf(pattern.trigger));
-  }
-
-  /** Classes of the bytes of a value, or'ed. */
-  of(value: Bytes): number {
-    const { classes } = this;
-    let found = 0;
-    for (let at = 0; at < value.length; at++) found |= classes[value.charCodeAt(at) & 0xff]!;
-    return found;
-  }
-
-  /** @returns the class that triggers a transformation; 0 where it may change any value. */
-  triggerOf(transformation: Transformation): number {
-    return this.ofTransformation.get(transformation)!;
-  }
-
-  /** @returns the class without which a pattern is in no value; 0 where none is known. */
-  triggerOfPattern(pattern: Pattern): number {
-    return this.ofPattern.get(pattern) ?? 0;
-  }
-
-  /** Beyond 32 different sets nothing is known of the others: what they would spare is simply done. */
-  private classOf(trigger: ByteSet | undefined): number {
-    if (!trigger) return 0;
-    let index = this.known.findIndex((other) => sameBytes(other, trigger));
-    if (index < 0) {
-      if (this.known.length === 32) return 0;
-      index = this.known.push(trigger) - 1;
-      for (let byte = 0; byte < 256; byte++) if (trigger.has(byte)) this.classes[byte]! |= 1 << index;
-    }
-    return 1 << index;
-  }
-}
-
-function sameBytes(one: ByteSet, other: ByteSet): boolean {
-  for (let byte = 0; byte < 256; byte++) if (one.has(byte) !== other.has(byte)) return false;
-  return true;
+  /** Groups of bytes: a value that is without the bytes of any one of them does not have the pattern. */
+  readonly needs: readonly number[];
 }
 
 /** What is to be done with one form of a value. */
@@ -79,6 +28,8 @@ export interface Stage {
 export interface Branch {
   readonly transformation: Transformation;
   readonly group: number;
+  /** Bytes a form must have for anything wanted to be in what is made of it. */
+  readonly least: number;
 }
 
 /** The nodes every value begins at: the root alone. */
@@ -94,8 +45,13 @@ export class ValuePlan {
   /** Nodes that lead to a form somebody looks at, by their parent. */
   private readonly children = new Map<number, number[]>();
   private readonly wants = new Map<number, Want[]>();
+  /** By node: groups of bytes without which its transformation leaves a value as it is, and of those it may bring in. */
+  private readonly triggers: (number | undefined)[] = [];
+  private readonly additions: number[] = [];
   private readonly groups: (readonly number[])[] = [[0]];
   private readonly groupNumbers = new Map<string, number>([['0', ROOT_GROUP]]);
+  /** By group: the groups of bytes that make a difference to it. */
+  private readonly toldApart: number[];
   private stages: Map<number, Stage>[] = [];
   private stageCount = 0;
   /** Ascending, so that parents come before children; the root is none of them. */
@@ -105,7 +61,7 @@ export class ValuePlan {
   constructor(
     wants: readonly Want[],
     private readonly trie: TransformTrie,
-    private readonly triggers: TriggerClasses,
+    groupsOfBytes: ByteGroups,
     private readonly words: number,
     /** Set where values are such as may be kept. */
     readonly known: KnownValues | undefined = undefined,
@@ -113,44 +69,62 @@ export class ValuePlan {
     const needed = new Set(wants.flatMap(({ node }) => trie.pathTo(node)));
     needed.delete(0);
     this.nodes = [...needed].sort((one, other) => one - other);
-    for (const node of this.nodes) pushTo(this.children, trie.parentOf(node), node);
+    for (const node of this.nodes) {
+      pushTo(this.children, trie.parentOf(node), node);
+      const { trigger, adds } = trie.transformationOf(node);
+      this.triggers[node] = trigger && groupsOfBytes.ofSet(trigger);
+      this.additions[node] = adds ? groupsOfBytes.ofSet(adds) : ANY_BYTES;
+    }
     for (const want of wants) pushTo(this.wants, want.node, want);
+    this.toldApart = [this.bytesAskedBy(0)];
   }
 
-  /** @param classes those of the form that the nodes of the group have made */
-  stage(group: number, classes: number): Stage {
-    const known = this.stages[group]?.get(classes);
-    return known ?? this.makeStage(group, classes);
+  /** @param bytes groups of the bytes of the form that the nodes of the group have made */
+  stage(group: number, bytes: number): Stage {
+    const told = bytes & this.toldApart[group]!;
+    return this.stages[group]?.get(told) ?? this.makeStage(group, told);
   }
 
-  private makeStage(group: number, classes: number): Stage {
+  private makeStage(group: number, bytes: number): Stage {
     if (++this.stageCount > MAX_STAGES) {
       this.stages = [];
       this.stageCount = 0;
     }
     const wants: Want[] = [];
     const changing = new Map<Transformation, number[]>();
-    for (const node of this.groups[group]!) this.follow(node, classes, wants, changing);
+    for (const node of this.groups[group]!) this.follow(node, bytes, wants, changing);
     const wanted = new Uint32Array(this.words);
     for (const { bit } of wants) wanted[bit >>> 5]! |= 1 << (bit & 31);
     const least = wants.reduce((smallest, want) => Math.min(smallest, want.least), Infinity);
-    const branches = [...changing].map(([transformation, nodes]) => ({ transformation, group: this.groupOf(nodes) }));
+    const branches = [...changing].map(([transformation, nodes]) => this.branchOf(transformation, nodes, bytes));
     const stage: Stage = { wanted, wantsAny: wants.length > 0, least, branches };
-    (this.stages[group] ??= new Map()).set(classes, stage);
+    (this.stages[group] ??= new Map()).set(bytes, stage);
     return stage;
   }
 
+  private branchOf(transformation: Transformation, nodes: readonly number[], bytes: number): Branch {
+    const least = nodes.reduce((smallest, node) => Math.min(smallest, this.leastBehind(node, bytes)), Infinity);
+    return { transformation, group: this.groupOf(nodes), least };
+  }
+
   /** Gathers what is wanted of a form at a node and at those below that leave it as it is. */
-  private follow(node: number, classes: number, wants: Want[], changing: Map<Transformation, number[]>): void {
-    for (const want of this.wants.get(node) ?? []) {
-      if (want.trigger === 0 || (classes & want.trigger) !== 0) wants.push(want);
-    }
+  private follow(node: number, bytes: number, wants: Want[], changing: Map<Transformation, number[]>): void {
+    for (const want of this.wants.get(node) ?? []) if (canBeIn(bytes, want)) wants.push(want);
     for (const child of this.children.get(node) ?? []) {
-      const transformation = this.trie.transformationOf(child);
-      const trigger = this.triggers.triggerOf(transformation);
-      if (trigger !== 0 && (classes & trigger) === 0) this.follow(child, classes, wants, changing);
-      else pushTo(changing, transformation, child);
+      const trigger = this.triggers[child];
+      if (trigger !== undefined && (bytes & trigger) === 0) this.follow(child, bytes, wants, changing);
+      else if (this.leastBehind(child, bytes) < Infinity) pushTo(changing, this.trie.transformationOf(child), child);
     }
+  }
+
+  /** @returns bytes a value must have for anything wanted to be in what a node and those below make of it */
+  private leastBehind(node: number, before: number): number {
+    const bytes = before | this.additions[node]!;
+    let least = Infinity;
+    for (const want of this.wants.get(node) ?? []) if (want.least < least && canBeIn(bytes, want)) least = want.least;
+    for (const child of this.children.get(node) ?? []) least = Math.min(least, this.leastBehind(child, bytes));
+    if (least === Infinity) return least;
+    return Math.ceil(least / (this.trie.transformationOf(node).perByte ?? Infinity));
   }
 
   private groupOf(nodes: readonly number[]): number {
@@ -159,7 +133,16 @@ export class ValuePlan {
     if (known !== undefined) return known;
     const group = this.groups.push(nodes) - 1;
     this.groupNumbers.set(text, group);
+    this.toldApart.push(nodes.reduce((bytes, node) => bytes | this.bytesAskedBy(node), 0));
     return group;
+  }
+
+  /** @returns groups of bytes by which a node and those below tell forms apart */
+  private bytesAskedBy(node: number): number {
+    let bytes = 0;
+    for (const { needs } of this.wants.get(node) ?? []) for (const need of needs) bytes |= need;
+    for (const child of this.children.get(node) ?? []) bytes |= (this.triggers[child] ?? 0) | this.bytesAskedBy(child);
+    return bytes;
   }
 }
 
@@ -191,6 +174,11 @@ export class KnownValues {
     // A slice would keep the whole request it was cut from.
     this.young.set(Buffer.from(value, 'latin1').toString('latin1'), scan);
   }
+}
+
+function canBeIn(bytes: number, { needs }: Want): boolean {
+  for (const need of needs) if ((bytes & need) === 0) return false;
+  return true;
 }
 
 function pushTo<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {

@@ -1,8 +1,9 @@
+import type { ByteGroups } from './byte-groups';
 import type { Bytes } from './bytes';
 import type { Captures } from './regex/pattern';
-import type { PatternSet } from './regex/pattern-set';
+import type { PatternSet, Room } from './regex/pattern-set';
 import type { TransformTrie } from './transform-trie';
-import { ROOT_GROUP, type Branch, type Stage, type TriggerClasses, type ValuePlan } from './value-plan';
+import { ROOT_GROUP, type Branch, type Stage, type ValuePlan } from './value-plan';
 
 /** What was found in the forms of one value. */
 export class Scan {
@@ -39,30 +40,38 @@ export class Scan {
   }
 }
 
+/** Bytes that no form has: nothing is wanted of it. */
+const NEVER = 0x7fffffff;
+/** Scanners for values in steps that are kept for the next ones. */
+const MOST_SPARE = 4;
+
 /**
  * Makes the forms of values and looks for patterns in them. Each different form is made and looked at once. One scanner serves
  * every transaction of a thread: between two calls it keeps nothing.
  */
 export class ValueScanner {
   private readonly words: number;
-  /** Of the value that is being scanned: its different forms, their classes, and a row of what is wanted of each. */
+  private readonly room: Room;
+  /** Of the value that is being scanned: how many different forms it has so far, and the forms. */
+  private count = 0;
   private readonly forms: Bytes[] = [];
-  private readonly classes: number[] = [];
-  private readonly wanted: (Uint32Array | undefined)[] = [];
-  /** Bytes each must have for anything wanted to be in it. */
+  /** By form: groups of its bytes. */
+  private readonly bytes: number[] = [];
+  /** By form: how many bytes it must have for anything that is wanted to be in it, and a row of what is wanted. */
   private readonly least: number[] = [];
-  /** A row of what was found in each, and one for what several stages want of it. */
-  private readonly rows: Uint32Array[];
-  private readonly joined: Uint32Array[];
+  private readonly wanted: Uint32Array[] = [];
+  /** By form: a row of what was found in it, nothing between two scans; and one for what several stages want of it. */
+  private readonly rows: Uint32Array[] = [];
+  private readonly joined: Uint32Array[] = [];
+  private readonly spare: ValueScanner[] = [];
 
   constructor(
     private readonly patterns: PatternSet,
     private readonly trie: TransformTrie,
-    private readonly triggers: TriggerClasses,
+    private readonly groups: ByteGroups,
   ) {
     this.words = patterns.words;
-    this.rows = Array.from({ length: trie.size }, () => new Uint32Array(this.words));
-    this.joined = Array.from({ length: trie.size }, () => new Uint32Array(this.words));
+    this.room = patterns.room();
   }
 
   /**
@@ -70,79 +79,93 @@ export class ValueScanner {
    * @returns undefined where nothing was found.
    */
   scan(value: Bytes, plan: ValuePlan, found: Uint32Array): Scan | undefined {
-    const known = plan.known?.get(value);
-    if (known === null) return undefined;
-    if (known) {
-      known.addTo(found);
-      return known;
+    const { known } = plan;
+    if (!known) return this.look(value, plan, found);
+    const scan = known.get(value);
+    if (scan === null) return undefined;
+    if (scan) {
+      scan.addTo(found);
+      return scan;
     }
-    const classes = this.triggers.of(value);
-    const stage = plan.stage(ROOT_GROUP, classes);
-    this.start(value, classes);
-    this.want(0, stage);
-    if (stage.branches.length > 0) this.follow(0, stage.branches, plan);
-    let any = 0;
-    for (let form = 0; form < this.forms.length; form++) {
-      if (this.begin(form)) this.patterns.scan(this.forms[form]!, this.wanted[form]!, this.rows[form]!);
-      any |= this.end(form, found);
-    }
-    const scan = any === 0 ? undefined : this.kept(plan);
-    plan.known?.add(value, scan ?? null);
-    return scan;
+    const fresh = this.look(value, plan, found);
+    known.add(value, fresh ?? null);
+    return fresh;
   }
 
   /** As `scan`, for values so long that others must have their turn in between. */
   *scanInSteps(value: Bytes, plan: ValuePlan, found: Uint32Array): Generator<void, Scan | undefined, void> {
-    // Other transactions use this scanner while this one waits.
-    const own = new ValueScanner(this.patterns, this.trie, this.triggers);
-    own.start(value, own.triggers.of(value));
-    yield* own.makeInSteps(plan);
-    let any = 0;
-    for (let form = 0; form < own.forms.length; form++) {
-      if (own.begin(form)) yield* own.patterns.scanInSteps(own.forms[form]!, own.wanted[form]!, own.rows[form]!);
-      any |= own.end(form, found);
+    // Others use this scanner while this one waits.
+    const own = this.spare.pop() ?? new ValueScanner(this.patterns, this.trie, this.groups);
+    const scan = yield* own.lookInSteps(value, plan, found);
+    if (this.spare.length < MOST_SPARE) this.spare.push(own);
+    return scan;
+  }
+
+  private look(value: Bytes, plan: ValuePlan, found: Uint32Array): Scan | undefined {
+    // The scan before this one threw.
+    if (this.count > 0) this.forget(true);
+    const bytes = this.groups.of(value);
+    const stage = plan.stage(ROOT_GROUP, bytes);
+    this.add(value, bytes);
+    if (stage.wantsAny) this.want(0, stage);
+    if (stage.branches.length > 0) this.follow(0, stage.branches, plan);
+    let any = false;
+    for (let form = 0; form < this.count; form++) {
+      const text = this.forms[form]!;
+      if (text.length < this.least[form]!) continue;
+      if (this.patterns.scan(text, this.wanted[form]!, this.rows[form]!, this.room)) any = true;
+    }
+    return this.finish(any, plan, found);
+  }
+
+  private *lookInSteps(value: Bytes, plan: ValuePlan, found: Uint32Array): Generator<void, Scan | undefined, void> {
+    this.add(value, this.groups.of(value));
+    yield* this.makeInSteps(plan);
+    let any = false;
+    for (let form = 0; form < this.count; form++) {
+      const text = this.forms[form]!;
+      if (text.length < this.least[form]!) continue;
+      if (yield* this.patterns.scanInSteps(text, this.wanted[form]!, this.rows[form]!, this.room)) any = true;
       yield;
     }
-    return any === 0 ? undefined : own.kept(plan);
+    return this.finish(any, plan, found);
   }
 
-  private start(value: Bytes, classes: number): void {
-    this.forms.length = 0;
-    this.classes.length = 0;
-    this.least.length = 0;
-    this.add(value, classes);
-  }
-
-  private want(form: number, { wanted, wantsAny, least }: Stage): void {
-    if (!wantsAny) return;
-    if (least < this.least[form]!) this.least[form] = least;
-    const before = this.wanted[form];
-    if (!before) {
+  private want(form: number, { wanted, least }: Stage): void {
+    const before = this.least[form]!;
+    if (before === NEVER) {
+      this.least[form] = least;
       this.wanted[form] = wanted;
       return;
     }
-    const joined = this.joined[form]!;
-    for (let word = 0; word < this.words; word++) joined[word] = before[word]! | wanted[word]!;
+    if (least < before) this.least[form] = least;
+    const joined = (this.joined[form] ??= new Uint32Array(this.words));
+    const others = this.wanted[form]!;
+    for (let word = 0; word < this.words; word++) joined[word] = others[word]! | wanted[word]!;
     this.wanted[form] = joined;
   }
 
   /** Makes the forms that branch off one, and those that branch off them. */
   private follow(form: number, branches: readonly Branch[], plan: ValuePlan): void {
+    const { length } = this.forms[form]!;
     for (const branch of branches) {
+      if (length < branch.least) continue;
       const made = this.make(form, branch);
-      const stage = plan.stage(branch.group, this.classes[made]!);
-      this.want(made, stage);
+      const stage = plan.stage(branch.group, this.bytes[made]!);
+      if (stage.wantsAny) this.want(made, stage);
       if (stage.branches.length > 0) this.follow(made, stage.branches, plan);
     }
   }
 
   private *makeInSteps(plan: ValuePlan): Generator<void, void, void> {
-    const open: { form: number; stage: Stage }[] = [{ form: 0, stage: plan.stage(ROOT_GROUP, this.classes[0]!) }];
+    const open: { form: number; stage: Stage }[] = [{ form: 0, stage: plan.stage(ROOT_GROUP, this.bytes[0]!) }];
     for (let next = open.pop(); next; next = open.pop()) {
-      this.want(next.form, next.stage);
+      if (next.stage.wantsAny) this.want(next.form, next.stage);
+      const { length } = this.forms[next.form]!;
       for (const branch of next.stage.branches) {
+        if (length < branch.least) continue;
         const form = this.make(next.form, branch);
-        open.push({ form, stage: plan.stage(branch.group, this.classes[form]!) });
+        open.push({ form, stage: plan.stage(branch.group, this.bytes[form]!) });
         yield;
       }
     }
@@ -152,47 +175,48 @@ export class ValueScanner {
     const before = this.forms[form]!;
     const after = transformation.apply(before);
     if (after === before) return form;
-    const known = this.forms.indexOf(after);
-    return known >= 0 ? known : this.add(after, this.triggers.of(after));
+    for (let known = 0; known < this.count; known++) if (this.forms[known] === after) return known;
+    return this.add(after, this.groups.of(after));
   }
 
-  private add(value: Bytes, classes: number): number {
-    const form = this.forms.push(value) - 1;
-    this.classes.push(classes);
-    this.least.push(Infinity);
-    this.wanted[form] = undefined;
+  private add(value: Bytes, bytes: number): number {
+    const form = this.count++;
+    this.forms[form] = value;
+    this.bytes[form] = bytes;
+    this.least[form] = NEVER;
+    this.rows[form] ??= new Uint32Array(this.words);
     return form;
   }
 
-  /** @returns whether anything that is wanted of a form can be in it. */
-  private begin(form: number): boolean {
-    this.rows[form]!.fill(0);
-    return this.wanted[form] !== undefined && this.forms[form]!.length >= this.least[form]!;
+  /** Forgets the value. @param any whether anything was found, which is added to `found` */
+  private finish(any: boolean, plan: ValuePlan, found: Uint32Array): Scan | undefined {
+    const scan = any ? this.kept(plan) : undefined;
+    this.forget(any);
+    scan?.addTo(found);
+    return scan;
   }
 
-  /** @returns 0 where nothing was found in a form. */
-  private end(form: number, found: Uint32Array): number {
-    const row = this.rows[form]!;
-    let any = 0;
-    for (let word = 0; word < row.length; word++) {
-      const bits = row[word]!;
-      if (bits === 0) continue;
-      found[word]! |= bits;
-      any |= bits;
+  private forget(any: boolean): void {
+    for (let form = 0; form < this.count; form++) {
+      this.forms[form] = '';
+      if (any) this.rows[form]!.fill(0);
     }
-    return any;
+    this.count = 0;
   }
 
   /** Something was found: now it is told which node makes which form. */
   private kept(plan: ValuePlan): Scan {
-    const { forms, rows, words, trie } = this;
+    const { count, rows, words, trie } = this;
+    const forms = this.forms.slice(0, count);
     const formOfNode = new Uint16Array(trie.size);
     for (const node of plan.nodes) {
-      const before = forms[formOfNode[trie.parentOf(node)]!]!;
-      formOfNode[node] = forms.indexOf(trie.transformationOf(node).apply(before));
+      const form = trie.transformationOf(node).apply(forms[formOfNode[trie.parentOf(node)]!]!);
+      const known = forms.indexOf(form);
+      // What nothing wanted could be in was not made before, and nothing was found in it.
+      formOfNode[node] = known >= 0 ? known : forms.push(form) - 1;
     }
     const found = new Uint32Array(forms.length * words);
-    for (let form = 0; form < forms.length; form++) found.set(rows[form]!, form * words);
-    return new Scan([...forms], formOfNode, found, words);
+    for (let form = 0; form < count; form++) found.set(rows[form]!, form * words);
+    return new Scan(forms, formOfNode, found, words);
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { detectSqli, readSql } from './detect-sqli';
+import { detectSqli, readSql, sqliNeeds } from './detect-sqli';
 import { isAttack } from './sqli/false-positives';
 import { fingerprints } from './sqli/fingerprints.data';
 import { wordsByKind } from './sqli/words.data';
@@ -66,6 +66,19 @@ describe('the detector of SQL injection', () => {
 
   it('has no fingerprint of numbers, names and signs alone, which is what its early exit is built on', () => {
     expect([...known].filter((fingerprint) => /^[1NO.:?,;{}]*$/.test(fingerprint))).toEqual([]);
+  });
+
+  it('finds nothing in a value that has no byte of one of the sets it needs', () => {
+    const lacking = fc
+      .tuple(
+        fc.array(fc.oneof(piece, plainPiece, fc.constantFrom('7', ' 2', '.5', '_')), { maxLength: 12 }),
+        fc.constantFrom(...sqliNeeds),
+      )
+      .map(([pieces, set]) => [...pieces.join('')].filter((byte) => !set.has(byte.charCodeAt(0))).join(''));
+    fc.assert(
+      fc.property(lacking, (value) => expect(detectSqli(value)).toBeUndefined()),
+      { numRuns: 20_000 },
+    );
   });
 
   it('says a fingerprint of its list, or nothing', () => {

@@ -1,4 +1,5 @@
-import type { Bytes } from '../bytes';
+import { ByteSet, type Bytes } from '../bytes';
+import { complement, digits, wordBytes } from '../regex/byte-classes';
 import { isAttack, type Finding } from './sqli/false-positives';
 import { fingerprints } from './sqli/fingerprints.data';
 import { Folding } from './sqli/folding';
@@ -10,6 +11,15 @@ const backtick = 0x60;
 
 const tokenizer = new Tokenizer();
 const folding = new Folding(tokenizer);
+
+/**
+ * Sets of bytes of each of which an attack has one. Letters, digits and `_` alone are a number and a word at most, and digits,
+ * white space and these signs alone have no word: neither is what `isAttack` takes for one.
+ */
+export const sqliNeeds: readonly ByteSet[] = [
+  complement(wordBytes),
+  complement(digits.union(ByteSet.of(' \t\n\r.,;?{}'))),
+];
 
 /**
  * Looks for SQL injection: whether a value, in the place of a literal of a statement, would change the statement.

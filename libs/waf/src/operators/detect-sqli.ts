@@ -1,4 +1,4 @@
-import { detectSqli } from '../injection/detect-sqli';
+import { detectSqli, sqliNeeds } from '../injection/detect-sqli';
 import type { OperatorKind } from './operator';
 import { capturingOperator } from './value-pattern';
 
@@ -8,6 +8,7 @@ export const detectSQLi: OperatorKind = {
   compile: () =>
     capturingOperator({
       required: [],
+      needs: sqliNeeds,
       test: (value) => detectSqli(value) !== undefined,
       exec: (value) => {
         const fingerprint = detectSqli(value);

@@ -10,7 +10,7 @@ export const detectXSS: OperatorKind = {
     capturingOperator({
       required: [],
       // Code is a tag, a declaration or the value of an attribute.
-      trigger: ByteSet.of('<='),
+      needs: [ByteSet.of('<=')],
       test: detectXss,
       exec: (value) => (detectXss(value) ? [value] : undefined),
     }),

@@ -12,7 +12,7 @@ export const validateByteRange: OperatorKind = {
       for (let at = 0; at < value.length; at++) if (allowed[value.charCodeAt(at)] === 0) return true;
       return false;
     };
-    return valueOperator([], isOutside, outside(ranges));
+    return valueOperator([], isOutside, [outside(ranges)]);
   },
 };
 

@@ -5,7 +5,7 @@ import { valueOperator } from './value-pattern';
 /** `@validateUtf8Encoding`: matches a value that is not UTF-8 (RFC 3629): broken, overlong, surrogates, beyond U+13FFFF. */
 export const validateUtf8Encoding: OperatorKind = {
   name: 'validateUtf8Encoding',
-  compile: () => valueOperator([], (value) => !isUtf8(value), ByteSet.range(0x80, 0xff)),
+  compile: () => valueOperator([], (value) => !isUtf8(value), [ByteSet.range(0x80, 0xff)]),
 };
 
 /** The first code point that needs so many bytes. */

@@ -14,18 +14,18 @@ export function requiredText(text: Bytes): RequiredLiterals {
 
 /**
  * An operator that needs the value alone and captures nothing.
- * @param trigger bytes without which no value matches
+ * @param needs sets of bytes: without those of any one of them no value matches
  */
 export function valueOperator(
   required: RequiredLiterals,
   test: (value: Bytes) => boolean,
-  trigger?: ByteSet,
+  needs?: readonly ByteSet[],
 ): Operator {
   const pattern: Pattern = {
     required,
     test,
     exec: (value) => (test(value) ? [value] : undefined),
-    ...(trigger && { trigger }),
+    ...(needs && { needs }),
   };
   return { pattern, test };
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import type { Bytes } from '../bytes';
+import type { Bytes, ByteSet } from '../bytes';
 import { contains, mayBeEmpty, type Syntax } from './ast';
 import { compileRegex } from './compile-regex';
+import { neededForTexts } from './needs';
 import { readRegex } from './parser';
 import { ruleExpressions } from './rule-expressions.suite';
 import { disturbed, randomNumbers, textOf } from './texts-of-syntax.suite';
@@ -79,6 +80,7 @@ function comparedWithV8(source: Bytes, multiline: boolean): { syntax: Syntax; ex
   const { syntax } = readRegex(source, { multiline });
   const ours = compileRegex(source, { multiline });
   const theirs = new RegExp(v8Source(syntax));
+  const neededSets = [...ours.needs, ...ours.required.map(neededForTexts)];
   const comparesSpan = !hasEmptyRounds(syntax);
   const comparesGroups = comparesSpan && !repeatsGroups(syntax);
   const expectSame = (text: Bytes) => {
@@ -91,7 +93,10 @@ function comparedWithV8(source: Bytes, multiline: boolean): { syntax: Syntax; ex
     for (let group = 0; found && group < Math.min(groups, found.length); group++) {
       if (found[group] !== expected![group]) throw new Error(`group ${group} differs: ${where()}`);
     }
-    if (expected && !isPossible(ours.required, text)) throw new Error(`required texts are absent: ${where()}`);
+    if (!expected) return;
+    if (!isPossible(ours.required, text)) throw new Error(`required texts are absent: ${where()}`);
+    if (!neededSets.every((set) => hasByteOf(set, text))) throw new Error(`needed bytes are absent: ${where()}`);
+    if (expected[0].length < ours.shortest) throw new Error(`the match is too short: ${where()}`);
   };
   return { syntax, expectSame };
 }
@@ -99,6 +104,10 @@ function comparedWithV8(source: Bytes, multiline: boolean): { syntax: Syntax; ex
 function isPossible(required: readonly (readonly Bytes[])[], text: Bytes): boolean {
   const folded = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return required.every((set) => set.some((literal) => folded.includes(literal)));
+}
+
+function hasByteOf(set: ByteSet, text: Bytes): boolean {
+  return [...text].some((byte) => set.has(byte.charCodeAt(0)));
 }
 
 /** JavaScript goes back on a round that took nothing, PCRE goes on after it. */

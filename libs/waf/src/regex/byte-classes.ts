@@ -2,7 +2,8 @@ import { ByteSet } from '../bytes';
 
 export const NEWLINE = 10;
 export const digits = ByteSet.range(48, 57);
-const letters = ByteSet.range(65, 90).union(ByteSet.range(97, 122));
+export const letters = ByteSet.range(65, 90).union(ByteSet.range(97, 122));
+export const highBytes = ByteSet.range(128, 255);
 /** `\w`: ASCII, whatever the locale. */
 export const wordBytes = letters.union(digits).union(ByteSet.of('_'));
 /** `\s`: six bytes, the vertical tab among them. */

@@ -1,10 +1,11 @@
-import type { Bytes } from '../bytes';
+import type { Bytes, ByteSet } from '../bytes';
 import { contains, empty, RegexError, rewrite, type Syntax } from './ast';
 import { Backtracker } from './backtracker';
 import { everyByte, foldCase } from './byte-classes';
 import { LazyDfa } from './lazy-dfa';
 import { leadingTexts, type Leading } from './leading';
 import { requiredLiterals } from './literals';
+import { neededBytes, shortestLength } from './needs';
 import { readRegex, type RegexOptions } from './parser';
 import type { Captures, Pattern, RequiredLiterals } from './pattern';
 import { PikeMachine } from './pike';
@@ -28,6 +29,8 @@ export function compileRegex(source: Bytes, options: RegexOptions): RegexPattern
 export abstract class RegexPattern implements Pattern {
   readonly required: RequiredLiterals;
   readonly leading: Leading | undefined;
+  readonly needs: readonly ByteSet[];
+  readonly shortest: number;
   readonly automaton: LazyDfa;
   /** Whether all that the automaton finds is a match. */
   abstract readonly exact: boolean;
@@ -38,6 +41,8 @@ export abstract class RegexPattern implements Pattern {
   ) {
     this.required = requiredLiterals(widened);
     this.leading = leadingTexts(widened);
+    this.needs = neededBytes(widened);
+    this.shortest = shortestLength(widened);
     this.automaton = new LazyDfa(program);
   }
 

@@ -33,7 +33,7 @@ export class LiteralGate {
   private readonly automaton: LiteralAutomaton;
   /** `LAYERS` rows: bits of the patterns that have no set of that number. */
   private readonly absent: Uint32Array;
-  /** As `absent`, and what was met. */
+  /** As `absent`, and while a value is judged what was met in it. */
   private readonly rows: Uint32Array;
   /** For each output state in turn: words of `rows` and what is set in them, in turn; and where those of a state begin. */
   private readonly effects: Int32Array;
@@ -48,7 +48,6 @@ export class LiteralGate {
     this.members = new Uint32Array(words);
     this.decided = new Uint32Array(words);
     this.absent = new Uint32Array(words * LAYERS);
-    this.rows = new Uint32Array(words * LAYERS);
     const numbers = new Map<Bytes, number>();
     const effects: Map<number, number>[] = [];
     for (const bit of bits) {
@@ -66,6 +65,7 @@ export class LiteralGate {
         }
       }
     }
+    this.rows = this.absent.slice();
     this.automaton = new LiteralAutomaton([...numbers.keys()]);
     const all: number[] = [];
     this.effectsFrom = Int32Array.from(
@@ -101,23 +101,45 @@ export class LiteralGate {
    * What the occurrences in a value mean.
    * @param hits what literals decide is added
    * @param candidates what must be tried is added
+   * @returns whether literals decided that anything is there
    */
-  judge(occurrences: Occurrences, wanted: Uint32Array, hits: Uint32Array, candidates: Candidates): void {
-    const { rows, members, decided, effects, effectsFrom } = this;
-    rows.set(this.absent);
-    for (let index = 0; index < occurrences.count; index++) {
-      const output = occurrences.outputs[index]!;
+  judge(occurrences: Occurrences, wanted: Uint32Array, hits: Uint32Array, candidates: Candidates): boolean {
+    const { rows, members, decided } = this;
+    this.meet(occurrences);
+    const words = members.length;
+    let any = false;
+    for (let word = 0; word < words; word++) {
+      let met = wanted[word]! & members[word]!;
+      for (let layer = 0; met !== 0 && layer < LAYERS; layer++) met &= rows[layer * words + word]!;
+      if (met === 0) continue;
+      const found = met & decided[word]!;
+      if (found !== 0) {
+        hits[word]! |= found;
+        any = true;
+      }
+      for (let rest = met & ~found; rest !== 0; rest &= rest - 1) {
+        candidates.add(word * 32 + 31 - Math.clz32(rest & -rest));
+      }
+    }
+    this.forget(occurrences);
+    return any;
+  }
+
+  private meet({ outputs, count }: Occurrences): void {
+    const { rows, effects, effectsFrom } = this;
+    for (let index = 0; index < count; index++) {
+      const output = outputs[index]!;
       const end = effectsFrom[output + 1]!;
       for (let at = effectsFrom[output]!; at < end; at += 2) rows[effects[at]!]! |= effects[at + 1]!;
     }
-    const words = members.length;
-    for (let word = 0; word < words; word++) {
-      let met = wanted[word]! & members[word]! & rows[word]!;
-      for (let layer = 1; layer < LAYERS; layer++) met &= rows[layer * words + word]!;
-      hits[word]! |= met & decided[word]!;
-      for (let rest = met & ~decided[word]!; rest !== 0; rest &= rest - 1) {
-        candidates.add(word * 32 + 31 - Math.clz32(rest & -rest));
-      }
+  }
+
+  private forget({ outputs, count }: Occurrences): void {
+    const { rows, absent, effects, effectsFrom } = this;
+    for (let index = 0; index < count; index++) {
+      const output = outputs[index]!;
+      const end = effectsFrom[output + 1]!;
+      for (let at = effectsFrom[output]!; at < end; at += 2) rows[effects[at]!] = absent[effects[at]!]!;
     }
   }
 }

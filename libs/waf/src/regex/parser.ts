@@ -55,6 +55,13 @@ const shorthands: Readonly<Record<string, ByteSet>> = {
   v: verticalSpaces,
   V: complement(verticalSpaces),
 };
+const oneByte = (byte: number): Syntax => ({ kind: 'bytes', set: ByteSet.range(byte, byte) });
+/** By byte. Patterns share them, so that whoever works on the sets of a pattern meets most of them again. */
+const literals: readonly Syntax[] = Array.from({ length: 256 }, (_, byte) => oneByte(byte));
+const foldedLiterals: readonly Syntax[] = literals.map((_, byte) => ({
+  kind: 'bytes',
+  set: foldCase(ByteSet.range(byte, byte)),
+}));
 const notNewline = complement(ByteSet.of('\n'));
 
 /**
@@ -78,6 +85,7 @@ class Reader {
   /** Inside `\Q…\E`. */
   private quoting = false;
   private readonly names = new Map<string, number>();
+  private readonly classes = new Map<string, ByteSet>();
   /** What refers to a group, with its place, checked when all groups are known. */
   private readonly references: { readonly group: number | string; readonly at: number }[] = [];
   private readonly groupsInAll: number;
@@ -205,7 +213,7 @@ class Reader {
       case '(':
         return this.group(from);
       case '[':
-        return { kind: 'bytes', set: this.byteClass(from) };
+        return { kind: 'bytes', set: this.shared(this.byteClass(from)) };
       case '.':
         return { kind: 'bytes', set: this.flags.dotAll ? everyByte : notNewline };
       case '^':
@@ -223,9 +231,17 @@ class Reader {
     }
   }
 
+  /** Large patterns repeat their classes: equal ones are one set, so that it is worked on once. */
+  private shared(set: ByteSet): ByteSet {
+    const { key } = set;
+    const known = this.classes.get(key);
+    if (known) return known;
+    this.classes.set(key, set);
+    return set;
+  }
+
   private literal(byte: number): Syntax {
-    const set = ByteSet.range(byte, byte);
-    return { kind: 'bytes', set: this.flags.fold ? foldCase(set) : set };
+    return (this.flags.fold ? foldedLiterals : literals)[byte]!;
   }
 
   private group(from: number): Syntax | undefined {
@@ -427,7 +443,6 @@ class Reader {
   }
 }
 
-const oneByte = (byte: number): Syntax => ({ kind: 'bytes', set: ByteSet.range(byte, byte) });
 /** `\R`: once CR LF is taken, it is not taken apart. */
 const lineEnd: Syntax = {
   kind: 'atomic',

@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { drain } from '../budget';
 import type { Bytes } from '../bytes';
 import { compileRegex } from './compile-regex';
 import type { Pattern } from './pattern';
@@ -96,7 +95,7 @@ describe('patterns that are looked for together', () => {
 
   it('keep hits that were there', () => {
     const hits = rowOf([6]);
-    drain(set.scanInSteps('none of them', rowOf([3]), hits));
+    for (const step of set.scanInSteps('none of them', rowOf([3]), hits)) expect(step).toBeUndefined();
     expect(hits).toEqual(rowOf([6]));
   });
 });

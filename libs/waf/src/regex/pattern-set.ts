@@ -13,6 +13,13 @@ const STEP_STATES = 96;
 const FEW = 4;
 const SHORT = 64;
 
+/** What a scan writes on; scans that take turns have one each. */
+export interface Room {
+  readonly candidates: Candidates;
+  /** By gate, made when it is needed. */
+  readonly occurrences: (Occurrences | undefined)[];
+}
+
 /**
  * Patterns that are looked for together; bit `i` of a row is pattern `i`. One pass finds the literals of all of them. Lists of words
  * are decided by it; an expression is tried only where one text of each of its sets of required literals occurs.
@@ -23,8 +30,7 @@ export class PatternSet {
   private readonly gates: readonly LiteralGate[];
   /** Patterns that are lists of words: only a gate has all of their words at hand. */
   private readonly lists: Uint32Array;
-  private readonly candidates: Candidates;
-  private readonly occurrences: readonly Occurrences[];
+  private readonly ownRoom: Room;
 
   /**
    * @param groupOf by pattern: a number that is the same for those that are looked for in the same values, so that requests do not
@@ -42,8 +48,7 @@ export class PatternSet {
     const groups = new Map<number, number[]>();
     patterns.forEach((_, bit) => groups.set(groupOf(bit), [...(groups.get(groupOf(bit)) ?? []), bit]));
     this.gates = [...groups.values()].map((bits) => new LiteralGate(patterns, bits));
-    this.candidates = new Candidates(patterns.length);
-    this.occurrences = this.gates.map((gate) => gate.occurrences());
+    this.ownRoom = this.room();
   }
 
   /** Bytes of the tables for literals; states of expressions are in their pool. */
@@ -51,23 +56,77 @@ export class PatternSet {
     return this.gates.reduce((sum, gate) => sum + gate.memoryBytes, 0);
   }
 
+  /** Room for one scan at a time. */
+  room(): Room {
+    return { candidates: new Candidates(this.patterns.length), occurrences: [] };
+  }
+
   /**
    * @param wanted the patterns that are looked for
    * @param hits those that are found are added
+   * @returns whether any was found
    */
-  scan(value: Bytes, wanted: Uint32Array, hits: Uint32Array): void {
-    const { candidates, patterns } = this;
+  scan(value: Bytes, wanted: Uint32Array, hits: Uint32Array, room: Room = this.ownRoom): boolean {
+    const { patterns } = this;
+    const { candidates } = room;
     candidates.count = 0;
-    if (value.length > SHORT || !this.takeFew(wanted)) this.passGates(value, wanted, hits);
+    let any = false;
+    if (value.length > SHORT || !this.takeFew(wanted, candidates)) {
+      for (let index = 0; index < this.gates.length; index++) {
+        const gate = this.gates[index]!;
+        if (!gate.concerns(wanted)) continue;
+        const occurrences = this.occurrencesOf(index, room);
+        gate.read(value, 0, value.length, occurrences);
+        if (gate.judge(occurrences, wanted, hits, candidates)) any = true;
+      }
+    }
     for (let index = 0; index < candidates.count; index++) {
       const bit = candidates.bits[index]!;
-      if (patterns[bit]!.test(value)) setBit(hits, bit);
+      if (!patterns[bit]!.test(value)) continue;
+      setBit(hits, bit);
+      any = true;
     }
+    return any;
+  }
+
+  /** As `scan`, with pauses in which others may go on. */
+  *scanInSteps(
+    value: Bytes,
+    wanted: Uint32Array,
+    hits: Uint32Array,
+    room: Room = this.room(),
+  ): Generator<void, boolean, void> {
+    const { candidates } = room;
+    candidates.count = 0;
+    let any = false;
+    for (let index = 0; index < this.gates.length; index++) {
+      const gate = this.gates[index]!;
+      if (!gate.concerns(wanted)) continue;
+      const occurrences = this.occurrencesOf(index, room);
+      for (let at = 0; at < value.length; at += STEP_BYTES) {
+        gate.read(value, at, Math.min(value.length, at + STEP_BYTES), occurrences);
+        yield;
+      }
+      if (gate.judge(occurrences, wanted, hits, candidates)) any = true;
+    }
+    for (let index = 0; index < candidates.count; index++) {
+      const bit = candidates.bits[index]!;
+      if (!(yield* testInSteps(this.patterns[bit]!, value))) continue;
+      setBit(hits, bit);
+      any = true;
+    }
+    return any;
+  }
+
+  private occurrencesOf(gate: number, { occurrences }: Room): Occurrences {
+    const own = (occurrences[gate] ??= this.gates[gate]!.occurrences());
+    own.reset();
+    return own;
   }
 
   /** Makes all that is wanted candidates where it is little, and none a list of words. @returns whether it did */
-  private takeFew(wanted: Uint32Array): boolean {
-    const { candidates, lists } = this;
+  private takeFew(wanted: Uint32Array, candidates: Candidates): boolean {
+    const { lists } = this;
     for (let word = 0; word < wanted.length; word++) {
       for (let rest = wanted[word]!; rest !== 0; rest &= rest - 1) {
         if ((rest & -rest & lists[word]!) !== 0 || candidates.count === FEW) {
@@ -78,37 +137,6 @@ export class PatternSet {
       }
     }
     return true;
-  }
-
-  private passGates(value: Bytes, wanted: Uint32Array, hits: Uint32Array): void {
-    const { gates, candidates } = this;
-    for (let index = 0; index < gates.length; index++) {
-      const gate = gates[index]!;
-      if (!gate.concerns(wanted)) continue;
-      const occurrences = this.occurrences[index]!;
-      occurrences.reset();
-      gate.read(value, 0, value.length, occurrences);
-      gate.judge(occurrences, wanted, hits, candidates);
-    }
-  }
-
-  /** As `scan`, with pauses in which others may go on. */
-  *scanInSteps(value: Bytes, wanted: Uint32Array, hits: Uint32Array): Generator<void, void, void> {
-    // Others scan in the pauses, so that this one needs room of its own.
-    const candidates = new Candidates(this.patterns.length);
-    for (const gate of this.gates) {
-      if (!gate.concerns(wanted)) continue;
-      const occurrences = gate.occurrences();
-      occurrences.reset();
-      for (let at = 0; at < value.length; at += STEP_BYTES) {
-        gate.read(value, at, Math.min(value.length, at + STEP_BYTES), occurrences);
-        yield;
-      }
-      gate.judge(occurrences, wanted, hits, candidates);
-    }
-    for (const bit of candidates.bits.subarray(0, candidates.count)) {
-      if (yield* testInSteps(this.patterns[bit]!, value)) setBit(hits, bit);
-    }
   }
 }
 

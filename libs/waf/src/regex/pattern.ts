@@ -12,8 +12,10 @@ export type RequiredLiterals = readonly (readonly Bytes[])[];
 /** Something to be found in a value, in time linear in it. */
 export interface Pattern {
   readonly required: RequiredLiterals;
-  /** Set where a value without any of these bytes cannot match. */
-  readonly trigger?: ByteSet;
+  /** Sets of bytes: a value that is without the bytes of any one of them cannot match. */
+  readonly needs?: readonly ByteSet[];
+  /** Bytes of the shortest value that can match, where more is known than `required` tells. */
+  readonly shortest?: number;
   test(value: Bytes): boolean;
   /** Leftmost match and its groups, with the priorities of PCRE. */
   exec(value: Bytes): Captures | undefined;

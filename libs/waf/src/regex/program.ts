@@ -80,7 +80,7 @@ class Assembler {
   private readonly folds: number[] = [];
   private readonly sets: ByteSet[] = [];
   private readonly setNumbers = new Map<ByteSet, number>();
-  private readonly setsByText = new Map<string, number>();
+  private readonly setsByKey = new Map<string, number>();
   private readonly looks: LookProgram[] = [];
   private readonly places = new Set<Place>();
   /** Whether the pattern refers to its groups, so that those beyond the ninth count too. */
@@ -142,9 +142,9 @@ class Assembler {
   private numberOf(set: ByteSet): number {
     let number = this.setNumbers.get(set);
     if (number !== undefined) return number;
-    const text = textOf(set);
-    number = this.setsByText.get(text) ?? this.sets.push(set) - 1;
-    this.setsByText.set(text, number);
+    const { key } = set;
+    number = this.setsByKey.get(key) ?? this.sets.push(set) - 1;
+    this.setsByKey.set(key, number);
     this.setNumbers.set(set, number);
     return number;
   }
@@ -236,10 +236,4 @@ class Assembler {
 /** Whether one pass does not answer a lookaround for all places: it refers to groups, holds atomic parts, or sets groups. */
 export function isEntangled({ body, negative }: Look): boolean {
   return contains(body, ({ kind }) => kind === 'reference' || kind === 'atomic' || (kind === 'group' && !negative));
-}
-
-function textOf(set: ByteSet): string {
-  let text = '';
-  for (let byte = 0; byte < 256; byte++) if (set.has(byte)) text += String.fromCharCode(byte);
-  return text;
 }

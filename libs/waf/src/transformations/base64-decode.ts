@@ -12,6 +12,7 @@ const PAD = 0x3d;
 export const base64Decode: Transformation = {
   name: 'base64Decode',
   trigger: undefined,
+  perByte: 0.75,
   apply: (value) => {
     const text = untilNul(value);
     return isBase64(text) ? decodeGroups(text) : '';

@@ -1,5 +1,6 @@
 import { ByteSet, type Bytes } from '../bytes';
 
+export const noBytes = new ByteSet();
 /** What `isspace` of C holds for white space; the no-break space of Latin-1 is not one of them. */
 export const WHITE_SPACE: Bytes = '\t\n\v\f\r ';
 export const whiteSpace = ByteSet.of(WHITE_SPACE);

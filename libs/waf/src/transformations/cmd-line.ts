@@ -1,5 +1,5 @@
 import { ByteSet } from '../bytes';
-import { upperCase } from './byte-classes';
+import { lowerCase, upperCase } from './byte-classes';
 import { ByteOutput } from './byte-output';
 import type { Transformation } from './transformation';
 
@@ -17,6 +17,8 @@ const PARENTHESIS = 0x28;
 export const cmdLine: Transformation = {
   name: 'cmdLine',
   trigger: ByteSet.of(DROPPED + BLANKS).union(upperCase),
+  adds: lowerCase.union(ByteSet.of(' ')),
+  perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);
     let afterBlank = false;

@@ -1,3 +1,4 @@
+import { ByteSet } from '../bytes';
 import { isSpace, whiteSpace } from './byte-classes';
 import { ByteOutput } from './byte-output';
 import type { Transformation } from './transformation';
@@ -6,6 +7,8 @@ import type { Transformation } from './transformation';
 export const compressWhitespace: Transformation = {
   name: 'compressWhitespace',
   trigger: whiteSpace,
+  adds: ByteSet.of(' '),
+  perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);
     let afterSpace = false;

@@ -14,6 +14,7 @@ const MAX_DIGITS = 6;
 export const cssDecode: Transformation = {
   name: 'cssDecode',
   trigger: ByteSet.of('\\'),
+  perByte: 1,
   apply: (value) => {
     // The shortest escape of two bytes of UTF-8 has four, that of three bytes five.
     const output = new ByteOutput(value.length);

@@ -33,6 +33,7 @@ export function octalNumber(value: Bytes, at: number, digits: number): number {
 export const escapeSeqDecode: Transformation = {
   name: 'escapeSeqDecode',
   trigger: ByteSet.of('\\'),
+  perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);
     let at = 0;

@@ -26,6 +26,7 @@ const LARGEST = 2n ** 63n - 1n;
 export const htmlEntityDecode: Transformation = {
   name: 'htmlEntityDecode',
   trigger: ByteSet.of('&'),
+  perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);
     let at = 0;

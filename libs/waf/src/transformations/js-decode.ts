@@ -15,6 +15,7 @@ const LETTER_X = 0x78;
 export const jsDecode: Transformation = {
   name: 'jsDecode',
   trigger: ByteSet.of('\\'),
+  perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);
     let at = 0;

@@ -1,4 +1,4 @@
-import { isAscii, upperCase } from './byte-classes';
+import { isAscii, lowerCase, upperCase } from './byte-classes';
 import { ByteOutput } from './byte-output';
 import type { Transformation } from './transformation';
 
@@ -6,6 +6,8 @@ import type { Transformation } from './transformation';
 export const lowercase: Transformation = {
   name: 'lowercase',
   trigger: upperCase,
+  adds: lowerCase,
+  perByte: 1,
   apply: (value) => {
     // The runtime does it in a tenth of the time, but knows letters of Latin-1 as well.
     if (isAscii(value)) return value.toLowerCase();

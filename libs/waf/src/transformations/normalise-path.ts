@@ -1,4 +1,5 @@
 import { ByteSet, type Bytes } from '../bytes';
+import { noBytes } from './byte-classes';
 import type { Transformation } from './transformation';
 
 const SLASH = 0x2f;
@@ -12,6 +13,8 @@ const DOT = 0x2e;
 export const normalisePath: Transformation = {
   name: 'normalisePath',
   trigger: ByteSet.of('/.'),
+  adds: noBytes,
+  perByte: 1,
   apply: (value) => normalise(value, false),
 };
 
@@ -19,6 +22,8 @@ export const normalisePath: Transformation = {
 export const normalisePathWin: Transformation = {
   name: 'normalisePathWin',
   trigger: ByteSet.of('/.\\'),
+  adds: ByteSet.of('/'),
+  perByte: 1,
   apply: (value) => normalise(value, true),
 };
 

@@ -1,4 +1,5 @@
 import { ByteSet } from '../bytes';
+import { noBytes } from './byte-classes';
 import { ByteOutput } from './byte-output';
 import type { Transformation } from './transformation';
 
@@ -11,6 +12,8 @@ const trigger = ByteSet.of('/*<-#');
 export const removeCommentsChar: Transformation = {
   name: 'removeCommentsChar',
   trigger,
+  adds: noBytes,
+  perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);
     let at = 0;

@@ -1,5 +1,5 @@
 import { ByteSet } from '../bytes';
-import { isSpace, whiteSpace } from './byte-classes';
+import { isSpace, noBytes, whiteSpace } from './byte-classes';
 import { ByteOutput } from './byte-output';
 import type { Transformation } from './transformation';
 
@@ -11,6 +11,8 @@ const noBreakSpace = ByteSet.of(NO_BREAK_SPACE);
 export const removeWhitespace: Transformation = {
   name: 'removeWhitespace',
   trigger: whiteSpace.union(noBreakSpace),
+  adds: noBytes,
+  perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);
     for (let at = 0; at < value.length; at++) {

@@ -5,6 +5,8 @@ import type { Transformation } from './transformation';
 export const replaceComments: Transformation = {
   name: 'replaceComments',
   trigger: ByteSet.of('/'),
+  adds: ByteSet.of(' '),
+  perByte: 1,
   apply: (value) => {
     let result = '';
     let from = 0;

@@ -6,6 +6,10 @@ export interface Transformation {
   readonly name: string;
   /** A value without any of these bytes stays as it is; undefined where any value may change. */
   readonly trigger: ByteSet | undefined;
+  /** Bytes that may be in what it makes though they were not in the value; undefined: any. */
+  readonly adds?: ByteSet;
+  /** Bytes it makes of each byte of a value, at most; undefined: any number. */
+  readonly perByte?: number;
   /**
    * Linear in the value, and never throws: what cannot be decoded stays as far as it cannot.
    * @returns the very same string where nothing changed.

@@ -73,6 +73,23 @@ describe.each(transformations.map((transformation) => [transformation.name, tran
       fc.assert(fc.property(untouched, (value) => transformation.apply(value) === value));
     });
 
+    it('brings in no other bytes than it says', () => {
+      const { adds } = transformation;
+      if (!adds) return;
+      fc.assert(
+        fc.property(texts, (value) =>
+          [...transformation.apply(value)].every((byte) => value.includes(byte) || adds.has(byte.charCodeAt(0))),
+        ),
+      );
+    });
+
+    it('makes no more of a value than it says', () => {
+      const { perByte = Infinity } = transformation;
+      fc.assert(
+        fc.property(texts, (value) => transformation.apply(value).length <= value.length * perByte || value === ''),
+      );
+    });
+
     it('gives bytes for any bytes, and throws at none', () => {
       fc.assert(fc.property(texts, (value) => isBytes(transformation.apply(value))));
     });

@@ -1,5 +1,5 @@
 import type { Bytes } from '../bytes';
-import { isSpace, whiteSpace } from './byte-classes';
+import { isSpace, noBytes, whiteSpace } from './byte-classes';
 import type { Transformation } from './transformation';
 
 function firstOther(value: Bytes): number {
@@ -18,6 +18,8 @@ function endOfOthers(value: Bytes): number {
 export const trim: Transformation = {
   name: 'trim',
   trigger: whiteSpace,
+  adds: noBytes,
+  perByte: 1,
   apply: (value) => value.slice(firstOther(value), endOfOthers(value)),
 };
 
@@ -25,6 +27,8 @@ export const trim: Transformation = {
 export const trimLeft: Transformation = {
   name: 'trimLeft',
   trigger: whiteSpace,
+  adds: noBytes,
+  perByte: 1,
   apply: (value) => value.slice(firstOther(value)),
 };
 
@@ -32,5 +36,7 @@ export const trimLeft: Transformation = {
 export const trimRight: Transformation = {
   name: 'trimRight',
   trigger: whiteSpace,
+  adds: noBytes,
+  perByte: 1,
   apply: (value) => value.slice(0, endOfOthers(value)),
 };
