@@ -1,7 +1,7 @@
 import { createHmac, createPublicKey, randomBytes, type JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isRefusal, type TrustEntry } from '@sallyport/contracts';
-import { sharedData } from '@sallyport/testkit';
+import { processorTime, sharedData } from '@sallyport/testkit';
 import { Pepper } from './api-key';
 import { KeySet } from './jwks';
 import { readCompactJws, type CompactJws } from './jws';
@@ -271,9 +271,9 @@ describe('verifying tokens', () => {
     ];
     await expectRefused('x');
     for (const token of hostile) {
-      const started = performance.now();
+      const spent = processorTime();
       await expectRefused(token);
-      expect(performance.now() - started).toBeLessThan(10);
+      expect(spent()).toBeLessThan(10);
     }
   });
 

@@ -9,3 +9,4 @@ export * from './test-runtime';
 export * from './free-ports';
 export * from './chaos-proxy';
 export * from './test-certificates';
+export * from './processor-time';

@@ -1,3 +1,4 @@
+import { processorTime } from '@sallyport/testkit';
 import * as fc from 'fast-check';
 import { drain } from './budget';
 import type { Bytes } from './bytes';
@@ -147,9 +148,9 @@ describe('the body of an answer', () => {
     let steps = 0;
     let longest = 0;
     for (const work = transaction.readResponse(); ; steps++) {
-      const before = performance.now();
+      const spent = processorTime();
       if (work.next().done) break;
-      longest = Math.max(longest, performance.now() - before);
+      longest = Math.max(longest, spent());
     }
     expect(longest).toBeLessThan(50);
     expect(hitsAfter(transaction)).toEqual([]);

@@ -332,7 +332,10 @@ describe('completeChat', () => {
 
     it.each(acts)('%s: the next target answers, and nothing of the first is seen', async (_, act) => {
       first.script(act);
-      const caller = await answered({ model: 'two', stream: true }, { timeouts: { headMs: 100, firstContentMs: 200 } });
+      const caller = await answered(
+        { model: 'two', stream: true },
+        { timeouts: { headMs: 500, firstContentMs: 1000 } },
+      );
       expect(caller.status).toBe(200);
       expect(caller.said).toBe(VENDOR_WORDS.join(''));
       expect(caller.text).not.toContain('vendor-small');

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { processorTime } from '@sallyport/testkit';
 import { formats } from './formats';
 import { dialectOf, SchemaDocument } from './schema-document';
 import { SchemaError, type Dialect } from './schema-compiler';
@@ -180,17 +181,17 @@ describe('JSON Schema', () => {
     const schema = { $defs: { n: { anyOf: Array.from({ length: 12 }, () => branch) } }, $ref: '#/$defs/n' };
     let value: unknown = {};
     for (let depth = 0; depth < 60; depth++) value = { n: value };
-    const from = performance.now();
+    const spent = processorTime();
     expect(valid(schema, value)).toBe(false);
-    expect(performance.now() - from).toBeLessThan(2000);
+    expect(spent()).toBeLessThan(2000);
   });
 
   it('matches patterns in time linear in the text, and gives up on what is too long for the pattern', () => {
     const validate = new SchemaDocument({ pattern: '^(a+)+$' }, '2020-12').validator();
-    const from = performance.now();
+    const spent = processorTime();
     expect(validate(`${'a'.repeat(50_000)}!`)).toMatchObject([{ code: 'pattern' }]);
     expect(validate('a'.repeat(4_000_000))).toMatchObject([{ detail: 'Is too long to be matched.' }]);
-    expect(performance.now() - from).toBeLessThan(1000);
+    expect(spent()).toBeLessThan(1000);
   });
 });
 

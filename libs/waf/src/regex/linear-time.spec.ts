@@ -1,3 +1,4 @@
+import { processorTime } from '@sallyport/testkit';
 import type { Bytes } from '../bytes';
 import type { Syntax } from './ast';
 import { partsOf } from './ast';
@@ -24,10 +25,9 @@ function pumped({ before, body }: ReturnType<typeof pumpsOf>[number], random: ()
 }
 
 function processorMillis(run: () => void): number {
-  const before = process.cpuUsage();
+  const spent = processorTime();
   run();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
+  return spent();
 }
 
 describe('time', () => {

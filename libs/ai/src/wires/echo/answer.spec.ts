@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { processorTime } from '@sallyport/testkit';
 import { echoAnswer, wordPieces } from './answer';
 
 const answer = (request: object) => echoAnswer(Buffer.from(JSON.stringify(request)));
@@ -46,8 +47,8 @@ describe('wordPieces', () => {
   });
 
   it('reads a million spaces in no time', () => {
-    const started = performance.now();
+    const spent = processorTime();
     expect(wordPieces(' '.repeat(1_000_000))).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(spent()).toBeLessThan(1_000);
   });
 });
