@@ -8,7 +8,7 @@ import {
   type VersionSpec,
 } from '@sallyport/contracts';
 import { unconditional, type Editing } from './editing';
-import { kinds } from './kinds';
+import { kinds, placedIn } from './kinds';
 import { isStepRefused, newborn, stepsTo } from './lifecycle';
 import { versions, type VersionRow } from './store/services';
 import { declaredOf } from './views';
@@ -24,9 +24,9 @@ export async function applyDocument(document: Declarative, editing: Editing): Pr
     const present = new Map(
       (await kind.table.all(manager)).filter((row) => row.tenant === tenant).map((row) => [row.name, row]),
     );
-    for (const [index, declared] of document[kind.list].entries()) {
+    for (const { declared, place } of placedIn(document, kind)) {
       const row = present.get(declared.name);
-      await at(`/${kind.list}/${index}`, async () => {
+      await at(place, async () => {
         if (!row) await editing.createNamed(kind, declared);
         else if (!same(declaredOf(row), declared)) {
           await editing.replaceNamed(kind, declared.name, () => declared, unconditional);

@@ -254,6 +254,7 @@ describe('a list', () => {
 });
 
 const everything: Omit<DeclarativeInput, 'sallyport'> = {
+  waf: { mode: 'detect', exclude: [{ rule: 942190, target: 'ARGS:q', reason: 'prose' }] },
   services: [
     {
       name: 'orders',
@@ -390,6 +391,28 @@ describe('a declarative document', () => {
       await other.close();
     }
   }, 30_000);
+
+  it('says in one place how everything is inspected', async () => {
+    await apply(everything);
+    expect((await catalog.served())!.routes.map(({ waf }) => waf?.mode)).toEqual(['detect', 'detect', 'detect']);
+    const address = '/api/v1/defaults/waf';
+    const read = await catalog.ask('GET', address);
+    expect(read.body).toMatchObject({ name: 'waf', waf: everything.waf });
+    await apply({ waf: { mode: 'block' } });
+    expect((await catalog.served())!.routes[0]!.waf).toEqual({ mode: 'block' });
+    expect(await apply({ waf: { exclude: [{ rule: 942190, reason: 'prose' }] } })).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: '/waf/exclude/0', code: 'WAF_RULE_OFF' }] },
+    });
+    expect(await apply({ waf: { mood: 'block' } as never })).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: '/waf/mood' }] },
+    });
+    const { headers } = await catalog.ask('GET', address);
+    const removed = await catalog.ask('DELETE', address, { headers: { 'if-match': headers['etag'] as string } });
+    expect(removed.status).toBe(204);
+    expect((await catalog.served())!.routes[0]!.waf).toBeUndefined();
+  });
 
   it('refuses text that Postgres cannot hold', async () => {
     const refused = await apply({ services: [{ name: 'a', description: 'a\u0000b', upstream }] });

@@ -14,7 +14,7 @@ import type { DataSource, EntityManager } from 'typeorm';
 import { applyDocument } from './apply';
 import { versionAddress } from './configuration';
 import { Editing, unconditional, type Change, type Editor, type Precondition } from './editing';
-import { kinds, type Kind } from './kinds';
+import { kinds, placedIn, type Kind } from './kinds';
 import type { LifecycleRules, LifecycleStep } from './lifecycle';
 import type { Finding } from './preflight';
 import { revisionName, takeLock, type Publisher, type Recorded } from './publisher';
@@ -154,8 +154,8 @@ export class Catalog {
     for (const [index, { name: service, version }] of document.services.entries()) {
       places.set(versionAddress({ service, version }), `/services/${index}`);
     }
-    for (const { list } of kinds) {
-      for (const [index, { name }] of document[list].entries()) places.set(`${list}/${name}`, `/${list}/${index}`);
+    for (const kind of kinds) {
+      for (const { declared, place } of placedIn(document, kind)) places.set(`${kind.list}/${declared.name}`, place);
     }
     return this.edit(
       request,

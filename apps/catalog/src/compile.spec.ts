@@ -33,6 +33,7 @@ function configurationOf(input: DeclarativeInput): Configuration {
   const entries = <T>(list: readonly T[]) => list.map((declared) => ({ tenant, declared }));
   return {
     versions: document.services.map(versionOf),
+    defaults: document.waf ? entries([{ name: 'waf', waf: document.waf }]) : [],
     upstreams: entries(document.upstreams),
     policies: entries(document.policies),
     consumers: entries(document.consumers),
@@ -172,6 +173,36 @@ describe('the inspection of a route', () => {
     expect(search).toMatchObject({ profile: 'json-api', mode: 'block', paranoia: { detect: 2, block: 1 } });
     expect(search?.exclude).toHaveLength(2);
     expect(snapshot.parse(compiled)).toEqual(compiled);
+  });
+
+  it('begins with what the document says of all of them', () => {
+    const compiled = snapshotOf({
+      waf: { mode: 'detect', profile: 'json-api', threshold: { inbound: 10 }, exclude },
+      services: [
+        { name: 'plain', upstream },
+        {
+          name: 'strict',
+          upstream,
+          waf: { mode: 'block', threshold: { outbound: 2 }, exclude },
+          routes: [{ name: 'all', waf: { profile: 'graphql' } }],
+        },
+      ],
+    });
+    const [plain, strict] = compiled.routes.map(({ waf }) => waf);
+    expect(plain).toEqual({ mode: 'detect', profile: 'json-api', threshold: { inbound: 10 }, exclude });
+    expect(strict).toEqual({
+      mode: 'block',
+      profile: 'graphql',
+      threshold: { inbound: 10, outbound: 2 },
+      exclude: [...exclude, ...exclude],
+    });
+    expect(snapshot.parse(compiled)).toEqual(compiled);
+  });
+
+  it('switches no rule off for everybody without approval', () => {
+    const off = { rule: 942190, reason: 'a search for SQL' };
+    expect(findingsOf({ waf: { exclude: [exclude[0]!, off] } })).toEqual(['WAF_RULE_OFF defaults/waf/waf/exclude/1']);
+    expect(findingsOf({ waf: { exclude: [{ ...off, approved: 'the owner' }] } })).toEqual([]);
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import {
   canonicalJson,
+  mergeWafSettings,
   parseDuration,
   timeouts,
   type DeclaredAccount,
@@ -119,8 +120,15 @@ function compileRoute(route: EffectiveRoute, configuration: Configuration): Snap
     ...(route.websocket && { websocket: true }),
     ...(route.limits && { limits: route.limits }),
     ...(route.priority && { priority: route.priority }),
-    ...(route.waf && { waf: route.waf }),
+    ...wafOf(route, configuration),
   };
+}
+
+/** The nearest word holds: of the route, of its version, of the whole document. */
+function wafOf({ entry, waf }: EffectiveRoute, { defaults }: Configuration): Pick<SnapshotRoute, 'waf'> {
+  const outer = defaults.find(({ tenant }) => tenant === entry.tenant)?.declared.waf;
+  const merged = mergeWafSettings(outer, waf);
+  return merged ? { waf: merged } : {};
 }
 
 function momentText(moment: number | null): string | null {

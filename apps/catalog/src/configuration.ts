@@ -2,6 +2,7 @@ import {
   mergeWafSettings,
   type DeclaredAccount,
   type DeclaredConsumer,
+  type DeclaredDefault,
   type DeclaredModel,
   type DeclaredPolicy,
   type DeclaredRoute,
@@ -31,6 +32,7 @@ export interface Entry<Declared> {
 /** Everything a snapshot is made of, each list in the order of tenant and name. */
 export interface Configuration {
   readonly versions: readonly VersionEntry[];
+  readonly defaults: readonly Entry<Pick<DeclaredDefault, 'waf'>>[];
   readonly upstreams: readonly Entry<DeclaredUpstream>[];
   readonly policies: readonly Entry<DeclaredPolicy>[];
   readonly consumers: readonly Entry<DeclaredConsumer>[];

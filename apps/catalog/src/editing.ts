@@ -112,7 +112,7 @@ export class Editing {
     const { manager, tenant } = this;
     const before = await this.namedRow(kind, name);
     requireMatch(before.rev, precondition);
-    if (kind.list !== 'consumers' && kind.list !== 'models') {
+    if (kind.list !== 'consumers' && kind.list !== 'models' && kind.list !== 'defaults') {
       const users = usersOf(await loadConfiguration(manager), kind.list, tenant, name);
       if (users.length > 0) throw inUse(`${kind.noun} “${name}” is used by ${users.slice(0, 5).join(', ')}`);
     }

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { Configuration, Entry } from './configuration';
-import { accounts, consumers, models, policies, trust, upstreams } from './kinds';
+import { accounts, consumers, defaults, models, policies, trust, upstreams } from './kinds';
 import type { NamedRow } from './store/named-table';
 import { versions } from './store/services';
 import { declaredOf } from './views';
@@ -9,6 +9,7 @@ import { declaredOf } from './views';
 export async function loadConfiguration(manager: EntityManager): Promise<Configuration> {
   return {
     versions: await versions.all(manager),
+    defaults: (await defaults.table.all(manager)).map(entryOf),
     upstreams: (await upstreams.table.all(manager)).map(entryOf),
     policies: (await policies.table.all(manager)).map(entryOf),
     consumers: (await consumers.table.all(manager)).map(entryOf),

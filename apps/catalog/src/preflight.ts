@@ -6,6 +6,7 @@ import {
   timeouts,
   type PolicyAttachment,
   type UpstreamUse,
+  type WafExclusion,
 } from '@sallyport/contracts';
 import type { Sliced } from '@sallyport/platform';
 import { RouteConflictError, RouteTable } from '@sallyport/proxy';
@@ -90,6 +91,7 @@ const checks: readonly SlicedCheck[] = [
   ofVersions(wideMatches),
   ofVersions(anonymousWithoutLimit),
   ofVersions(wholeRulesOff),
+  ofTheRest(rulesOffByDefault),
 ];
 
 /** Versions that a check looks at in one step. */
@@ -567,18 +569,25 @@ function* wholeRulesOff({ versions }: View): Iterable<Finding> {
     const places = [{ pointer: '', exclude: waf?.exclude }].concat(
       routes.map((route, index) => ({ pointer: `/routes/${index}`, exclude: route.waf?.exclude })),
     );
-    for (const { pointer, exclude = [] } of places) {
-      for (const [index, { rule, tag, target, approved }] of exclude.entries()) {
-        if (target !== undefined || approved !== undefined) continue;
-        yield {
-          code: 'WAF_RULE_OFF',
-          severity: 'error',
-          object: versionAddress(entry),
-          pointer: `${pointer}/waf/exclude/${index}`,
-          message: `${rule ?? `every rule with ${tag}`} is switched off as a whole on a public API`,
-          fix: 'name a target such as ARGS:q, or in “approved” who has agreed',
-        };
-      }
-    }
+    for (const { pointer, exclude } of places) yield* unapproved(exclude, versionAddress(entry), `${pointer}/waf`);
+  }
+}
+
+/** What holds for all holds for public APIs. */
+function* rulesOffByDefault({ configuration }: View): Iterable<Finding> {
+  for (const { declared } of configuration.defaults) yield* unapproved(declared.waf.exclude, 'defaults/waf', '/waf');
+}
+
+function* unapproved(exclude: readonly WafExclusion[] = [], object: string, waf: string): Iterable<Finding> {
+  for (const [index, { rule, tag, target, approved }] of exclude.entries()) {
+    if (target !== undefined || approved !== undefined) continue;
+    yield {
+      code: 'WAF_RULE_OFF',
+      severity: 'error',
+      object,
+      pointer: `${waf}/exclude/${index}`,
+      message: `${rule ?? `every rule with ${tag}`} is switched off as a whole on a public API`,
+      fix: 'name a target such as ARGS:q, or in “approved” who has agreed',
+    };
   }
 }

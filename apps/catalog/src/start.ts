@@ -24,6 +24,7 @@ import { Publisher } from './publisher';
 import { CatalogReading } from './reading';
 import { SNAPSHOT_SERVICE, snapshotRpcModule } from './snapshot-rpc';
 import { CatalogTables1764000000000, SCHEMA } from './store/catalog-tables';
+import { DefaultTables1764300000000 } from './store/default-tables';
 import { startTimetable } from './timetable';
 
 /** A catalog that runs. */
@@ -56,7 +57,7 @@ export async function startCatalog(
       url: database.url,
       schema: SCHEMA,
       entities: [],
-      migrations: [CatalogTables1764000000000],
+      migrations: [CatalogTables1764000000000, DefaultTables1764300000000],
       poolSize: POOL_SIZE,
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,
       logger,

@@ -117,11 +117,12 @@ export function exportDocument(
   versions: readonly VersionRow[],
   named: ReadonlyArray<{ readonly kind: Kind; readonly rows: readonly NamedRow<object>[] }>,
 ): DeclarativeInput {
-  const lists: Record<string, object[]> = { services: versions.map(declaredVersion) };
+  const members: Record<string, object> = { services: versions.map(declaredVersion) };
   for (const { kind, rows } of named) {
-    lists[kind.list] = rows.map((row) => withoutDefaults(kind.schema, declaredOf(row)));
+    if (kind.list === 'defaults') for (const { spec } of rows) Object.assign(members, spec);
+    else members[kind.list] = rows.map((row) => withoutDefaults(kind.schema, declaredOf(row)));
   }
-  return withoutDefaults(declarative, { sallyport: 1, ...lists }) as DeclarativeInput;
+  return withoutDefaults(declarative, { sallyport: 1, ...members }) as DeclarativeInput;
 }
 
 /** What an audit record may hold: these documents carry references to secrets, never secrets. */

@@ -336,9 +336,15 @@ export const declaredTrustEntry = z
   });
 export type DeclaredTrustEntry = z.infer<typeof declaredTrustEntry>;
 
+/** What holds for all of a tenant unless something nearer says otherwise: a setting under its name. */
+export const declaredDefault = z.strictObject({ name: z.literal('waf'), waf: wafSettings });
+export type DeclaredDefault = z.infer<typeof declaredDefault>;
+
 /** The whole document. */
 export const declarative = z.strictObject({
   sallyport: z.literal(1, { error: 'the first line of a configuration file is “sallyport: 1”' }),
+  /** Member by member under that of a version, and of a route; exclusions of all count. */
+  waf: wafSettings.optional(),
   services: distinct(declaredService, 20_000, ({ name: service, version }) => `${service} ${version}`).default([]),
   upstreams: distinct(declaredUpstream, 20_000, (upstream) => upstream.name).default([]),
   policies: distinct(declaredPolicy, 10_000, (policy) => policy.name).default([]),

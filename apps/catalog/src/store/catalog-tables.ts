@@ -17,6 +17,15 @@ const common = `
 /** Tables of objects that are a name and a document. Names sort by code point, as cursors and exports do. */
 const named = ['upstream', 'policy', 'consumer', 'virtual_model', 'provider_account', 'trust_entry'];
 
+export function namedTableSql(table: string): string {
+  return `
+    CREATE TABLE ${SCHEMA}.${table} (${common},
+      name text COLLATE "C" NOT NULL,
+      spec jsonb NOT NULL,
+      UNIQUE (tenant, name)
+    )`;
+}
+
 export class CatalogTables1764000000000 implements MigrationInterface {
   readonly name = 'CatalogTables1764000000000';
 
@@ -57,14 +66,7 @@ export class CatalogTables1764000000000 implements MigrationInterface {
         UNIQUE (version_id, name)
       )`);
     await runner.query(`CREATE INDEX route_address ON ${SCHEMA}.route (path, host)`);
-    for (const table of named) {
-      await runner.query(`
-        CREATE TABLE ${SCHEMA}.${table} (${common},
-          name text COLLATE "C" NOT NULL,
-          spec jsonb NOT NULL,
-          UNIQUE (tenant, name)
-        )`);
-    }
+    for (const table of named) await runner.query(namedTableSql(table));
     await runner.query(`
       CREATE TABLE ${SCHEMA}.snapshot (${common},
         revision bigint NOT NULL UNIQUE,
