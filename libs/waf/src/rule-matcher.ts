@@ -16,6 +16,8 @@ import { variableNumber, variables } from './variables/registry';
 /** By number of the variable and index of a value: what the phase that is running has found in it. */
 export type Scans = ((Scan | undefined)[] | undefined)[];
 
+/** Groups of values from this length on are looked for in steps. */
+const LONG = 8192;
 const TX = variableNumber('TX')!;
 const RESPONSE_BODY = variableNumber('RESPONSE_BODY')!;
 const GROUP_NAMES = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
@@ -45,6 +47,24 @@ export class RuleMatcher {
     matches.values.length = 0;
     matches.names.length = 0;
     return this.matchChain(rule.head, gate);
+  }
+
+  /**
+   * Looks for the groups of long values before the rule asks for them, with places in between at which others may have their turn.
+   * @param gate as for `matches`
+   */
+  *prepare(gate: Link): Generator<void, void, void> {
+    const pattern = gate.operator?.pattern;
+    if (!gate.capture || !pattern?.execInSteps) return;
+    const { ruleSet } = this.program;
+    const node = ruleSet.nodeOf(gate);
+    const bit = ruleSet.bitOf(gate)!;
+    for (const { variable } of gate.targets) {
+      for (const scan of this.scans[variable] ?? []) {
+        if (!scan || scan.value.length < LONG || !scan.has(node, bit)) continue;
+        yield* scan.prepareGroups(node, bit, (form) => pattern.execInSteps!(form));
+      }
+    }
   }
 
   private matchChain(link: Link, gate: Link | undefined): boolean {

@@ -51,6 +51,7 @@ export class Transaction implements Controls {
   private readonly removals = new Removals();
   private readonly scans: Scans = [];
   private readonly matcher: RuleMatcher;
+  private hasLongValues = false;
   private engine: EngineMode;
   /** Phases up to this one are passed over, since a rule allowed the exchange. */
   private allowed = 0;
@@ -228,7 +229,10 @@ export class Transaction implements Controls {
     let place = nextBit(visits, 0);
     while (place >= 0 && !this.isOver(phase)) {
       const rule = plan.rules[place]!;
-      const matched = !this.removals.isRemoved(rule) && this.matcher.matches(rule, plan.gates[place]);
+      const gate = plan.gates[place];
+      const runs = !this.removals.isRemoved(rule);
+      if (runs && gate && this.hasLongValues) yield* this.inSteps(this.matcher.prepare(gate));
+      const matched = runs && this.matcher.matches(rule, gate);
       if (matched) this.conclude(rule);
       const skip = matched ? plan.skips[place]! : -1;
       place = nextBit(visits, skip >= 0 ? skip : place + 1);
@@ -266,6 +270,7 @@ export class Transaction implements Controls {
         const own = name !== undefined && members.has(name) ? members.get(name) : others;
         if (!own) continue;
         const value = entries.values[index]!;
+        if (value.length >= LONG) this.hasLongValues = true;
         const scan =
           value.length < LONG
             ? scanner.scan(value, own, found)

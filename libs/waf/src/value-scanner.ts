@@ -1,6 +1,6 @@
 import type { ByteGroups } from './byte-groups';
 import type { Bytes } from './bytes';
-import type { Captures } from './regex/pattern';
+import type { Captures, Pattern } from './regex/pattern';
 import type { PatternSet, Room } from './regex/pattern-set';
 import type { TransformTrie } from './transform-trie';
 import { ROOT_GROUP, type Branch, type Stage, type ValuePlan } from './value-plan';
@@ -8,14 +8,26 @@ import { ROOT_GROUP, type Branch, type Stage, type ValuePlan } from './value-pla
 /** What was found in the forms of one value. */
 export class Scan {
   private captures: Map<number, Captures | undefined> | undefined;
+  /** By node of the trie: index of the form it makes and 1 more; 0 where nobody has asked for it yet. */
+  private readonly formOfNode: Uint16Array;
 
-  /** @param formOfNode by node of the trie: index of the form it makes; @param rows a row of patterns for each form */
+  /**
+   * @param forms the value, and what was made of it
+   * @param rows a row of patterns for each of them, `words` long
+   */
   constructor(
-    private readonly forms: readonly Bytes[],
-    private readonly formOfNode: Uint16Array,
+    private readonly forms: Bytes[],
     private readonly rows: Uint32Array,
     private readonly words: number,
-  ) {}
+    private readonly trie: TransformTrie,
+  ) {
+    this.formOfNode = new Uint16Array(trie.size);
+    this.formOfNode[0] = 1;
+  }
+
+  get value(): Bytes {
+    return this.forms[0]!;
+  }
 
   /** Adds the patterns that were found in any form. */
   addTo(found: Uint32Array): void {
@@ -24,19 +36,42 @@ export class Scan {
 
   /** Groups of a pattern that was found in a form; they are looked for once, however often the value is met. */
   groups(node: number, bit: number, find: (form: Bytes) => Captures | undefined): Captures | undefined {
-    const key = this.formOfNode[node]! * this.words * 32 + bit;
+    const key = this.keyOf(node, bit);
     this.captures ??= new Map();
     if (!this.captures.has(key)) this.captures.set(key, find(this.form(node)));
     return this.captures.get(key);
   }
 
+  /** Looks for groups that `groups` then knows, with places in between at which others may have their turn. */
+  *prepareGroups(node: number, bit: number, find: NonNullable<Pattern['execInSteps']>): Generator<void, void, void> {
+    const key = this.keyOf(node, bit);
+    if (this.captures?.has(key)) return;
+    const groups = yield* find(this.form(node));
+    (this.captures ??= new Map()).set(key, groups);
+  }
+
   form(node: number): Bytes {
-    return this.forms[this.formOfNode[node]!]!;
+    return this.forms[this.indexOf(node)]!;
   }
 
   has(node: number, bit: number): boolean {
-    const word = this.rows[this.formOfNode[node]! * this.words + (bit >>> 5)]!;
+    // A form without a row was not made before: nothing wanted could be in it.
+    const word = this.rows[this.indexOf(node) * this.words + (bit >>> 5)] ?? 0;
     return ((word >>> (bit & 31)) & 1) === 1;
+  }
+
+  private keyOf(node: number, bit: number): number {
+    return this.indexOf(node) * this.words * 32 + bit;
+  }
+
+  private indexOf(node: number): number {
+    const known = this.formOfNode[node]!;
+    if (known > 0) return known - 1;
+    const before = this.form(this.trie.parentOf(node));
+    const form = this.trie.transformationOf(node).apply(before);
+    const index = this.forms.indexOf(form);
+    this.formOfNode[node] = index >= 0 ? index + 1 : this.forms.push(form);
+    return this.formOfNode[node] - 1;
   }
 }
 
@@ -115,7 +150,7 @@ export class ValueScanner {
       if (text.length < this.least[form]!) continue;
       if (this.patterns.scan(text, this.wanted[form]!, this.rows[form]!, this.room)) any = true;
     }
-    return this.finish(any, plan, found);
+    return this.finish(any, found);
   }
 
   private *lookInSteps(value: Bytes, plan: ValuePlan, found: Uint32Array): Generator<void, Scan | undefined, void> {
@@ -128,7 +163,7 @@ export class ValueScanner {
       if (yield* this.patterns.scanInSteps(text, this.wanted[form]!, this.rows[form]!, this.room)) any = true;
       yield;
     }
-    return this.finish(any, plan, found);
+    return this.finish(any, found);
   }
 
   private want(form: number, { wanted, least }: Stage): void {
@@ -189,8 +224,8 @@ export class ValueScanner {
   }
 
   /** Forgets the value. @param any whether anything was found, which is added to `found` */
-  private finish(any: boolean, plan: ValuePlan, found: Uint32Array): Scan | undefined {
-    const scan = any ? this.kept(plan) : undefined;
+  private finish(any: boolean, found: Uint32Array): Scan | undefined {
+    const scan = any ? this.kept() : undefined;
     this.forget(any);
     scan?.addTo(found);
     return scan;
@@ -204,19 +239,10 @@ export class ValueScanner {
     this.count = 0;
   }
 
-  /** Something was found: now it is told which node makes which form. */
-  private kept(plan: ValuePlan): Scan {
+  private kept(): Scan {
     const { count, rows, words, trie } = this;
-    const forms = this.forms.slice(0, count);
-    const formOfNode = new Uint16Array(trie.size);
-    for (const node of plan.nodes) {
-      const form = trie.transformationOf(node).apply(forms[formOfNode[trie.parentOf(node)]!]!);
-      const known = forms.indexOf(form);
-      // What nothing wanted could be in was not made before, and nothing was found in it.
-      formOfNode[node] = known >= 0 ? known : forms.push(form) - 1;
-    }
-    const found = new Uint32Array(forms.length * words);
+    const found = new Uint32Array(count * words);
     for (let form = 0; form < count; form++) found.set(rows[form]!, form * words);
-    return new Scan(forms, formOfNode, found, words);
+    return new Scan(this.forms.slice(0, count), found, words, trie);
   }
 }

@@ -195,6 +195,30 @@ describe('an expression that is refused', () => {
   }, 60_000);
 });
 
+describe('groups of a long text', () => {
+  const sources = ['(a+)(b)?c', '(?:x(a{1,3}))+y', '\\b(ab|a)(bc)?$', '^(.*)z(.*)'];
+  const unit = fc.constantFrom('a', 'ab', 'abc', 'xa', 'y', 'z', '\n', ' ', 'a'.repeat(3000), 'xaa'.repeat(1000));
+  const text = fc.array(unit, { maxLength: 12 }).map((units) => units.join(''));
+
+  it('are the same in steps, while others look for the same in between', () => {
+    fc.assert(
+      fc.property(text, text, fc.constantFrom(...sources.map((source) => compile(source))), (one, other, pattern) => {
+        const results = new Map<Bytes, unknown>();
+        const runs = [one, other].map((value) => ({ value, steps: pattern.execInSteps!(value) }));
+        for (let open = runs; open.length > 0;) {
+          open = open.filter(({ value, steps }) => {
+            const step = steps.next();
+            if (step.done) results.set(value, step.value);
+            return !step.done;
+          });
+        }
+        expect(results.get(one)).toEqual(pattern.exec(one));
+        expect(results.get(other)).toEqual(pattern.exec(other));
+      }),
+    );
+  });
+});
+
 function thrownBy(run: () => void): Error | undefined {
   try {
     run();

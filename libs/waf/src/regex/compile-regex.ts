@@ -48,6 +48,7 @@ export abstract class RegexPattern implements Pattern {
 
   abstract test(value: Bytes): boolean;
   abstract exec(value: Bytes): Captures | undefined;
+  execInSteps?(value: Bytes): Generator<void, Captures | undefined, void>;
 }
 
 class RegularPattern extends RegexPattern {
@@ -66,6 +67,11 @@ class RegularPattern extends RegexPattern {
   exec(value: Bytes): Captures | undefined {
     const start = this.automaton.earliestStart(value);
     return start === undefined ? undefined : this.machine.exec(value, start);
+  }
+
+  override *execInSteps(value: Bytes): Generator<void, Captures | undefined, void> {
+    const start = yield* this.automaton.earliestStartInSteps(value);
+    return start === undefined ? undefined : yield* this.machine.execInSteps(value, start);
   }
 }
 

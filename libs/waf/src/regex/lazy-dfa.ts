@@ -2,6 +2,7 @@ import type { Bytes } from '../bytes';
 import { Place } from './ast';
 import { NEWLINE, wordBytes } from './byte-classes';
 import { Step, type Program } from './program';
+import { resultOf } from './steps';
 
 /** What was before a place, as far as a pattern asks. */
 const enum Before {
@@ -37,6 +38,9 @@ const MOST_BYTES = 4 * 1024 * 1024;
 const STATE_BYTES = 120;
 /** Times that states are thrown away under one search; from then on it goes on without a cache. */
 const FLUSHES = 2;
+
+/** Bytes of a text that are read between two places at which others may have their turn, while states are looked into. */
+const START_STEP = 2048;
 
 /** What automata share: how much memory all of them may take, and the room in which states are made. */
 export class StatePool {
@@ -194,8 +198,12 @@ export class LazyDfa {
    * nothing. Undefined where there is no match.
    */
   earliestStart(value: Bytes): number | undefined {
-    const search = this.scratch;
-    search.reset();
+    return resultOf(this.earliestStartInSteps(value, Infinity));
+  }
+
+  /** As `earliestStart`, with places in between at which others may have their turn. @param step bytes between two of these */
+  *earliestStartInSteps(value: Bytes, step = START_STEP): Generator<void, number | undefined, void> {
+    const search = new Search();
     this.used = this.pool.tick();
     const end = value.length;
     const plain = this.finalNewline !== undefined && value.charCodeAt(end - 1) === NEWLINE ? end - 1 : end;
@@ -205,6 +213,10 @@ export class LazyDfa {
       const nodes = row > 0 ? this.nodeSets[row / this.symbols]! : search.nodes;
       if (nodes.length === 0) start = at;
       row = this.follow(search, row, this.symbolAt(value, at, plain, end));
+      if (at % step !== step - 1) continue;
+      this.leave(search, row);
+      yield;
+      row = this.enter(search);
     }
     return search.found ? start : undefined;
   }

@@ -19,4 +19,6 @@ export interface Pattern {
   test(value: Bytes): boolean;
   /** Leftmost match and its groups, with the priorities of PCRE. */
   exec(value: Bytes): Captures | undefined;
+  /** As `exec`, with places in between at which others may have their turn; absent where it does not take long. */
+  execInSteps?(value: Bytes): Generator<void, Captures | undefined, void>;
 }

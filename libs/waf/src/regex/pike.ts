@@ -3,6 +3,7 @@ import type { Captures } from './pattern';
 import { lookBits } from './lookaround';
 import { isPlace } from './place';
 import { Step, type Program } from './program';
+import { resultOf } from './steps';
 
 /** Threads of one place in the text, in the order of their priority, each with the slots of its groups. */
 class Threads {
@@ -33,9 +34,17 @@ class Threads {
   }
 }
 
-// Runs do not overlap, so that one room is enough for all patterns.
-let current = new Threads();
-let following = new Threads();
+/** Where the threads of a run are: those of a place, and those of the place after it. */
+interface Room {
+  current: Threads;
+  following: Threads;
+}
+
+// Runs that are not interrupted do not overlap, so that one room is enough for all patterns.
+const common: Room = { current: new Threads(), following: new Threads() };
+
+/** Threads followed over one byte each, between two places at which others may have their turn. */
+const STEP = 16_384;
 
 /** Restores a slot when the walk comes back to it. */
 const RESTORE = -1;
@@ -56,24 +65,33 @@ export class PikeMachine {
 
   /** @param from a place before which no match begins */
   exec(value: Bytes, from = 0): Captures | undefined {
-    const found = this.run(value, from);
-    return found && capturesOf(value, found);
+    return resultOf(this.run(value, from, common, Infinity));
   }
 
-  /** @returns the slots of the match, -1 in those that were not set */
-  private run(value: Bytes, from: number): Int32Array | undefined {
-    const { program, firstBytes } = this;
+  /** As `exec`, with places in between at which others may have their turn. */
+  execInSteps(value: Bytes, from = 0): Generator<void, Captures | undefined, void> {
+    return this.run(value, from, { current: new Threads(), following: new Threads() }, STEP);
+  }
+
+  /** Nothing but the room is used beyond one byte, so that others may run this machine in between. */
+  private *run(value: Bytes, from: number, room: Room, step: number): Generator<void, Captures | undefined, void> {
+    const { program } = this;
     const { steps, details, outs, members, classes } = program;
     const looks = lookBits(program, value);
-    current.prepare(program.size, program.slots);
-    following.prepare(program.size, program.slots);
+    room.current.prepare(program.size, program.slots);
+    room.following.prepare(program.size, program.slots);
     let found: Int32Array | undefined;
+    let followed = 0;
     for (let at = from; at <= value.length; at++) {
+      const { current, following } = room;
+      followed += current.count + 1;
+      if (followed > step) {
+        followed = 0;
+        yield;
+      }
       if (!found) {
-        if (current.count === 0 && firstBytes) {
-          while (at < value.length && firstBytes[value.charCodeAt(at) & 0xff] === 0) at++;
-          if (at === value.length) break;
-        }
+        if (current.count === 0) at = this.nextStart(value, at);
+        if (at < 0) break;
         this.slots.fill(-1);
         this.slots[0] = at;
         this.add(current, program.start, value, at, looks);
@@ -83,20 +101,30 @@ export class PikeMachine {
       const byteClass = at < value.length ? classes.classOf[value.charCodeAt(at) & 0xff]! : -1;
       for (let thread = 0; thread < current.count; thread++) {
         const node = current.nodes[thread]!;
-        const step = steps[node]!;
-        if (step === Step.Match) {
+        const kind = steps[node]!;
+        if (kind === Step.Match) {
           this.load(current, thread);
           found = this.slots.slice();
           found[1] = at;
           break;
         }
-        if (step !== Step.Bytes || byteClass < 0 || members[details[node]! * classes.count + byteClass] === 0) continue;
+        if (kind !== Step.Bytes || byteClass < 0 || members[details[node]! * classes.count + byteClass] === 0) continue;
         this.load(current, thread);
         this.add(following, outs[node]!, value, at + 1, looks);
       }
-      [current, following] = [following, current];
+      room.current = following;
+      room.following = current;
     }
-    return found;
+    return found && capturesOf(value, found);
+  }
+
+  /** @returns the next place at which a match may begin, -1 where there is none */
+  private nextStart(value: Bytes, from: number): number {
+    const { firstBytes } = this;
+    if (!firstBytes) return from;
+    let at = from;
+    while (at < value.length && firstBytes[value.charCodeAt(at) & 0xff] === 0) at++;
+    return at === value.length ? -1 : at;
   }
 
   private load(threads: Threads, thread: number): void {

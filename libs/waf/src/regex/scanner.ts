@@ -4,6 +4,7 @@ import { Search } from './lazy-dfa';
 import { FARTHEST } from './leading';
 import { LiteralAutomaton, type Occurrences } from './literal-automaton';
 import type { Pattern } from './pattern';
+import { resultOf } from './steps';
 import { TextPattern } from './text-pattern';
 import { WordsPattern } from './words';
 
@@ -235,12 +236,5 @@ class TextSearch {
     this.found = value.includes(this.text);
     this.before = value.slice(Math.max(0, value.length - this.text.length + 1));
     return this.found;
-  }
-}
-
-function resultOf<Result>(steps: Generator<void, Result, void>): Result {
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
   }
 }
