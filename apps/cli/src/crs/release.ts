@@ -9,6 +9,8 @@ import { ArchiveError, readTar } from './tar';
 const MOST_UNPACKED = 64 * 1024 * 1024;
 const MOST_PACKED = 32 * 1024 * 1024;
 const LONGEST_MS = 60_000;
+const MOST_REDIRECTS = 5;
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 
 /** Files of a release by their path in it, `rules/…` and `crs-setup.conf.example` among them. */
 export type ReleaseFiles = ReadonlyMap<string, Uint8Array>;
@@ -24,15 +26,13 @@ export async function readRelease(from: string): Promise<ReleaseFiles> {
 }
 
 /**
- * Fetches a release from where it is published.
- * @throws Failure (69) when it cannot be had.
+ * Fetches a release from where it is published. What comes is not believed: its files are compared with a manifest afterwards.
+ * @param longestMs for all of it
+ * @throws Failure (69) when it cannot be had; (1) when it is no archive, or one that is too large.
  */
-export async function fetchRelease(url: string): Promise<ReleaseFiles> {
+export async function fetchRelease(url: string, longestMs = LONGEST_MS): Promise<ReleaseFiles> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(LONGEST_MS) });
-    if (!answer.ok) throw new Error(`it answers ${answer.status}`);
-    const bytes = Buffer.from(await answer.arrayBuffer());
-    return unpack(bytes);
+    return unpack(await download(url, AbortSignal.timeout(longestMs)));
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw new Failure(`${url} cannot be fetched: ${plain((error as Error).message)}.`, {
@@ -42,8 +42,41 @@ export async function fetchRelease(url: string): Promise<ReleaseFiles> {
   }
 }
 
+/** Follows redirects itself: none leads from https to something that others can read and change. */
+async function download(url: string, signal: AbortSignal): Promise<Uint8Array> {
+  let place = new URL(url);
+  for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
+    const answer = await fetch(place, { signal, redirect: 'manual' });
+    const location = answer.headers.get('location');
+    if (answer.ok) return bodyOf(answer);
+    await answer.body?.cancel();
+    if (!REDIRECTS.includes(answer.status) || location === null) throw new Error(`it answers ${answer.status}`);
+    const next = new URL(location, place);
+    if (next.protocol !== 'https:' && next.protocol !== place.protocol)
+      throw new Error(`it is redirected to ${next.protocol}//${next.host}, which is not https`);
+    place = next;
+  }
+  throw new Error(`it is redirected more than ${MOST_REDIRECTS} times`);
+}
+
+/** Reads no more than an archive may have, whatever length is announced. */
+async function bodyOf(answer: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body ?? []) {
+    bytes += (chunk as Uint8Array).length;
+    if (bytes > MOST_PACKED) throw tooLarge();
+    chunks.push(chunk as Uint8Array);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(): Failure {
+  return failure(`The archive is larger than ${MOST_PACKED} bytes.`);
+}
+
 function unpack(packed: Uint8Array): ReleaseFiles {
-  if (packed.length > MOST_PACKED) throw failure(`The archive is larger than ${MOST_PACKED} bytes.`);
+  if (packed.length > MOST_PACKED) throw tooLarge();
   try {
     return atTop(readTar(gunzipSync(packed, { maxOutputLength: MOST_UNPACKED })));
   } catch (error) {
