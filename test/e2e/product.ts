@@ -72,10 +72,14 @@ export interface Product {
   publish(document: Omit<DeclarativeInput, 'sallyport'>): Promise<string>;
   /** Waits until the data door runs this revision or a later one. */
   served(revision: string): Promise<void>;
+  /** Waits until the waf has made ready what the routes of this revision or a later one need. */
+  inspecting(revision: string): Promise<void>;
   /** Finds what the audit has on a request, once it is there. */
   recordOf(requestId: string, kind?: string): Promise<AuditRecord>;
   /** Waits until the ingress has a stream to these services, instead of deciding in their place. */
   consulting(services?: readonly DecisionService[]): Promise<void>;
+  /** The sum over all series of a metric of one service. */
+  metric(service: Service, name: string): Promise<number>;
   /** Everything its processes have said. */
   logs(): string;
   /** Ends a service of a cluster, or the one process of all-in-one. */
@@ -213,6 +217,7 @@ abstract class Running implements Product {
   abstract start(service: Service): Promise<void>;
   abstract repair(): Promise<void>;
   protected abstract nameOf(service: Service): string;
+  protected abstract metricsUrl(service: Service): string;
   protected abstract closeServers(): Promise<void>;
 
   protected environment(): Environment {
@@ -265,12 +270,19 @@ abstract class Running implements Product {
   }
 
   async served(revision: string): Promise<void> {
+    await this.reached('ingress', revision);
+  }
+
+  async inspecting(revision: string): Promise<void> {
+    await this.reached('waf', revision);
+  }
+
+  private async reached(service: 'ingress' | 'waf', revision: string): Promise<void> {
     // Of several workers the metric names the revision that all of them have reached.
-    const url = `http://127.0.0.1:${this.ports['SALLYPORT_INGRESS_HEALTH_PORT']}/metrics`;
-    await this.eventually(`the data door runs ${revision}`, async () => {
-      const { text } = await call(url);
-      const reached = /^sallyport_config_version_info\{[^}]*app="ingress"[^}]*\} (\d+)$/m.exec(text)?.[1];
-      return Number(reached ?? -1) >= numberOf(revision);
+    const pattern = new RegExp(`^sallyport_config_version_info\\{[^}]*app="${service}"[^}]*\\} (\\d+)$`, 'm');
+    await this.eventually(`${service} runs ${revision}`, async () => {
+      const { text } = await call(this.metricsUrl(service));
+      return Number(pattern.exec(text)?.[1] ?? -1) >= numberOf(revision);
     });
   }
 
@@ -282,7 +294,7 @@ abstract class Running implements Product {
   }
 
   async consulting(wanted: readonly DecisionService[] = decisionServices): Promise<void> {
-    const url = `http://127.0.0.1:${this.ports['SALLYPORT_INGRESS_HEALTH_PORT']}/metrics`;
+    const url = this.metricsUrl('ingress');
     await this.eventually(`the ingress consults ${wanted.join(', ')}`, async () => {
       const { text } = await call(url);
       // Several workers add up: none of them may lack one.
@@ -293,6 +305,12 @@ abstract class Running implements Product {
         );
       return wanted.every((service) => is(service, 'up', / [1-9]\d*$/) && is(service, 'down', / 0$/));
     });
+  }
+
+  async metric(service: Service, name: string): Promise<number> {
+    const { text } = await call(this.metricsUrl(service));
+    const series = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
+    return series.reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
   logs(): string {
@@ -371,6 +389,11 @@ class AllInOne extends Running {
 
   protected nameOf(): string {
     return 'all-in-one';
+  }
+
+  /** One page has the metrics of all of them. */
+  protected metricsUrl(): string {
+    return `http://127.0.0.1:${this.ports['SALLYPORT_INGRESS_HEALTH_PORT']}/metrics`;
   }
 
   protected async closeServers(): Promise<void> {}
@@ -468,6 +491,10 @@ class Cluster extends Running {
 
   protected nameOf(service: Service): string {
     return service;
+  }
+
+  protected metricsUrl(service: Service): string {
+    return `http://127.0.0.1:${this.portOf(service, 'HEALTH')}/metrics`;
   }
 
   protected async closeServers(): Promise<void> {
