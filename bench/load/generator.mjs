@@ -22,6 +22,8 @@ function nextRequest() {
 }
 
 const latencies = [];
+/** Until the first byte of a body: of a stream, its first event. */
+const firstBytes = [];
 let answers = 0;
 let failed = 0;
 let turn = 0;
@@ -88,6 +90,11 @@ class Connection {
       this.expected = length ? Number(length[1]) : head.includes('\r\ntransfer-encoding: chunked') ? 'chunked' : 0;
       this.rest = undefined;
       bytes = whole.subarray(end + 4);
+      this.unread = true;
+    }
+    if (this.unread && bytes.length > 0) {
+      this.unread = false;
+      firstBytes.push(now() - this.since);
     }
     if (this.expected === 'chunked') {
       // The closing chunk stands at the very end of what a sender writes last.
@@ -134,9 +141,13 @@ setTimeout(() => {
   clearInterval(pace);
   const seconds = (now() - begun) / 1e6;
   for (const { socket } of connections) socket.destroy();
-  latencies.sort((one, other) => one - other);
-  const at = (share) =>
-    Math.round(latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0);
-  const figures = { answers, failed, seconds, rps: answers / seconds, p50_us: at(0.5), p99_us: at(0.99) };
+  const figures = { answers, failed, seconds, rps: answers / seconds };
+  Object.assign(figures, { p50_us: share(latencies, 0.5), p99_us: share(latencies, 0.99) });
+  figures.first_byte_p50_us = share(firstBytes, 0.5);
   process.stdout.write(`${JSON.stringify(figures)}\n`, () => process.exit(0));
 }, plan.seconds * 1000);
+
+function share(times, of) {
+  times.sort((one, other) => one - other);
+  return Math.round(times[Math.min(times.length - 1, Math.floor(times.length * of))] ?? 0);
+}

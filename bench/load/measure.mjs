@@ -11,10 +11,10 @@ export const METHOD =
  * @param requestsFor the requests of one system, as generator.mjs takes them
  * @returns a row a system, in microseconds and answers a second
  */
-export async function measure(systems, { seconds, windows, connections, rate }, requestsFor) {
+export async function measure(systems, { seconds, windows, connections, rate, isWarm = false }, requestsFor) {
   const samples = new Map(systems.map((system) => [system, []]));
   const fire = (system, forSeconds) => fireAt(system, { seconds: forSeconds, connections, rate }, requestsFor(system));
-  for (const system of systems) {
+  for (const system of isWarm ? [] : systems) {
     say(`warming up: ${system.name}`);
     await warmUp(system, fire);
   }
@@ -55,6 +55,7 @@ export async function fireAt(system, { seconds, connections, rate }, requests) {
     rps: figures.rps,
     p50_us: figures.p50_us,
     p99_us: figures.p99_us,
+    first_byte_p50_us: figures.first_byte_p50_us,
     failed: figures.failed,
   };
 }
@@ -67,11 +68,18 @@ export function rowOf(system, samples) {
 
 /** What one figure of every other row is to that of the base row. */
 export function ratiosTo(base, rows, member = 'cpu_us') {
-  // What answered nothing has cost something for nothing: no figure to compare with.
-  if (!base || base.rps === 0) return {};
+  if (!base || !isWhole(base)) return {};
   return Object.fromEntries(
     rows
-      .filter((row) => row !== base && row.rps > 0)
+      .filter((row) => row !== base && isWhole(row))
       .map((row) => [`${row.system} / ${base.system}`, Math.round((row[member] / base[member]) * 100) / 100]),
   );
+}
+
+/**
+ * What a system spent on requests that it failed is in the figure of those it answered: where that is more than one of a
+ * hundred, the figure compares with nothing.
+ */
+function isWhole({ rps, failed = 0 }) {
+  return rps > 0 && failed * 100 <= rps;
 }

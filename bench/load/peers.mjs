@@ -132,16 +132,23 @@ async function serveNginx(name, upstreamPort, { main, http }) {
   };
 }
 
-const PORTKEY = '@portkey-ai/gateway@1.15.2';
+const PORTKEY = { name: '@portkey-ai/gateway', version: '1.15.2' };
+/**
+ * It asks for any later version of these two, and the latest of the second hands it the fields of the provider's answer as
+ * they are, which no fetch lets anybody change: it then answers 500 to every stream. With these it works.
+ */
+const PINNED = { hono: '4.9.7', '@hono/node-server': '1.3.3' };
 
 /** Installs the Portkey gateway into a folder that is gone afterwards, and starts it. */
 export async function startPortkey(upstreamPort) {
   const { folder, remove } = scratch();
-  say(`Installing ${PORTKEY} …`);
-  const code = await run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefix', folder, PORTKEY]);
+  say(`Installing ${PORTKEY.name} ${PORTKEY.version} …`);
+  const wanted = { private: true, dependencies: { [PORTKEY.name]: PORTKEY.version }, overrides: PINNED };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(wanted));
+  const code = await run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefix', folder]);
   if (code !== 0) {
     remove();
-    throw new Error(`${PORTKEY} cannot be installed`);
+    throw new Error(`${PORTKEY.name} cannot be installed`);
   }
   const [port] = await freePorts(1);
   const build = join(folder, 'node_modules/@portkey-ai/gateway/build');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../../tools/process.mjs';
 
-const START_MS = 60_000;
+const START_MS = 120_000;
 /** Where Debian keeps servers is not on everybody's path. */
 export const searched = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
 

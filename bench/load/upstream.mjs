@@ -1,6 +1,6 @@
 // What stands behind every system that is measured, as cheap as Node can be. Prints its port.
 //   /ticks                  an event a second for every client, each with the moment it was sent at
-//   /v1/chat/completions    a completion of 700 bytes, or 50 events of 190 bytes in a burst or paced (`x-pace-ms`)
+//   /v1/chat/completions    a completion of 700 bytes; as a stream 50 events of 190 bytes, in a burst or, of the model `paced`, every 20 ms
 //   anything else           22 bytes of JSON, once the body is read
 import { createServer } from 'node:http';
 
@@ -36,6 +36,7 @@ const completion = Buffer.from(
   }),
 );
 const EVENTS = 50;
+const PACE_MS = 20;
 const part = (delta, finish_reason = null, more = {}) =>
   `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'bench', choices: [{ index: 0, delta, finish_reason }], ...more })}\n\n`;
 const parts = [
@@ -45,14 +46,13 @@ const parts = [
   `${part({}, 'stop', { usage: { prompt_tokens: 20, completion_tokens: 80, total_tokens: 100 } })}data: [DONE]\n\n`,
 ];
 
-function complete(request, response, body) {
+function complete(response, body) {
   if (!body.includes('"stream":true')) {
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': completion.length });
     return response.end(completion);
   }
   response.writeHead(200, { 'content-type': 'text/event-stream' });
-  const pace = Number(request.headers['x-pace-ms'] ?? 0);
-  if (pace === 0) {
+  if (!body.includes('"model":"paced"')) {
     for (const one of parts) response.write(one);
     return response.end();
   }
@@ -62,7 +62,7 @@ function complete(request, response, body) {
     if (at < parts.length) return;
     clearInterval(timer);
     response.end();
-  }, pace);
+  }, PACE_MS);
   response.once('close', () => clearInterval(timer));
 }
 
@@ -72,7 +72,7 @@ const server = createServer((request, response) => {
   const chunks = [];
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('end', () => {
-    if (request.url.endsWith('/chat/completions')) complete(request, response, Buffer.concat(chunks).latin1Slice());
+    if (request.url.endsWith('/chat/completions')) complete(response, Buffer.concat(chunks).latin1Slice());
     else answerSmall(response);
   });
 });
