@@ -7,9 +7,14 @@ import { tryRuleSet, type Tried } from './trial';
 /** Tries a rule set before it may be used. */
 export type Trial = (text: RuleSetText) => Promise<Tried>;
 
-/** A set that takes longer is not worth what it costs, or never ends. */
-const LONGEST_MS = 20_000;
-const MOST_HEAP_MIB = 512;
+export interface TrialLimits {
+  /** Milliseconds by the clock. */
+  readonly longestMs: number;
+  readonly mostHeapMib: number;
+}
+
+/** A set that takes longer is not worth what it costs, or never ends: 10 s, and as much again where the machine is busy. */
+const LIMITS: TrialLimits = { longestMs: 20_000, mostHeapMib: 512 };
 
 /**
  * Compiles and tries a rule set in a thread of its own, so that nobody waits for it and nothing it does to memory or time
@@ -18,18 +23,28 @@ const MOST_HEAP_MIB = 512;
 export async function tryInThread(text: RuleSetText): Promise<Tried> {
   const main = join(__dirname, 'trial-thread-main.js');
   // Tests run the sources, where there is no such file.
-  if (!existsSync(main)) return tryRuleSet(text);
-  const worker = new Worker(main, { workerData: text, resourceLimits: { maxOldGenerationSizeMb: MOST_HEAP_MIB } });
+  return existsSync(main) ? runTrial(main, text) : tryRuleSet(text);
+}
+
+/**
+ * @param main file that the thread runs; it is given the text and posts what came of it
+ * @returns what it posted, or why nothing came; never throws. The thread is gone then.
+ */
+export async function runTrial(
+  main: string,
+  text: RuleSetText,
+  { longestMs, mostHeapMib }: TrialLimits = LIMITS,
+): Promise<Tried> {
+  const worker = new Worker(main, { workerData: text, resourceLimits: { maxOldGenerationSizeMb: mostHeapMib } });
   let timer: NodeJS.Timeout | undefined;
   const tried = await new Promise<Tried>((resolve) => {
     const fail = (problem: string): void => resolve({ ok: false, problem: { place: undefined, text: problem } });
-    timer = setTimeout(() => fail(`it takes more than ${LONGEST_MS / 1000} s to compile`), LONGEST_MS);
+    timer = setTimeout(() => fail(`it takes more than ${longestMs / 1000} s to compile`), longestMs);
     worker.once('message', resolve);
-    worker.once('error', (error: NodeJS.ErrnoException) =>
+    // A thread may fail once more while it is ended.
+    worker.on('error', (error: NodeJS.ErrnoException) =>
       fail(
-        error.code === 'ERR_WORKER_OUT_OF_MEMORY'
-          ? `it takes more than ${MOST_HEAP_MIB} MiB to compile`
-          : error.message,
+        error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? `it takes more than ${mostHeapMib} MiB to compile` : error.message,
       ),
     );
     worker.once('exit', () => fail('the thread that compiled it ended'));
