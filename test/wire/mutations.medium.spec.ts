@@ -3,7 +3,7 @@ import { mutations, type Mutation } from './mutations';
 import { talk } from './raw-client';
 import { RawOrigin } from './raw-origin';
 
-const AT_ONCE = 24;
+const AT_ONCE = 40;
 /** Nothing; one chunk or two; and what three bytes are where a line end more stands in front of them. */
 const BODIES = ['', 'abc', 'abcabc', '\nab', '\rab'];
 
@@ -49,17 +49,17 @@ it('rel-T32 more than 1,700 mutated messages are refused and closed, or become o
   const all = mutations();
   expect(all.length).toBeGreaterThanOrEqual(1_700);
   const wrong: string[] = [];
-  let refused = 0;
-  for (let at = 0; at < all.length; at += AT_ONCE) {
-    const batch = all.slice(at, at + AT_ONCE);
-    const verdicts = await Promise.all(batch.map((mutation, offset) => verdictOn(mutation, at + offset)));
-    verdicts.forEach((verdict, offset) => {
-      if (verdict) wrong.push(`${batch[offset]!.name}: ${verdict}`);
-    });
-    refused +=
-      batch.length - origin.requests.filter(({ complete, line }) => complete && !line.includes('hidden')).length;
-    origin.reset();
-  }
+  const waiting = [...all.entries()];
+  const judge = async (): Promise<void> => {
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const [at, mutation] = next;
+      const verdict = await verdictOn(mutation, at);
+      if (verdict) wrong.push(`${mutation.name}: ${verdict}`);
+    }
+  };
+  // Many are refused only when their time is over: nobody waits for those beside it.
+  await Promise.all(Array.from({ length: AT_ONCE }, judge));
   expect(wrong).toEqual([]);
-  expect(refused).toBeGreaterThan(all.length / 2);
+  const served = origin.requests.filter(({ complete, line }) => complete && !line.includes('hidden'));
+  expect(all.length - served.length).toBeGreaterThan(all.length / 2);
 }, 240_000);
