@@ -15,7 +15,7 @@ export class TransformTrie {
   /** Bytes that decide what becomes of a value. */
   get sets(): ByteSet[] {
     return this.nodes.flatMap(({ transformation }) =>
-      [transformation?.trigger, transformation?.adds].filter((set) => set !== undefined),
+      [transformation?.trigger, transformation?.adds, transformation?.escapes].filter((set) => set !== undefined),
     );
   }
 

@@ -48,6 +48,8 @@ export class ValuePlan {
   /** By node: groups of bytes without which its transformation leaves a value as it is, and of those it may bring in. */
   private readonly triggers: (number | undefined)[] = [];
   private readonly additions: number[] = [];
+  /** By node: groups of bytes with which its transformation may bring in any. */
+  private readonly escapes: number[] = [];
   private readonly groups: (readonly number[])[] = [[0]];
   private readonly groupNumbers = new Map<string, number>([['0', ROOT_GROUP]]);
   /** By group: the groups of bytes that make a difference to it. */
@@ -71,9 +73,10 @@ export class ValuePlan {
     this.nodes = [...needed].sort((one, other) => one - other);
     for (const node of this.nodes) {
       pushTo(this.children, trie.parentOf(node), node);
-      const { trigger, adds } = trie.transformationOf(node);
+      const { trigger, adds, escapes } = trie.transformationOf(node);
       this.triggers[node] = trigger && groupsOfBytes.ofSet(trigger);
       this.additions[node] = adds ? groupsOfBytes.ofSet(adds) : ANY_BYTES;
+      this.escapes[node] = escapes ? groupsOfBytes.ofSet(escapes) : 0;
     }
     for (const want of wants) pushTo(this.wants, want.node, want);
     this.toldApart = [this.bytesAskedBy(0)];
@@ -119,7 +122,7 @@ export class ValuePlan {
 
   /** @returns bytes a value must have for anything wanted to be in what a node and those below make of it */
   private leastBehind(node: number, before: number): number {
-    const bytes = before | this.additions[node]!;
+    const bytes = (before & this.escapes[node]!) === 0 ? before | this.additions[node]! : ANY_BYTES;
     let least = Infinity;
     for (const want of this.wants.get(node) ?? []) if (want.least < least && canBeIn(bytes, want)) least = want.least;
     for (const child of this.children.get(node) ?? []) least = Math.min(least, this.leastBehind(child, bytes));
@@ -141,7 +144,9 @@ export class ValuePlan {
   private bytesAskedBy(node: number): number {
     let bytes = 0;
     for (const { needs } of this.wants.get(node) ?? []) for (const need of needs) bytes |= need;
-    for (const child of this.children.get(node) ?? []) bytes |= (this.triggers[child] ?? 0) | this.bytesAskedBy(child);
+    for (const child of this.children.get(node) ?? []) {
+      bytes |= (this.triggers[child] ?? 0) | this.escapes[child]! | this.bytesAskedBy(child);
+    }
     return bytes;
   }
 }

@@ -26,6 +26,8 @@ const LARGEST = 2n ** 63n - 1n;
 export const htmlEntityDecode: Transformation = {
   name: 'htmlEntityDecode',
   trigger: ByteSet.of('&'),
+  adds: ByteSet.of('"&<>\xa0'),
+  escapes: ByteSet.of('#'),
   perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);

@@ -8,6 +8,8 @@ export interface Transformation {
   readonly trigger: ByteSet | undefined;
   /** Bytes that may be in what it makes though they were not in the value; undefined: any. */
   readonly adds?: ByteSet;
+  /** With one of these bytes in the value, what it makes may hold any byte whatever `adds` says. */
+  readonly escapes?: ByteSet;
   /** Bytes it makes of each byte of a value, at most; undefined: any number. */
   readonly perByte?: number;
   /**

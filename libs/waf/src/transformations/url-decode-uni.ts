@@ -15,6 +15,8 @@ const LETTER_U = 0x75;
 export const urlDecodeUni: Transformation = {
   name: 'urlDecodeUni',
   trigger: ByteSet.of('%+'),
+  adds: ByteSet.of(' '),
+  escapes: ByteSet.of('%'),
   perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);

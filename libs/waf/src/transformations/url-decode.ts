@@ -10,6 +10,8 @@ const PLUS = 0x2b;
 export const urlDecode: Transformation = {
   name: 'urlDecode',
   trigger: ByteSet.of('%+'),
+  adds: ByteSet.of(' '),
+  escapes: ByteSet.of('%'),
   perByte: 1,
   apply: (value) => {
     const output = new ByteOutput(value.length);
