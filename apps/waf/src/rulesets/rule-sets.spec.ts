@@ -79,6 +79,31 @@ function ask(inspector: Inspector, query: string, plan = 'structural:block'): Pr
 const verdict = async (inspector: Inspector, query: string, plan?: string) =>
   (await ask(inspector, query, plan)).verdict === 'refuse';
 
+describe('a rule set that a route names', () => {
+  it('decides there and nowhere else, and is there before the first request', async () => {
+    install('4.9.0', 'oldword');
+    install('4.28.0', 'newword');
+    const { sets, engine, refused } = await start({ chance: () => 0 });
+    await sets.activate('crs-4.9.0');
+    const staged = planId({ ruleset: 'crs-4.28.0' });
+    await sets.expect([staged]);
+    while (!sets.sets.some(({ text }) => text.name === 'crs-4.28.0')) await new Promise(setImmediate);
+    expect(await ask(engine, 'q=newword', staged)).toMatchObject({ verdict: 'refuse', ruleset: 'crs-4.28.0' });
+    expect(await verdict(engine, 'q=oldword', staged)).toBe(false);
+    expect(await ask(engine, 'q=newword')).toMatchObject({ ruleset: 'crs-4.9.0' });
+    expect([await verdict(engine, 'q=newword'), await verdict(engine, 'q=oldword')]).toEqual([false, true]);
+    expect([sets.current.active, refused]).toEqual(['crs-4.9.0', []]);
+  });
+
+  it('is stood in for by the one in force where it is refused', async () => {
+    install('4.9.0', 'oldword');
+    const { sets, engine } = await start();
+    const staged = planId({ ruleset: 'crs-9.9.9' });
+    await sets.expect([staged]);
+    expect(await ask(engine, 'q=oldword', staged)).toMatchObject({ verdict: 'refuse', ruleset: 'crs-4.9.0' });
+  });
+});
+
 describe('the search for rule sets', () => {
   it('takes that of the environment, then the newest that is installed, and has ours at the end', async () => {
     install('4.9.0', 'one');

@@ -132,6 +132,9 @@ export class RuleSets implements Closable {
   async expect(plans: readonly PlanId[]): Promise<void> {
     this.expected = [...EXPECTED_PLANS, ...plans.slice(0, MOST_EXPECTED).map(compilePlan)];
     for (const loaded of this.loaded.values()) await this.prepare(loaded.programs);
+    // A set that only some routes want is tried meanwhile, and nobody waits for it.
+    for (const { ruleset } of this.expected)
+      if (ruleset !== undefined && !this.refusals.has(ruleset)) void this.load(ruleset).catch(() => undefined);
   }
 
   /** What the set in the shadow would do; undefined: there is none. */
