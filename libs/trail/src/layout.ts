@@ -100,7 +100,7 @@ const FIRST_BYTES = 16 * 1024;
 const KEPT_BYTES = 256 * 1024;
 
 /** Bytes of a document in the making. */
-export class Output {
+class Output {
   private buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   private end = 0;
 
