@@ -32,6 +32,12 @@ export interface Branch {
   readonly least: number;
 }
 
+/** What a transformation leads to while a stage is made. */
+interface Change {
+  readonly nodes: number[];
+  least: number;
+}
+
 /** The nodes every value begins at: the root alone. */
 export const ROOT_GROUP = 0;
 /** Stages kept of a plan; values differ in more ways than rules tell apart only when somebody makes them. */
@@ -94,29 +100,39 @@ export class ValuePlan {
       this.stageCount = 0;
     }
     const wants: Want[] = [];
-    const changing = new Map<Transformation, number[]>();
+    const changing = new Map<Transformation, Change>();
     for (const node of this.groups[group]!) this.follow(node, bytes, wants, changing);
     const wanted = new Uint32Array(this.words);
     for (const { bit } of wants) wanted[bit >>> 5]! |= 1 << (bit & 31);
     const least = wants.reduce((smallest, want) => Math.min(smallest, want.least), Infinity);
-    const branches = [...changing].map(([transformation, nodes]) => this.branchOf(transformation, nodes, bytes));
+    const branches = [...changing].map(([transformation, { nodes, least: leastOfBranch }]) => ({
+      transformation,
+      group: this.groupOf(nodes),
+      least: leastOfBranch,
+    }));
     const stage: Stage = { wanted, wantsAny: wants.length > 0, least, branches };
     (this.stages[group] ??= new Map()).set(bytes, stage);
     return stage;
   }
 
-  private branchOf(transformation: Transformation, nodes: readonly number[], bytes: number): Branch {
-    const least = nodes.reduce((smallest, node) => Math.min(smallest, this.leastBehind(node, bytes)), Infinity);
-    return { transformation, group: this.groupOf(nodes), least };
-  }
-
   /** Gathers what is wanted of a form at a node and at those below that leave it as it is. */
-  private follow(node: number, bytes: number, wants: Want[], changing: Map<Transformation, number[]>): void {
+  private follow(node: number, bytes: number, wants: Want[], changing: Map<Transformation, Change>): void {
     for (const want of this.wants.get(node) ?? []) if (canBeIn(bytes, want)) wants.push(want);
     for (const child of this.children.get(node) ?? []) {
       const trigger = this.triggers[child];
-      if (trigger !== undefined && (bytes & trigger) === 0) this.follow(child, bytes, wants, changing);
-      else if (this.leastBehind(child, bytes) < Infinity) pushTo(changing, this.trie.transformationOf(child), child);
+      if (trigger !== undefined && (bytes & trigger) === 0) {
+        this.follow(child, bytes, wants, changing);
+        continue;
+      }
+      const least = this.leastBehind(child, bytes);
+      if (least === Infinity) continue;
+      const transformation = this.trie.transformationOf(child);
+      const change = changing.get(transformation);
+      if (!change) changing.set(transformation, { nodes: [child], least });
+      else {
+        change.nodes.push(child);
+        change.least = Math.min(change.least, least);
+      }
     }
   }
 
