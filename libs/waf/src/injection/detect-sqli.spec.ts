@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { detectSqli, readSql, sqliNeeds } from './detect-sqli';
+import { detectSqli, detectSqliInSteps, readSql, sqliNeeds } from './detect-sqli';
 import { isAttack } from './sqli/false-positives';
 import { fingerprints } from './sqli/fingerprints.data';
 import { wordsByKind } from './sqli/words.data';
@@ -96,6 +96,17 @@ describe('the detector of SQL injection', () => {
         const first = detectSqli(value);
         detectSqli(other);
         expect(detectSqli(value)).toBe(first);
+      }),
+    );
+  });
+
+  it('answers the same in steps, whatever is asked in between', () => {
+    fc.assert(
+      fc.property(values, values, (value, other) => {
+        const steps = detectSqliInSteps(value);
+        let step = steps.next();
+        for (; !step.done; step = steps.next()) detectSqli(other);
+        expect(step.value).toBe(detectSqli(value));
       }),
     );
   });

@@ -29,16 +29,51 @@ export const sqliNeeds: readonly ByteSet[] = [
  * @returns the fingerprint of what was found, at most five letters (`s&1` for `x' or 1`); undefined where there is nothing
  */
 export function detectSqli(value: Bytes): string | undefined {
-  if (!isPlain(value)) {
-    const bare = detectIn(value, 0, 'ansi') ?? (tokenizer.ambiguous ? detectIn(value, 0, 'mysql') : undefined);
-    if (bare !== undefined) return bare;
+  const detection = new SqliDetection(value);
+  while (detection.next());
+  return detection.fingerprint;
+}
+
+/** As `detectSqli`, with places in between at which others may have their turn. */
+export function* detectSqliInSteps(value: Bytes): Generator<void, string | undefined, void> {
+  const detection = new SqliDetection(value);
+  while (detection.next()) yield;
+  return detection.fingerprint;
+}
+
+/** The ways in which a value is read, in their order; one in the second dialect is needed only where the first left it open. */
+const readings: readonly (readonly [Context, Dialect])[] = [
+  [0, 'ansi'],
+  [0, 'mysql'],
+  [singleQuote, 'ansi'],
+  [singleQuote, 'mysql'],
+  [doubleQuote, 'mysql'],
+];
+
+/** One value that is read in one way after the other. */
+class SqliDetection {
+  fingerprint: string | undefined;
+  private at = 0;
+  /** Whether what was read would be read otherwise in the other dialect. */
+  private ambiguous = false;
+
+  constructor(private readonly value: Bytes) {}
+
+  /** Reads in the next way. @returns whether there is another, and nothing was found */
+  next(): boolean {
+    const [context, dialect] = readings[this.at++]!;
+    if (this.isDue(context, dialect)) {
+      this.fingerprint = detectIn(this.value, context, dialect);
+      this.ambiguous = dialect === 'ansi' && tokenizer.ambiguous;
+    } else this.ambiguous = false;
+    return this.fingerprint === undefined && this.at < readings.length;
   }
-  if (value.includes("'")) {
-    const single =
-      detectIn(value, singleQuote, 'ansi') ?? (tokenizer.ambiguous ? detectIn(value, singleQuote, 'mysql') : undefined);
-    if (single !== undefined) return single;
+
+  private isDue(context: Context, dialect: Dialect): boolean {
+    if (context === doubleQuote) return this.value.includes('"');
+    if (dialect === 'mysql') return this.ambiguous;
+    return context === singleQuote ? this.value.includes("'") : !isPlain(this.value);
   }
-  return value.includes('"') ? detectIn(value, doubleQuote, 'mysql') : undefined;
 }
 
 const token = new Token();

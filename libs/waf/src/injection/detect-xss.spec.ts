@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { detectXss } from './detect-xss';
+import { detectXss, detectXssInSteps } from './detect-xss';
 import { adversarialValues, cpuMillis, mostMillis } from './linear-time.suite';
 
 interface Vector {
@@ -39,6 +39,22 @@ describe('the detector of script injection', () => {
     fc.assert(
       fc.property(textBytes, (value) => {
         expect(typeof detectXss(`<${value}=`)).toBe('boolean');
+      }),
+    );
+  });
+
+  it('answers the same in steps, whatever is asked in between', () => {
+    const part = fc.oneof(
+      textBytes,
+      fc.constantFrom('<script', '<a ', ' onclick=', 'href="javascript:', "'", '"', '`', '>'),
+    );
+    const values = fc.array(part, { maxLength: 5 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(values, values, (value, other) => {
+        const steps = detectXssInSteps(value);
+        let step = steps.next();
+        for (; !step.done; step = steps.next()) detectXss(other);
+        expect(step.value).toBe(detectXss(value));
       }),
     );
   });

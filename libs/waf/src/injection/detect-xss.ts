@@ -10,14 +10,29 @@ const reader = new MarkupReader();
  * Time is linear in the length of the value.
  */
 export function detectXss(value: Bytes): boolean {
-  const hasTag = value.includes('<');
-  // Code is a tag, a declaration or the value of an attribute: without `<` and `=` there is none.
-  if (!hasTag && !value.includes('=')) return false;
-  return (
-    (hasTag && runsCode(value, 'data')) ||
-    runsCode(value, 'unquoted') ||
-    quotes.some((quote) => value.includes(quote) && runsCode(value, quote))
-  );
+  return mayRunCode(value) && places.some((place) => isIn(place, value) && runsCode(value, place));
+}
+
+/** As `detectXss`, with places in between at which others may have their turn. */
+export function* detectXssInSteps(value: Bytes): Generator<void, boolean, void> {
+  if (!mayRunCode(value)) return false;
+  for (const place of places) {
+    if (isIn(place, value) && runsCode(value, place)) return true;
+    yield;
+  }
+  return false;
+}
+
+const places: readonly Place[] = ['data', 'unquoted', ...quotes];
+
+/** Code is a tag, a declaration or the value of an attribute: without `<` and `=` there is none. */
+function mayRunCode(value: Bytes): boolean {
+  return value.includes('<') || value.includes('=');
+}
+
+/** Whether a value can be anything but text in a place: it opens a tag there, or ends the quotes around it. */
+function isIn(place: Place, value: Bytes): boolean {
+  return place === 'unquoted' || value.includes(place === 'data' ? '<' : place);
 }
 
 function runsCode(value: Bytes, place: Place): boolean {

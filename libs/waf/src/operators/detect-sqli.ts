@@ -1,4 +1,5 @@
-import { detectSqli, sqliNeeds } from '../injection/detect-sqli';
+import { detectSqli, detectSqliInSteps, sqliNeeds } from '../injection/detect-sqli';
+import type { Captures } from '../regex/pattern';
 import type { OperatorKind } from './operator';
 import { capturingOperator } from './value-pattern';
 
@@ -10,9 +11,13 @@ export const detectSQLi: OperatorKind = {
       required: [],
       needs: sqliNeeds,
       test: (value) => detectSqli(value) !== undefined,
-      exec: (value) => {
-        const fingerprint = detectSqli(value);
-        return fingerprint === undefined ? undefined : [fingerprint];
+      exec: (value) => capturesOf(detectSqli(value)),
+      *execInSteps(value) {
+        return capturesOf(yield* detectSqliInSteps(value));
       },
     }),
 };
+
+function capturesOf(fingerprint: string | undefined): Captures | undefined {
+  return fingerprint === undefined ? undefined : [fingerprint];
+}

@@ -1,5 +1,5 @@
 import { ByteSet } from '../bytes';
-import { detectXss } from '../injection/detect-xss';
+import { detectXss, detectXssInSteps } from '../injection/detect-xss';
 import type { OperatorKind } from './operator';
 import { capturingOperator } from './value-pattern';
 
@@ -13,5 +13,8 @@ export const detectXSS: OperatorKind = {
       needs: [ByteSet.of('<=')],
       test: detectXss,
       exec: (value) => (detectXss(value) ? [value] : undefined),
+      *execInSteps(value) {
+        return (yield* detectXssInSteps(value)) ? [value] : undefined;
+      },
     }),
 };

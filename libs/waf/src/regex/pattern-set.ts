@@ -142,6 +142,7 @@ export class PatternSet {
 
 function* testInSteps(pattern: Pattern, value: Bytes): Generator<void, boolean, void> {
   if (!(pattern instanceof RegexPattern)) {
+    if (pattern.execInSteps) return (yield* pattern.execInSteps(value)) !== undefined;
     const found = pattern.test(value);
     yield;
     return found;
