@@ -1,4 +1,5 @@
-// What inspection costs a request: `npm run -s bench:waf -- --rules DIR [--setup FILE] [--paranoia 1] [--seconds 1] [--json]`
+// What inspection costs a request: `npm run -s bench:waf -- --rules DIR [--setup FILE] [--paranoia 1] [--seconds 1] [--hostile] [--json]`
+// With `--hostile` instead: the longest time for which bodies made to keep it busy leave nobody else their turn.
 // Prints microseconds of processor time for a whole inspection, the median of five windows, each value new in each request.
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
@@ -7,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { build } from '../../tools/build.mjs';
 import { Failure, whenMain } from '../../tools/process.mjs';
 import { median } from '../load/machine.mjs';
+import { hostileBodies } from '../waf-hostile.mjs';
 import { standardRequests } from '../waf-requests.mjs';
 
 const require = createRequire(new URL('../../dist/', import.meta.url));
@@ -23,6 +25,7 @@ whenMain(import.meta, async (args) => {
       setup: { type: 'string' },
       paranoia: { type: 'string', default: '1' },
       seconds: { type: 'string', default: '1' },
+      hostile: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -31,7 +34,8 @@ whenMain(import.meta, async (args) => {
   await build();
   const paranoia = Number(values.paranoia);
   const place = placeOf(values.rules, values.setup);
-  const { engine, plan, name } = await engineOf(place, paranoia);
+  const { engine, plan, name, program } = await engineOf(place, paranoia);
+  if (values.hostile) return reportHostile({ rules: name, paranoia }, program, values.json);
   const figures = {};
   for (const [kind, make] of Object.entries(standardRequests))
     figures[kind] = measure(engine, plan, make, Number(values.seconds));
@@ -71,7 +75,54 @@ async function engineOf(place, paranoia) {
   const rules = { name: text.name, program: programOf(ruleSet, text, compilePlan(plan)) };
   const engine = new Engine({ rules: () => rules, later: (next) => next(), budget });
   const signature = text.files.map((file) => /"OWASP_CRS\/(\d[\d.]*)"/.exec(file.text)?.[1]).find(Boolean);
-  return { engine, plan, name: signature ? `crs-${signature}` : text.name };
+  return { engine, plan, name: signature ? `crs-${signature}` : text.name, program: rules.program };
+}
+
+/** The first round finds code that was not compiled yet and states that were not met; what counts is the median of the others. */
+const ROUNDS = 6;
+
+function reportHostile(about, program, json) {
+  const longest = {};
+  for (const [kind, { type, body }] of Object.entries(hostileBodies())) {
+    const rounds = Array.from({ length: ROUNDS }, () => longestSlice(program, type, body));
+    longest[kind] = { first: rounds[0], median: median(rounds.slice(1)) };
+  }
+  if (json) return console.log(JSON.stringify({ ...about, unit: 'cpu-ms', longest }));
+  console.log(`${about.rules}, paranoia level ${about.paranoia}: the longest slice, cpu-ms`);
+  for (const [kind, { first, median: warm }] of Object.entries(longest))
+    console.log(`${kind.padEnd(24)} ${warm.toFixed(1).padStart(6)}   at first ${first.toFixed(1)}`);
+}
+
+/** @returns milliseconds of processor time */
+function longestSlice(program, type, body) {
+  const { defaultBudget } = require('./libs/waf/src/index.js');
+  const transaction = program.begin({
+    mode: 'detect',
+    requestId: 'bench',
+    now: () => performance.now(),
+    budget: { ...defaultBudget, base: 60_000, most: 60_000 },
+  });
+  const fields = Object.entries({ host: 'shop.example', 'user-agent': 'Mozilla/5.0', 'content-type': type });
+  const head = {
+    method: 'POST',
+    target: '/',
+    protocol: 'HTTP/1.1',
+    clientAddress: '192.0.2.7',
+    fields: fields.map(([name, value]) => ({ name, value })),
+  };
+  let longest = 0;
+  const run = (work) => {
+    for (let done = false; !done;) {
+      const before = process.cpuUsage();
+      done = work.next().done;
+      const { user, system } = process.cpuUsage(before);
+      longest = Math.max(longest, (user + system) / 1000);
+    }
+  };
+  run(transaction.requestHead(head));
+  run(transaction.requestBody({ raw: body }));
+  run(transaction.finish());
+  return longest;
 }
 
 function measure(engine, plan, make, seconds) {
