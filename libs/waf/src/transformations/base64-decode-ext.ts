@@ -3,6 +3,8 @@ import { ByteOutput } from './byte-output';
 import type { Transformation } from './transformation';
 
 const PAD = 0x3d;
+/** The digit of which the value is the byte of the padding: ModSecurity takes one for the other at the end of a value. */
+const DIGIT_LIKE_PAD = 0x39;
 
 /**
  * `t:base64DecodeExt`: forgiving, as PHP reads Base64. What is no digit is passed over and an unfinished group counts; padding
@@ -26,6 +28,7 @@ export const base64DecodeExt: Transformation = {
       else if (count % 4 === 3) output.push(bits >> 2);
       else if (count % 4 === 0) output.push(bits);
     }
+    if (count % 4 === 1 && value.charCodeAt(value.length - 1) === DIGIT_LIKE_PAD) return '';
     return output.textUnlessSame(value);
   },
 };
