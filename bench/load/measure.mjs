@@ -60,9 +60,12 @@ export async function fireAt(system, { seconds, connections, rate }, requests) {
   };
 }
 
+/** Windows in which a system answered nothing say nothing of what an answer costs; where there are no others, no figure does. */
 export function rowOf(system, samples) {
   const members = Object.keys(samples[0]);
-  const middle = (member) => Math.round(median(samples.map((sample) => sample[member])) * 10) / 10;
+  const answered = samples.filter(({ rps }) => rps > 0);
+  if (answered.length === 0) return { system, rps: 0 };
+  const middle = (member) => Math.round(median(answered.map((sample) => sample[member])) * 10) / 10;
   return { system, ...Object.fromEntries(members.map((member) => [member, middle(member)])) };
 }
 
