@@ -41,7 +41,7 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
     writeFileSync(file, JSON.stringify([{ name: 'bench', host: '127.0.0.1', port, limits }]));
     environment.SALLYPORT_INGRESS_LISTENERS_FILE = file;
   }
-  const child = spawn(process.execPath, [join(root, 'dist/apps/all-in-one/src/main.js'), '--json'], {
+  const child = spawn(process.execPath, [...nodeOptions(), join(root, 'dist/apps/all-in-one/src/main.js'), '--json'], {
     env: environment,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -69,6 +69,9 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
     },
   };
 }
+
+/** As arguments, since Node takes some of them nowhere else; processes that are forked take them over. */
+const nodeOptions = () => (process.env.SALLYPORT_BENCH_NODE_OPTIONS ?? '').split(' ').filter(Boolean);
 
 async function auditThreadSeconds(url) {
   const page = await (await fetch(url)).text();
@@ -109,7 +112,10 @@ export async function startCluster(document, name = 'Sallyport cluster', more = 
   const children = new Map(
     SERVICES.map((app) => [
       app,
-      spawn(process.execPath, [join(root, `dist/apps/${app}/src/main.js`)], { env: environment, stdio: 'inherit' }),
+      spawn(process.execPath, [...nodeOptions(), join(root, `dist/apps/${app}/src/main.js`)], {
+        env: environment,
+        stdio: 'inherit',
+      }),
     ]),
   );
   const endAll = async () => {
@@ -206,7 +212,6 @@ async function withPorts(more) {
   return {
     PATH: process.env.PATH,
     HOME: process.env.HOME,
-    NODE_OPTIONS: process.env.SALLYPORT_BENCH_NODE_OPTIONS ?? '',
     ...Object.fromEntries(names.map((name, at) => [name, ports[at]])),
     ...more,
   };
