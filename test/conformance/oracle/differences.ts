@@ -31,7 +31,7 @@ export interface RuleFacts {
   readonly overMatches: ReadonlySet<number>;
   /** Rules with a link that looks at captures, or at what matched last. */
   readonly overCaptures: ReadonlySet<number>;
-  /** Rules that look at names of arguments. */
+  /** Rules that look at names of arguments, or have a link that does. */
   readonly overNames: ReadonlySet<number>;
 }
 
@@ -43,8 +43,10 @@ const holdsNul = ({ target, fields, body }: Exchange) =>
   /\0|%(25)*00|%(25)*u0000|\\0|&#x?0/i.test(`${target}\n${fields.join('\n')}\n${body}`);
 
 /** Whether a value of some part has a line end inside. */
-function hasLinesInFields(body: string): boolean {
-  return body.split(/\r\n--/).some((part) => /[\r\n]/.test(part.split('\r\n\r\n').slice(1).join('\r\n\r\n')));
+function hasLinesInFields(exchange: Exchange): boolean {
+  const boundary = /boundary="?([^";]+)/i.exec(typeOf(exchange))?.[1] ?? '';
+  const parts = exchange.body.split(`\r\n--${boundary}`);
+  return parts.some((part) => /[\r\n]/.test(part.split('\r\n\r\n').slice(1).join('\r\n\r\n')));
 }
 
 export const differences: readonly Difference[] = [
@@ -62,7 +64,7 @@ export const differences: readonly Difference[] = [
   },
   { name: 'multi-match-chain-on-captures', applies: () => true, rules: (rule) => rule === 942_130 || rule === 942_131 },
   { name: 'body-given-up', applies: (_, theirs) => theirs.tx['oracle_body_error'] === '1' },
-  { name: 'line-ends-in-a-field', applies: (exchange) => isMultipart(exchange) && hasLinesInFields(exchange.body) },
+  { name: 'line-ends-in-a-field', applies: (exchange) => isMultipart(exchange) && hasLinesInFields(exchange) },
   {
     name: 'values-in-hash-order',
     applies: () => true,
@@ -158,7 +160,7 @@ export function factsOf({ files }: RuleSource): RuleFacts {
     for (const rule of text.replace(/^\s*#.*$/gm, '').split(/^SecRule /m)) {
       const id = Number(/\bid:(\d+)/.exec(rule)?.[1]);
       if (/^[^"]*\bREQUEST_BODY\b/.test(rule)) overBodies.add(id);
-      if (/^[^"]*\bARGS_NAMES\b/.test(rule)) overNames.add(id);
+      if (/^[^"]*\bARGS_NAMES\b/.test(rule) || /^\s+SecRule [^"]*\bARGS_NAMES\b/m.test(rule)) overNames.add(id);
       if (/^\s+SecRule [^"]*\bMATCHED_VARS/m.test(rule)) overMatches.add(id);
       if (/^\s+SecRule [^"]*\b(MATCHED_VAR\b|TX:\d)/m.test(rule)) overCaptures.add(id);
     }

@@ -72,6 +72,8 @@ export class StatePool {
   /** Takes note of memory an automaton took or gave back; those that were not used for long give theirs back. */
   account(dfa: LazyDfa, bytes: number): void {
     this.bytes += bytes;
+    // One that gives back is not asked to make room for others: they are being flushed one after the other already.
+    if (bytes <= 0) return;
     this.members.add(dfa);
     if (this.bytes <= this.limit) return;
     const oldest = [...this.members].filter((member) => member !== dfa).sort((one, other) => one.used - other.used);

@@ -88,4 +88,16 @@ describe('memory', () => {
     expect(automata[7]!.size).toBeGreaterThan(0);
     expect(pool.size).toBeLessThanOrEqual(64 * 1024);
   });
+
+  it('of a pool in which one automaton has no room does not make the others give theirs back without end', () => {
+    const pool = new StatePool(256);
+    const automata = Array.from({ length: 8 }, () => new LazyDfa(explosive, pool));
+    for (let round = 0; round < 3; round++) {
+      for (const automaton of automata) {
+        expect(automaton.test(`${'ac'.repeat(50)}a${'c'.repeat(14)}b`)).toBe(true);
+        expect(automaton.test('ac'.repeat(50))).toBe(false);
+      }
+    }
+    expect(automata.filter(({ size }) => size > 0)).toHaveLength(1);
+  });
 });
