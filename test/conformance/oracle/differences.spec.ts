@@ -34,6 +34,13 @@ const stories: readonly Story[] = [
     theirs: '[<a>b</a>]',
   },
   {
+    difference: 'part-without-body',
+    rules: see('ARGS'),
+    exchange: typed(multipart, `--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n${field('d')}`),
+    ours: '[][d]',
+    theirs: '[--bContent-Disposition: form-data; name="a"d]',
+  },
+  {
     difference: 'encoded-question-mark-in-path',
     rules: see('REQUEST_FILENAME'),
     exchange: { target: '/a%3fb/c?d=e' },

@@ -42,10 +42,12 @@ const isMultipart = (exchange: Exchange) => /^multipart\//i.test(typeOf(exchange
 const holdsNul = ({ target, fields, body }: Exchange) =>
   /\0|%(25)*00|%(25)*u0000|\\0|&#x?0/i.test(`${target}\n${fields.join('\n')}\n${body}`);
 
+const boundaryOf = (exchange: Exchange) => /boundary="?([^";]+)/i.exec(typeOf(exchange))?.[1] ?? '';
+const hasPartWithoutBody = (exchange: Exchange) => exchange.body.includes(`\r\n\r\n--${boundaryOf(exchange)}`);
+
 /** Whether a value of some part has a line end inside. */
 function hasLinesInFields(exchange: Exchange): boolean {
-  const boundary = /boundary="?([^";]+)/i.exec(typeOf(exchange))?.[1] ?? '';
-  const parts = exchange.body.split(`\r\n--${boundary}`);
+  const parts = exchange.body.split(`\r\n--${boundaryOf(exchange)}`);
   return parts.some((part) => /[\r\n]/.test(part.split('\r\n\r\n').slice(1).join('\r\n\r\n')));
 }
 
@@ -65,6 +67,7 @@ export const differences: readonly Difference[] = [
   { name: 'multi-match-chain-on-captures', applies: () => true, rules: (rule) => rule === 942_130 || rule === 942_131 },
   { name: 'body-given-up', applies: (_, theirs) => theirs.tx['oracle_body_error'] === '1' },
   { name: 'line-ends-in-a-field', applies: (exchange) => isMultipart(exchange) && hasLinesInFields(exchange) },
+  { name: 'part-without-body', applies: (exchange) => isMultipart(exchange) && hasPartWithoutBody(exchange) },
   {
     name: 'values-in-hash-order',
     applies: () => true,
