@@ -7,7 +7,6 @@ import { hitOf, logLineOf, type Match } from './hits';
 import type { Hit, Scores } from './inspector';
 import type { PhasePlan, Program } from './program';
 import { Removals } from './removals';
-import type { ResponseScan } from './response-scan';
 import { RuleMatcher, type Scans } from './rule-matcher';
 import type { Phase, Rule, RuleSelector, TargetFilter } from './rule-set';
 import { scoresOf } from './score';
@@ -58,8 +57,7 @@ export class Transaction implements Controls {
   private hits: Hit[] = [];
   private lines: string[] = [];
   private finished = false;
-  /** Where the answer's body is looked at as it goes by: how far, and what was not looked at yet. */
-  private responseScan: ResponseScan | undefined;
+  /** Where the answer's body is looked at as it goes by: what was not looked at yet. */
   private readonly unread: Bytes[] = [];
 
   constructor(
@@ -109,8 +107,7 @@ export class Transaction implements Controls {
   /** Phase 3. */
   *responseHead(head: ResponseHeadFacts): Work {
     this.exchange.takeResponseHead(head);
-    this.responseScan = this.program.response?.begin();
-    this.matcher.response = this.responseScan;
+    this.matcher.response = this.program.response?.begin();
     yield* this.run(3);
   }
 
@@ -121,7 +118,7 @@ export class Transaction implements Controls {
   responseChunk(chunk: Bytes): boolean {
     const counted = this.exchange.countResponse(chunk);
     this.meter.grant(counted.length);
-    if (this.responseScan) this.unread.push(counted);
+    if (this.matcher.response) this.unread.push(counted);
     else this.exchange.keepResponse(counted);
     return this.exchange.wantsResponse;
   }
@@ -131,11 +128,12 @@ export class Transaction implements Controls {
    * known by now: what it refuses is refused at once, as an answer may go on for long; otherwise it has not been run.
    */
   *readResponse(): Work {
-    if (!this.responseScan || this.isOver(4)) return;
+    const { response } = this.matcher;
+    if (!response || this.isOver(4)) return;
     let fresh = false;
     this.meter.resume();
     for (let chunk = this.unread.shift(); chunk !== undefined && !this.exhausted; chunk = this.unread.shift()) {
-      if (yield* this.inSteps(this.responseScan.write(chunk))) fresh = true;
+      if (yield* this.inSteps(response.write(chunk))) fresh = true;
     }
     this.meter.pause();
     if (fresh && this.engine === 'on') yield* this.tryResponse();
@@ -144,9 +142,10 @@ export class Transaction implements Controls {
   /** Phase 4. */
   *responseEnd(): Work {
     yield* this.readResponse();
-    if (this.responseScan && !this.isOver(4)) {
+    const { response } = this.matcher;
+    if (response && !this.isOver(4)) {
       this.meter.resume();
-      yield* this.inSteps(this.responseScan.end());
+      yield* this.inSteps(response.end());
       this.meter.pause();
     }
     yield* this.run(4);
@@ -258,8 +257,8 @@ export class Transaction implements Controls {
     const { patterns, scanner } = this.program.ruleSet;
     const found = new Uint32Array(patterns.words);
     for (const { variable, members, others } of plan.scans) {
-      if (variable === RESPONSE_BODY && this.responseScan) {
-        this.responseScan.addTo(found);
+      if (variable === RESPONSE_BODY && this.matcher.response) {
+        this.matcher.response.addTo(found);
         continue;
       }
       const entries = this.exchange.entriesOf(variable);

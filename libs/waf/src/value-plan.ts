@@ -1,3 +1,4 @@
+import { setBit } from './bit-set';
 import { ANY_BYTES, type ByteGroups } from './byte-groups';
 import type { Bytes } from './bytes';
 import type { TransformTrie } from './transform-trie';
@@ -103,7 +104,7 @@ export class ValuePlan {
     const changing = new Map<Transformation, Change>();
     for (const node of this.groups[group]!) this.follow(node, bytes, wants, changing);
     const wanted = new Uint32Array(this.words);
-    for (const { bit } of wants) wanted[bit >>> 5]! |= 1 << (bit & 31);
+    for (const { bit } of wants) setBit(wanted, bit);
     const least = wants.reduce((smallest, want) => Math.min(smallest, want.least), Infinity);
     const branches = [...changing].map(([transformation, { nodes, least: leastOfBranch }]) => ({
       transformation,

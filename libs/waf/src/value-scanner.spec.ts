@@ -1,3 +1,4 @@
+import { setBit } from './bit-set';
 import fc from 'fast-check';
 import { bytes } from './arbitrary-bytes.suite';
 import type { Bytes } from './bytes';
@@ -74,7 +75,7 @@ function formOf({ transformations }: Link, value: Bytes): Bytes {
 
 function rowOf(all: readonly Link[]): Uint32Array {
   const row = new Uint32Array(rules.patterns.words);
-  for (const link of all) row[rules.bitOf(link)! >>> 5]! |= 1 << (rules.bitOf(link)! & 31);
+  for (const link of all) setBit(row, rules.bitOf(link)!);
   return row;
 }
 

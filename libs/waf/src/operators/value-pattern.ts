@@ -1,15 +1,10 @@
-import type { Bytes, ByteSet } from '../bytes';
+import { foldText, type Bytes, type ByteSet } from '../bytes';
 import type { Captures, Pattern, RequiredLiterals } from '../regex/pattern';
 import type { Operator } from './operator';
 
-/** ASCII only: a byte above 0x7f is no letter. */
-export function foldCase(text: Bytes): Bytes {
-  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-}
-
 /** @returns what a value must hold to hold `text`; nothing can be said of an empty one */
 export function requiredText(text: Bytes): RequiredLiterals {
-  return text === '' ? [] : [[foldCase(text)]];
+  return text === '' ? [] : [[foldText(text)]];
 }
 
 /**

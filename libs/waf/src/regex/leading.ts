@@ -1,5 +1,6 @@
 import type { Bytes } from '../bytes';
 import type { Syntax } from './ast';
+import { longestLength } from './lengths';
 import { requiredLiterals } from './literals';
 
 /** Texts of which one is in every match, near its beginning. */
@@ -67,27 +68,4 @@ function leadingOfChoice(options: readonly Syntax[]): Leading | undefined {
 function leastRounds(part: Syntax): Syntax {
   if (part.kind !== 'repeat') return part;
   return part.least === part.most ? part.body : { ...part, most: part.least };
-}
-
-/** @returns bytes of the longest text the pattern matches */
-function longestLength(syntax: Syntax): number {
-  switch (syntax.kind) {
-    case 'bytes':
-      return 1;
-    case 'sequence':
-      return syntax.parts.reduce((sum, part) => sum + longestLength(part), 0);
-    case 'choice':
-      return syntax.options.reduce((most, option) => Math.max(most, longestLength(option)), 0);
-    case 'group':
-    case 'atomic':
-      return longestLength(syntax.body);
-    case 'repeat': {
-      const round = longestLength(syntax.body);
-      return round === 0 || syntax.most === 0 ? 0 : round * syntax.most;
-    }
-    case 'reference':
-      return Infinity;
-    default:
-      return 0;
-  }
 }

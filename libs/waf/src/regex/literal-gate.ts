@@ -1,3 +1,4 @@
+import { setBit } from '../bit-set';
 import type { Bytes } from '../bytes';
 import { LiteralAutomaton, type Occurrences } from './literal-automaton';
 import type { Pattern } from './pattern';
@@ -151,8 +152,4 @@ function together(effects: readonly ReadonlyMap<number, number>[], literals: Int
     for (const [word, bits] of effects[literal]!) all.set(word, (all.get(word) ?? 0) | bits);
   }
   return all;
-}
-
-export function setBit(row: Uint32Array, bit: number): void {
-  row[bit >>> 5]! |= 1 << (bit & 31);
 }

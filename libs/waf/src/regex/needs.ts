@@ -36,25 +36,6 @@ export function neededForTexts(texts: readonly Bytes[]): ByteSet {
   return widened(set);
 }
 
-/** @returns bytes of the shortest text the pattern matches */
-export function shortestLength(syntax: Syntax): number {
-  switch (syntax.kind) {
-    case 'bytes':
-      return 1;
-    case 'sequence':
-      return syntax.parts.reduce((sum, part) => sum + shortestLength(part), 0);
-    case 'choice':
-      return syntax.options.reduce((least, option) => Math.min(least, shortestLength(option)), Infinity);
-    case 'group':
-    case 'atomic':
-      return shortestLength(syntax.body);
-    case 'repeat':
-      return syntax.least === 0 ? 0 : syntax.least * shortestLength(syntax.body);
-    default:
-      return 0;
-  }
-}
-
 function needsOf(syntax: Syntax): readonly Need[] {
   switch (syntax.kind) {
     case 'bytes':

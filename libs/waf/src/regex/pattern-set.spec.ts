@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { setBit } from '../bit-set';
 import type { Bytes } from '../bytes';
 import { compileRegex } from './compile-regex';
 import type { Pattern } from './pattern';
@@ -57,7 +58,7 @@ const text = fc.array(piece, { maxLength: 14 }).map((pieces) => pieces.join(''))
 
 function rowOf(bits: readonly number[]): Uint32Array {
   const row = new Uint32Array((patterns.length + 31) >>> 5);
-  for (const bit of bits) row[bit >>> 5]! |= 1 << (bit & 31);
+  for (const bit of bits) setBit(row, bit);
   return row;
 }
 

@@ -1,7 +1,8 @@
+import { setBit } from '../bit-set';
 import type { Bytes } from '../bytes';
 import { RegexPattern } from './compile-regex';
 import { Search } from './lazy-dfa';
-import { Candidates, LiteralGate, setBit } from './literal-gate';
+import { Candidates, LiteralGate } from './literal-gate';
 import type { Occurrences } from './literal-automaton';
 import type { Pattern } from './pattern';
 import { WordsPattern } from './words';

@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes';
+import { foldText, type Bytes } from '../bytes';
 import type { Captures, Pattern, RequiredLiterals } from './pattern';
 
 /** A pattern that is a text; letter case counts. */
@@ -6,7 +6,7 @@ export class TextPattern implements Pattern {
   readonly required: RequiredLiterals;
 
   constructor(readonly text: Bytes) {
-    this.required = text === '' ? [] : [[text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())]];
+    this.required = text === '' ? [] : [[foldText(text)]];
   }
 
   test(value: Bytes): boolean {

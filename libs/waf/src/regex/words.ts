@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes';
+import { foldText, type Bytes } from '../bytes';
 import { LiteralAutomaton } from './literal-automaton';
 import type { Captures, Pattern, RequiredLiterals } from './pattern';
 
@@ -35,9 +35,4 @@ export class WordsPattern implements Pattern {
 /** @param words bytes as they stand in the rule or its file */
 export function compileWords(words: readonly Bytes[]): Pattern {
   return new WordsPattern(words);
-}
-
-/** ASCII letters in lower case, every other byte as it is. */
-function foldText(text: Bytes): Bytes {
-  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
