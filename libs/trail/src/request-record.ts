@@ -217,6 +217,14 @@ function callerOf({ principal }: AdmissionFacts): string {
   return principal?.consumer ?? 'anonymous';
 }
 
+/** Members that follow one another in both records. */
+const ofRoute = {
+  route: text<AdmissionFacts>(({ route }) => route?.id),
+  route_class: text<AdmissionFacts>(({ route }) => route?.class),
+  service: text<AdmissionFacts>(({ route }) => route?.service),
+  service_version: text<AdmissionFacts>(({ route }) => route?.version),
+};
+
 /** OCSF wants a real address in `ip`, and a real address is personal: it stays out. */
 const source = object<AdmissionFacts>({
   uid: text(({ pseudonym, tenant, clientAddress }) => pseudonym(tenant, clientAddress)),
@@ -279,10 +287,7 @@ const detail = object<RequestFacts>({
   price_version: text(({ model }) => model?.priceVersion),
   redaction: constant('metadata'),
   request_id: text(({ requestId }) => requestId),
-  route: text(({ route }) => route?.id),
-  route_class: text(({ route }) => route?.class),
-  service: text(({ route }) => route?.service),
-  service_version: text(({ route }) => route?.version),
+  ...ofRoute,
   skipped: json(({ skipped = [] }) => (skipped.length === 0 ? '[]' : canonical(skipped.map(skippedOf)))),
   src_port: number(({ sourcePort }) => sourcePort),
   stream: any(({ model }) => model?.stream),
@@ -339,10 +344,7 @@ const admission = object<AdmissionFacts>({
   model: text(({ model }) => model?.requested),
   redaction: constant('metadata'),
   request_id: text(({ requestId }) => requestId),
-  route: text(({ route }) => route?.id),
-  route_class: text(({ route }) => route?.class),
-  service: text(({ route }) => route?.service),
-  service_version: text(({ route }) => route?.version),
+  ...ofRoute,
   stream: any(({ model }) => model?.stream),
   subject_ref: text(subjectOf),
 });
