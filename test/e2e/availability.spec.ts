@@ -147,11 +147,21 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
     });
   }
 
-  /** How often a rate-limit replica has taken its share from memory, because Redis was gone or missed five milliseconds. */
+  /** How often a rate-limit replica has taken its share from memory, because Redis was gone or missed its time. */
   const sharesTaken = () => product.logs().split('limits are not shared').length - 1;
 
+  /** Whether the ingress has decided one of them from its own share: on a slow machine it does not always wait until rate-limit gives Redis up. */
+  async function ingressStoodIn(answers: readonly Answer[]): Promise<boolean> {
+    for (const answer of answers) if ((await decidedBy('rate-limit', answer)) === 'local') return true;
+    return false;
+  }
+
   /** The contract: the limit itself, and never its double, not even where a slow machine has interrupted the sharing too. */
-  const mostOf = (interruptions: number) => (interruptions === 0 ? LIMIT : 2 * LIMIT - 1);
+  const mostOf = (interruptions: number) => (interruptions <= 0 ? LIMIT : 2 * LIMIT - 1);
+
+  /** What may be served of a limit while Redis is away: that is one interruption, and each other one is of a slow machine. */
+  const mostWithoutRedis = async (answers: readonly Answer[], before: number) =>
+    mostOf(sharesTaken() - before - 1 + Number(await ingressStoodIn(answers)));
 
   describe('auth', () => {
     it('is stood in for by the same engine, which knows every key from before and lets nobody else in', async () => {
@@ -367,8 +377,7 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
       for (let count = 0; count < 2 * LIMIT; count++) answers.push(await ask());
       await product.servers!.redis.start();
       const served = answers.filter(({ status }) => status === 200).length;
-      // One interruption is this test itself.
-      expect(served).toBeLessThanOrEqual(mostOf(Math.max(0, sharesTaken() - before - 1)));
+      expect(served).toBeLessThanOrEqual(await mostWithoutRedis(answers, before));
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
     });
 
@@ -386,7 +395,7 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
         redis.thaw!();
       }
       const served = answers.filter(({ status }) => status === 200).length;
-      expect(served).toBeLessThanOrEqual(mostOf(Math.max(0, sharesTaken() - before - 1)));
+      expect(served).toBeLessThanOrEqual(await mostWithoutRedis(answers, before));
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
       expect((await fallbackOf('redis', 'share', from)).requests).toBeGreaterThan(0);
     });
