@@ -336,7 +336,8 @@ describe('DecideClient', () => {
     expect(client.state()).toBe('down');
     const asked = performance.now();
     expect(await ask(2_000).outcome).toBe('down');
-    expect(performance.now() - asked).toBeLessThan(100);
+    // Long before its own time was over.
+    expect(performance.now() - asked).toBeLessThan(1_500);
     const probes = () => replica.batches.flatMap(({ asks }) => asks).filter(({ spend }) => spend?.tenant === 'probe');
     await until(() => probes().length >= 2);
     expect(client.state()).toBe('down');

@@ -94,7 +94,7 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
 
   it('says that it cannot decide while the server stands still, asks it rarely, and comes back', async () => {
     const changes: boolean[] = [];
-    const source = patient(await connect(), 50, (up) => changes.push(up));
+    const source = patient(await connect(), 400, (up) => changes.push(up));
     const one = { key: 'slow', rate: tenPerMinute, cost: 1 };
     expect((await draw(source, [one]))!.taken).toBe(true);
     server.pause();
@@ -104,7 +104,7 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
       expect(await Promise.all(Array.from({ length: 50 }, () => draw(source, [one])))).toEqual(
         Array(50).fill(undefined),
       );
-      expect(performance.now() - started).toBeLessThan(45);
+      expect(performance.now() - started).toBeLessThan(400);
     } finally {
       server.resume();
     }
