@@ -1,3 +1,4 @@
+import { processorMillis } from '@sallyport/testkit';
 import { compileRuleSet } from './compile';
 import { Engine } from './engine';
 import type { InspectionAnswer } from './inspector';
@@ -99,10 +100,11 @@ describe('rules over the head', () => {
   });
 
   it('judges 8 KiB of the worst escapes in a bounded time', () => {
-    const before = process.cpuUsage();
-    hitsOf({ query: `a=${'%25'.repeat(2_700)}` });
-    hitsOf({ query: '%2e%2e&'.repeat(1_000) });
-    expect(process.cpuUsage(before).user).toBeLessThan(300_000);
+    const judge = () => {
+      hitsOf({ query: `a=${'%25'.repeat(2_700)}` });
+      hitsOf({ query: '%2e%2e&'.repeat(1_000) });
+    };
+    expect(processorMillis(300, judge)).toBeLessThan(300);
   });
 });
 

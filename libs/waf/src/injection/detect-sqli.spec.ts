@@ -1,3 +1,4 @@
+import { processorMillis } from '@sallyport/testkit';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { detectSqli, detectSqliInSteps, readSql, sqliNeeds } from './detect-sqli
 import { isAttack } from './sqli/false-positives';
 import { fingerprints } from './sqli/fingerprints.data';
 import { wordsByKind } from './sqli/words.data';
-import { adversarialValues, cpuMillis, mostMillis } from './linear-time.suite';
+import { adversarialValues, mostMillis } from './linear-time.suite';
 
 interface Vector {
   readonly input: string;
@@ -112,6 +113,6 @@ describe('the detector of SQL injection', () => {
   });
 
   it.each(adversarialValues)('takes linear time for 128 KiB of %s', (_, value) => {
-    expect(cpuMillis(() => detectSqli(value))).toBeLessThan(mostMillis);
+    expect(processorMillis(mostMillis, () => void detectSqli(value))).toBeLessThan(mostMillis);
   });
 });

@@ -38,10 +38,3 @@ export const adversarialValues: readonly (readonly [name: string, value: string]
   ['an address of one endless reference', `href=&#${repeated('0')}`],
   ['character data that never ends', repeated('<![CDATA[')],
 ];
-
-export function cpuMillis(work: () => void): number {
-  const before = process.cpuUsage();
-  work();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
-}

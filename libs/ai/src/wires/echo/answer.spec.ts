@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { processorTime } from '@sallyport/testkit';
+import { processorMillis } from '@sallyport/testkit';
 import { echoAnswer, wordPieces } from './answer';
 
 const answer = (request: object) => echoAnswer(Buffer.from(JSON.stringify(request)));
@@ -47,8 +47,7 @@ describe('wordPieces', () => {
   });
 
   it('reads a million spaces in no time', () => {
-    const spent = processorTime();
-    expect(wordPieces(' '.repeat(1_000_000))).toEqual([]);
-    expect(spent()).toBeLessThan(1_000);
+    const spaces = ' '.repeat(1_000_000);
+    expect(processorMillis(1_000, () => expect(wordPieces(spaces)).toEqual([]))).toBeLessThan(1_000);
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { isRefusal } from '@sallyport/contracts';
 import { canonicalPath } from '@sallyport/proxy';
-import { policyInput, processorTime } from '@sallyport/testkit';
+import { policyInput, processorMillis } from '@sallyport/testkit';
 import { RequestDraft } from '../../draft';
 import { servicesWithoutMemory } from '../../policy-services';
 import { pathRewrite } from './path-rewrite';
@@ -62,9 +62,8 @@ describe('the path that goes upstream', () => {
   });
 
   it('is found in time that grows with its length and not faster', () => {
-    const spent = processorTime();
-    rewritten([{ pattern: '/(a+)+b', to: '/$1' }], `/${'a'.repeat(8000)}`);
-    expect(spent()).toBeLessThan(1000);
+    const rewrite = () => void rewritten([{ pattern: '/(a+)+b', to: '/$1' }], `/${'a'.repeat(8000)}`);
+    expect(processorMillis(1_000, rewrite)).toBeLessThan(1_000);
   });
 });
 
