@@ -101,6 +101,26 @@ async function recordsOf(
   }
 }
 
+/**
+ * How long the gateway itself took for each of these, by its own records: where the caller shares the processors with it, the
+ * caller's clock tells mostly how late the caller is.
+ * @returns milliseconds
+ */
+export async function recordedLatencies(rows: readonly Row[], databaseUrl: string): Promise<number[]> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const recorded = await client.query<{ latency: string }>(
+      `SELECT convert_from(body, 'UTF8')::jsonb #>> '{http_response,latency}' AS latency FROM audit.audit_event
+       WHERE kind = 'request.completed' AND request_id = ANY($1)`,
+      [rows.map(({ requestId }) => requestId)],
+    );
+    return recorded.rows.map(({ latency }) => Number(latency));
+  } finally {
+    await client.end();
+  }
+}
+
 /** A stream that was cut, or an answer nobody waited for, has its status on record all the same. */
 function tells(record: Recorded, { route, kind, status }: Row): boolean {
   const served = status !== undefined && status < 300;

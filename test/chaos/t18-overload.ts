@@ -1,18 +1,20 @@
 import { pause } from '../e2e/waiting';
 import type { ChaosTest } from './chaos-test';
-import { atLeast, atMost, shareAtLeast } from './checkers';
+import { atLeast, atMost, recordedLatencies, shareAtLeast } from './checkers';
 import { durations, isServed, outcomes, percentile, ratio, type Row } from './ledger';
 import { capacityOf, oracles, underLoad, type Phase } from './under-load';
 
 const TIMES = 3;
 const RECOVERY_MS = 5_000;
 const MOST_REFUSAL_MS = 20;
+/** A caller hears of both on the same sockets; more than this apart, refusals wait for something. */
+const NOT_LATER = 1.25;
 
 export const overload: ChaosTest = {
   number: 'T18',
   title: 'three times the capacity',
   procedure: 'open loop at three times what the gateway can take, then a fifth of it again',
-  pass: 'goodput ≥ 80 % of capacity; refused in < 20 ms p99 beside what is served; recovers ≤ 5 s',
+  pass: 'goodput ≥ 80 % of capacity; refused in < 20 ms p99 on record, and not later than what is served; recovers ≤ 5 s',
   quick: false,
   run: async (context) => {
     const world = await context.world();
@@ -34,15 +36,23 @@ export const overload: ChaosTest = {
         rows.map(({ received, sent }) => received - sent),
         0.99,
       );
+    const verdicts = await oracles(flooded);
+    const recorded = await recordedLatencies(refused, world.stage.databaseUrl);
     context.say(`${Math.round(capacity)}/s is the capacity; flood: ${outcomes(flooded.ledger.rows)}`);
     return {
       checks: [
         atLeast('goodput', served.length / seconds / capacity, 0.8, ' of capacity'),
-        // The client shares the processors: its own delay shows in what is served just as much.
-        atMost('refused within, p99', tookMs(refused), Math.max(MOST_REFUSAL_MS, tookMs(served)), ' ms'),
+        atMost('refused within, p99 on record', percentile(recorded, 0.99), MOST_REFUSAL_MS, ' ms'),
+        // The caller shares the processors: its own delay shows in what is served just as much.
+        atMost(
+          'refused within, p99 as heard',
+          tookMs(refused),
+          Math.max(MOST_REFUSAL_MS, NOT_LATER * tookMs(served)),
+          ' ms',
+        ),
         shareAtLeast('served again afterwards', ratio(after.ledger.rows, isServed), 0.995),
         atMost('afterwards, p99', percentile(durations(after.ledger.rows), 0.99), 1_000, ' ms'),
-        ...(await oracles(flooded)),
+        ...verdicts,
       ],
     };
   },
