@@ -9,12 +9,14 @@ const RECOVERY_MS = 5_000;
 const MOST_REFUSAL_MS = 20;
 /** A caller hears of both on the same sockets; more than this apart, refusals wait for something. */
 const NOT_LATER = 1.25;
+/** The gateway decides for so long how much it turns away. */
+const SPELL_MS = 250;
 
 export const overload: ChaosTest = {
   number: 'T18',
   title: 'three times the capacity',
   procedure: 'open loop at three times what the gateway can take, then a fifth of it again',
-  pass: 'goodput ≥ 80 % of capacity; refused in < 20 ms p99 on record, and not later than what is served; recovers ≤ 5 s',
+  pass: 'goodput ≥ 80 % of capacity; refused in < 20 ms p99 on record, and not later than what is served beside it; recovers ≤ 5 s',
   quick: false,
   run: async (context) => {
     const world = await context.world();
@@ -47,7 +49,7 @@ export const overload: ChaosTest = {
         atMost(
           'refused within, p99 as heard',
           tookMs(refused),
-          Math.max(MOST_REFUSAL_MS, NOT_LATER * tookMs(served)),
+          Math.max(MOST_REFUSAL_MS, NOT_LATER * tookMs(beside(refused, served))),
           ' ms',
         ),
         shareAtLeast('served again afterwards', ratio(after.ledger.rows, isServed), 0.995),
@@ -57,3 +59,10 @@ export const overload: ChaosTest = {
     };
   },
 };
+
+/** Those that went out in the same spells as some of the refused: whoever is refused came in the worst moments. */
+function beside(refused: readonly Row[], served: readonly Row[]): Row[] {
+  const spellOf = ({ sent }: Row): number => Math.floor(sent / SPELL_MS);
+  const spells = new Set(refused.map(spellOf));
+  return served.filter((row) => spells.has(spellOf(row)));
+}
