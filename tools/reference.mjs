@@ -79,6 +79,7 @@ const ruleGroups = {
   77006: 'Addresses and documents that make a server fetch',
   77007: 'Names and types of files',
   77008: 'Scanners and what they ask for',
+  1001: 'What is said to models',
 };
 
 const severities = ['emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'info', 'debug'];
@@ -109,7 +110,8 @@ function builtInRulesPage({ rules, builtInRules, compileRuleSet }) {
     '# Built-in rules\n',
     'Rules of our own, in two forms. Those of the first table judge the form of a request and always run. The others are SecLang,',
     'and with the OWASP CRS loaded only those run that it has no match for. Each finding scores: critical 5, error 4, warning 3,',
-    'notice 2; a request is refused from the threshold of its route on (5 unless set). Exclusions name rules by id or by tag.\n',
+    'notice 2; a request is refused from the threshold of its route on (5 unless set). What is said to models is scored by itself, with',
+    'the profiles llm and mcp. Exclusions name rules by id or by tag.\n',
     '## The form of a request\n',
     '| rule | finds | severity | why it is there |',
     '| --- | --- | --- | --- |',

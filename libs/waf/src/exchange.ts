@@ -9,6 +9,7 @@ import {
   type BodyProcessor,
   type ParsedBody,
 } from './body/parsed-body';
+import { noPrompt, promptOf, type Prompt } from './body/prompt';
 import type { Bytes } from './bytes';
 import type { OperatorContext } from './operators/operator';
 import type { Rule } from './rule-set';
@@ -96,6 +97,7 @@ export class Exchange implements Facts, OperatorContext {
   private readonly values: (Entries | undefined)[] = [];
   private split: SplitArguments | undefined;
   private splitCookies: readonly BodyArgument[] | undefined;
+  private readPrompt: Prompt | undefined;
 
   /** @param tx what `TX` holds at first */
   constructor(
@@ -115,6 +117,7 @@ export class Exchange implements Facts, OperatorContext {
 
   takeRequestBody({ raw, length = raw.length, parsed }: InspectedBody): void {
     this.body = { raw, length, parsed: parsed ?? this.parse(raw, length) };
+    this.readPrompt = undefined;
     this.forget('body');
   }
 
@@ -163,6 +166,12 @@ export class Exchange implements Facts, OperatorContext {
       .filter(({ name }) => foldName(name) === 'cookie')
       .flatMap(({ value }) => splitCookies(value));
     return this.splitCookies;
+  }
+
+  get prompt(): Prompt {
+    const { parsed } = this.body ?? {};
+    this.readPrompt ??= parsed?.processor === 'JSON' ? promptOf(parsed.arguments) : noPrompt;
+    return this.readPrompt;
   }
 
   get rule(): ReadonlyMap<string, Bytes> {

@@ -43,6 +43,8 @@ export interface Plan {
     readonly files: FileKind;
     readonly strict: boolean;
   };
+  /** Whether bodies are read for what they say to models and tools. */
+  readonly prompts: boolean;
   readonly response: { readonly inspect: boolean; readonly holdBytes: number; readonly types: readonly string[] };
   /** Those of the profile, then those of the route. */
   readonly exclusions: readonly Exclusion[];
@@ -151,7 +153,7 @@ function readPlan(id: PlanId): Plan | undefined {
 }
 
 function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Plan {
-  const { limits, inspectBytes, over, files, exclusions } = profiles[profile];
+  const { limits, inspectBytes, over, files, exclusions, prompts = false } = profiles[profile];
   const { paranoia, threshold, body = {}, response = {}, exclude = [] } = rest;
   return Object.freeze({
     id,
@@ -167,6 +169,7 @@ function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Pla
       files,
       strict: body.strict ?? mode === 'block',
     },
+    prompts,
     response: {
       inspect: response.inspect ?? false,
       holdBytes: parseByteSize(response.hold ?? DEFAULT_HOLD_BYTES),

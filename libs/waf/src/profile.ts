@@ -36,6 +36,8 @@ export interface Profile {
   readonly over: BodyOver;
   readonly files: FileKind;
   readonly exclusions: readonly WafExclusion[];
+  /** Whether bodies are read for what they say to models and tools; left out: no. */
+  readonly prompts?: boolean;
 }
 
 const limits: ProfileLimits = {
@@ -107,6 +109,7 @@ export const profiles: Readonly<Record<WafProfile, Profile>> = {
     inspectBytes: MIB,
     over: 'files',
     files: 'base64',
+    prompts: true,
     exclusions: keepOff(attackRules, prompts, 'prompts are prose and code, and nobody runs them'),
   },
   mcp: {
@@ -114,6 +117,7 @@ export const profiles: Readonly<Record<WafProfile, Profile>> = {
     inspectBytes: MIB,
     over: 'files',
     files: 'base64',
+    prompts: true,
     exclusions: [
       ...keepOff(
         attackRules,

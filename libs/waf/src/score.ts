@@ -12,6 +12,7 @@ const categories: readonly (readonly [string, Bytes])[] = Object.entries({
   php: 'php_injection_score',
   protocol: 'http_violation_score',
   session: 'session_fixation_score',
+  prompt: 'llm_score',
 });
 
 /** By paranoia level. Release 3 calls the score of requests by no side. */

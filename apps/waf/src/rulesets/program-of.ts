@@ -36,6 +36,7 @@ export function adjustmentOf({ ownMethods }: Pick<RuleSetText, 'ownMethods'>, pl
     ...(threshold && { threshold }),
     variables: {
       strict_bodies: body.strict ? '1' : '0',
+      inspect_prompts: plan.prompts ? '1' : '0',
       ...(forApis && { allowed_methods: API_METHODS, allowed_request_content_type: API_TYPES }),
     },
     exclusions: exclusions.filter((exclusion) => holds(exclusion, now)),

@@ -4,6 +4,7 @@ import { drain } from '../budget';
 import type { Bytes } from '../bytes';
 import { compileRuleSet } from '../compile';
 import type { Hit } from '../inspector';
+import { compilePlan } from '../plan';
 import { builtInRules } from './built-in';
 
 /** A request in one of several short forms; texts are characters, and go out as UTF-8. */
@@ -14,6 +15,12 @@ interface RequestVector {
   readonly name?: string;
   /** Name of a file in a form. */
   readonly file?: string;
+  /** What somebody writes to a model. */
+  readonly prompt?: string;
+  /** What a tool has answered, as a model is told. */
+  readonly toolResult?: string;
+  /** What a model calls a tool with. */
+  readonly toolArguments?: string;
   /** What the client calls itself. */
   readonly agent?: string;
   /** `METHOD target`, fields line by line, an empty line, the body. */
@@ -38,12 +45,18 @@ const set = compileRuleSet({ files: builtInRules('alone'), read: () => undefined
 const programs = {
   lenient: set.adjusted({ variables: { strict_bodies: '0' } }),
   strict: set.adjusted({ variables: { strict_bodies: '1' } }),
+  prompts: set.adjusted({
+    variables: { strict_bodies: '0', inspect_prompts: '1' },
+    exclusions: compilePlan('llm:block').exclusions,
+  }),
 };
 
 /** Rules that set up and sum up. */
-const accounting = (id: number) => id >= 7700900 && id < 7701000;
+const accounting = (id: number) => (id >= 7700900 && id < 7701000) || (id >= 1001900 && id < 1002000);
 
-function textOf({ value, name, file, agent, request }: RequestVector): string {
+function textOf(vector: RequestVector): string {
+  const { value, name, file, agent, request } = vector;
+  if (isChat(vector)) return `POST /v1/chat/completions\nContent-Type: application/json\n\n${chatOf(vector)}`;
   if (value !== undefined) return `GET /?q=${escapeText(value)}`;
   if (name !== undefined) return `GET /?${escapeText(name)}=1`;
   if (agent !== undefined) return `GET /\nUser-Agent: ${agent}`;
@@ -51,6 +64,21 @@ function textOf({ value, name, file, agent, request }: RequestVector): string {
   const disposition = `Content-Disposition: form-data; name="f"; filename="${file}"`;
   const part = `--b\r\n${disposition}\r\nContent-Type: application/octet-stream\r\n\r\nx\r\n--b--\r\n`;
   return `POST /\nContent-Type: multipart/form-data; boundary=b\n\n${part}`;
+}
+
+const isChat = ({ prompt, toolResult, toolArguments }: RequestVector) =>
+  (prompt ?? toolResult ?? toolArguments) !== undefined;
+
+function chatOf({ prompt, toolResult = '', toolArguments = '' }: RequestVector): string {
+  const call = { id: 'call_1', type: 'function', function: { name: 'fetch', arguments: toolArguments } };
+  const messages =
+    prompt !== undefined
+      ? [{ role: 'user', content: prompt }]
+      : [
+          { role: 'assistant', content: null, tool_calls: [call] },
+          { role: 'tool', tool_call_id: 'call_1', content: toolResult },
+        ];
+  return JSON.stringify({ model: 'small', messages });
 }
 
 function escapeText(text: string): string {
@@ -69,7 +97,7 @@ function judge(vector: RequestVector): { hits: readonly Hit[]; score: number } {
   const given = own.map(fieldOf);
   const fields = [...usual.map(fieldOf).filter(({ name }) => !given.some((field) => field.name === name)), ...given];
   const sent = fields.filter(({ name }) => !vector.without?.includes(name.toLowerCase()));
-  const transaction = programs[vector.strict ? 'strict' : 'lenient'].begin({
+  const transaction = programs[isChat(vector) ? 'prompts' : vector.strict ? 'strict' : 'lenient'].begin({
     mode: 'detect',
     requestId: 'r',
     now: () => 0,
@@ -114,7 +142,8 @@ describe('the built-in rules', () => {
   });
 
   it('bear ids of our own', () => {
-    for (const { id } of set.rules) expect(id >= 7_700_000 && id < 7_800_000).toBe(true);
+    const own = (id: number) => (id >= 7_700_000 && id < 7_800_000) || (id >= 1_001_000 && id < 1_002_000);
+    for (const { id } of set.rules) expect(own(id)).toBe(true);
   });
 
   it('need no data file', () => {

@@ -1,5 +1,6 @@
 import type { splitArguments } from '../body/arguments';
 import type { BodyArgument, ParsedBody } from '../body/parsed-body';
+import type { Prompt } from '../body/prompt';
 import type { Bytes } from '../bytes';
 import type { Store } from './store';
 
@@ -58,6 +59,8 @@ export interface Facts {
   readonly cookies: readonly BodyArgument[];
   readonly body: RequestBodyFacts | undefined;
   readonly bodyProcessor: string;
+  /** What the body says to a model or a tool. */
+  readonly prompt: Prompt;
   readonly response: ResponseHeadFacts | undefined;
   /** What is there of the body of the response; nothing where it is looked at as it goes by. */
   readonly responseBody: Bytes;

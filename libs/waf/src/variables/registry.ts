@@ -2,6 +2,7 @@ import { argumentVariables } from './arguments';
 import { bodyVariables } from './body';
 import { headerVariables } from './headers';
 import { matchedVariables } from './matched';
+import { promptVariables } from './prompt';
 import { requestLineVariables } from './request-line';
 import { responseVariables } from './response';
 import { signalVariables } from './signals';
@@ -17,6 +18,7 @@ export const variables: readonly Variable[] = [
   ...argumentVariables,
   ...bodyVariables,
   ...xmlVariables,
+  ...promptVariables,
   ...responseVariables,
   ...matchedVariables,
   ...storeVariables,

@@ -7,5 +7,5 @@ const noMembers = (name: string) => collection(name, 'body', () => Entries.none)
 /** Names that later inspectors fill: rules may use them today and find nothing. */
 export const signalVariables: readonly Variable[] = [
   ...['BOT_SCORE', 'BOT_CLASS', 'CLIENT_JA4', 'TLS_VERSION', 'HEADER_ORDER'].map(noValue),
-  ...['BOT_SIGNALS', 'FILES_MAGIC', 'FILES_SHA256', 'FILES_ENTRIES', 'FILES_SCAN'].map(noMembers),
+  ...['BOT_SIGNALS', 'FILES_MAGIC', 'FILES_SHA256', 'FILES_ENTRIES', 'FILES_SCAN', 'LLM_COMPLETION'].map(noMembers),
 ];

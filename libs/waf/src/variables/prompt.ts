@@ -1,0 +1,36 @@
+import type { BodyArgument } from '../body/parsed-body';
+import { noPrompt, type Prompt } from '../body/prompt';
+import type { Bytes } from '../bytes';
+import { Entries } from './entries';
+import type { Facts } from './facts';
+import { collection, scalar, type Variable } from './variable';
+
+/** Set to 1 by the plan of a route that leads to a model or to tools: elsewhere a body with such members is none. */
+const ASKED = 'inspect_prompts';
+
+function promptOf(facts: Facts): Prompt {
+  return facts.tx.getFolded(ASKED) === '1' ? facts.prompt : noPrompt;
+}
+
+function texts(name: string, of: (prompt: Prompt) => readonly Bytes[]): Variable {
+  return scalar(name, 'body', (facts) => new Entries(undefined, of(promptOf(facts))));
+}
+
+function named(name: string, of: (prompt: Prompt) => readonly BodyArgument[]): Variable {
+  return collection(name, 'body', (facts) => {
+    const found = of(promptOf(facts));
+    return new Entries(
+      found.map((argument) => argument.name),
+      found.map((argument) => argument.value),
+    );
+  });
+}
+
+/** Ours: what is said to a model or a tool, whatever the wire it is said in. */
+export const promptVariables: readonly Variable[] = [
+  texts('LLM_MODEL', ({ model }) => model),
+  texts('LLM_SYSTEM', ({ system }) => system),
+  named('LLM_PROMPT', (prompt) => prompt.texts),
+  named('LLM_TOOL_ARGUMENTS', ({ toolArguments }) => toolArguments),
+  named('LLM_TOOL_RESULT', ({ toolResults }) => toolResults),
+];
