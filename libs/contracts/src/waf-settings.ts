@@ -115,6 +115,8 @@ export const wafSettings = z.strictObject({
       over: z.enum(['reject', 'files', 'partial']).optional(),
       /** Whether a body that is not what its type says is refused; left out: in `block`. */
       strict: z.boolean().optional(),
+      /** Whether a route that blocks sends the upstream the body written again from what was read of it. */
+      normalise: z.boolean().optional(),
     })
     .optional(),
   response: z

@@ -8,7 +8,7 @@ import {
 } from '@sallyport/contracts';
 import type { Charge } from '@sallyport/limits';
 import type { UpstreamTimeouts } from '@sallyport/proxy';
-import { inspectionOf } from './policies/waf/waf';
+import { inspectionOf, normaliserOf } from './policies/waf/waf';
 import { policies } from './policies/registry';
 import type { InspectStep, Policy, PolicyHooks, PolicyInput, PolicyServices } from './policy';
 import { servicesWithoutMemory } from './policy-services';
@@ -184,6 +184,9 @@ export function compileRoute(
 
 type Make = (policy: Policy, instance: PolicyInstance, route: SnapshotRoute, pointer: string) => PolicyHooks;
 
+/** The place of what no policy of the route does. */
+const BEFORE_ALL = -1;
+
 /** Inspection is on unless a policy says otherwise. */
 function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make): CompiledRoute {
   const all = route.policies.map((instance, index) => {
@@ -196,15 +199,18 @@ function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make)
       return run === undefined || run === null ? [] : [{ at, id, run: run }];
     });
   const said = all.findLast(({ hooks }) => hooks.inspection)?.hooks.inspection;
+  const inspected = mergeWafSettings(route.waf, said) ?? {};
+  const normaliser = normaliserOf(inspected, route);
   const { deprecatedAt, sunsetAt } = route.lifecycle;
   return Object.freeze({
     route,
     admit: steps('admit'),
     authorised: steps('authorised'),
     charges: steps('charges'),
-    inspection: inspectionOf(mergeWafSettings(route.waf, said) ?? {}, route),
+    inspection: inspectionOf(inspected, route),
     shape: steps('shape'),
-    requestBody: steps('requestBody'),
+    // Other policies see what the upstream would.
+    requestBody: [...(normaliser ? [{ at: BEFORE_ALL, id: 'waf', run: normaliser }] : []), ...steps('requestBody')],
     intercept: steps('intercept'),
     upstreamFailed: steps('upstreamFailed').toReversed(),
     answerHead: steps('answerHead').toReversed(),

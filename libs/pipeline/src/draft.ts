@@ -142,6 +142,11 @@ export class RequestDraft {
     return this.target;
   }
 
+  /** Takes digests of the body off the head: whoever changes the body knows that they were made of another one. */
+  dropDigests(): void {
+    for (const name of ['content-digest', 'content-md5', 'digest', 'repr-digest']) this.fields.remove(name);
+  }
+
   /** Without the question mark; undefined when there is none at all. */
   get query(): string | undefined {
     return this.queryText;

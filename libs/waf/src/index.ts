@@ -1,3 +1,4 @@
+export { splitArguments } from './body/arguments';
 export { defaultBudget, drain, inSlices, type BudgetSettings, type Work } from './budget';
 export { compileRuleSet, compilingRuleSet, type CompileOptions } from './compile';
 export type { Adjustment, LoadedRuleCard, RuleSet } from './compiled-rules';

@@ -75,16 +75,25 @@ const DEFAULT_HOLD_BYTES = 16 * 1024;
  * @returns the text that the plan goes by between processes; the same settings have the same text.
  */
 export function planId(settings: WafSettings, limits?: RouteLimits): PlanId {
-  const { profile = 'structural', mode = 'block', on_failure: _, ...rest } = settings;
+  const { profile = 'structural', mode = 'block', on_failure: _, body, ...rest } = settings;
   if (mode === 'off') return 'off';
+  const inspected = ofInspection(body);
   const own = Object.fromEntries(
     carried.flatMap((name) => (limits?.[name] === undefined ? [] : [[name, limits[name]]])),
   );
   const text = canonicalJson({
     ...(rest as Record<string, Json>),
+    ...(inspected && { body: inspected as Json }),
     ...(Object.keys(own).length > 0 && { limits: own as Json }),
   });
   return text === '{}' ? `${profile}:${mode}` : `${profile}:${mode}:${text}`;
+}
+
+/** What an inspector does with a body; what becomes of it afterwards is the business of whoever asks. */
+function ofInspection(body: WafSettings['body']): WafSettings['body'] {
+  if (body?.normalise === undefined) return body;
+  const { normalise: _, ...rest } = body;
+  return Object.keys(rest).length > 0 ? rest : undefined;
 }
 
 /** Plans are as many as routes differ, and no caller can make more; one that goes unused goes with the others. */

@@ -136,6 +136,31 @@ describe('idempotency-key in the gateway', () => {
   });
 });
 
+describe('a route that normalises bodies', () => {
+  const normalising = () =>
+    ingress.publish([someRoute({ waf: { body: { normalise: true } } })], someUpstream(upstream.url));
+
+  it('sends the upstream what was inspected, written again, with its own length', async () => {
+    await normalising();
+    upstream.respond = (_, response) => json(response, 'done');
+    await call('/orders', { method: 'POST', body: ' { "\\u0061" : "b" } ' });
+    expect(upstream.seen).toMatchObject([{ body: '{"a":"b"}', fields: { 'content-length': '9' } }]);
+  });
+
+  it('refuses what readers differ on, and what cannot be written again', async () => {
+    await normalising();
+    const twice = await call('/orders', { method: 'POST', body: '{"a":1,"a":2}' });
+    const xml = await call('/orders', { method: 'POST', body: '<a/>', fields: { 'content-type': 'application/xml' } });
+    expect([twice.status, codeOf(twice), xml.status, codeOf(xml), upstream.seen.length]).toEqual([
+      400,
+      'REQUEST_MALFORMED',
+      415,
+      'MEDIA_TYPE_UNSUPPORTED',
+      0,
+    ]);
+  });
+});
+
 describe('request-validation in the gateway', () => {
   it('names each fault, and lets only what is right go upstream', async () => {
     await serve([

@@ -122,11 +122,8 @@ function documentOf(
     : read;
 }
 
-/** Digests in the head were made of another body. */
-const OF_THE_BODY = ['content-digest', 'content-md5', 'digest', 'repr-digest'] as const;
-
 function written(document: ExactJson, { convert }: Config, draft: RequestDraft): Buffer | Refusal {
-  for (const name of OF_THE_BODY) draft.fields.remove(name);
+  draft.dropDigests();
   if (convert === 'json-to-form') {
     const form = formOfDocument(document);
     if (form instanceof NotTransformable) return impossible(form.reason);

@@ -1,6 +1,7 @@
 import { wafSettings, type SnapshotRoute, type WafSettings } from '@sallyport/contracts';
-import { planId, responseInspection } from '@sallyport/waf';
-import { definePolicy, type InspectStep } from '../../policy';
+import { compilePlan, planId, responseInspection } from '@sallyport/waf';
+import { definePolicy, type InspectStep, type WholeRequestBody } from '../../policy';
+import { normalisedBody } from './normalised-body';
 
 /** How a route is inspected; undefined: not at all. */
 export function inspectionOf(
@@ -15,6 +16,18 @@ export function inspectionOf(
     blocks: settings.mode !== 'detect',
     response: responseInspection(plan),
   };
+}
+
+/** What is done to bodies of a route behind their inspection; undefined: they go on as they came. */
+export function normaliserOf(
+  settings: WafSettings,
+  route: Pick<SnapshotRoute, 'limits'>,
+): WholeRequestBody | undefined {
+  const { mode = 'block', body } = settings;
+  // A route that only watches changes nothing and refuses nothing.
+  if (mode !== 'block' || !body?.normalise) return undefined;
+  const { body: inspected, limits } = compilePlan(planId(settings, route.limits));
+  return normalisedBody(route, { maxBytes: inspected.inspectBytes, formArguments: limits.formArguments });
 }
 
 export const waf = definePolicy({
