@@ -67,6 +67,46 @@ describe('DeadlineWheel', () => {
     expect(expired).toEqual(['a', 'b']);
   });
 
+  it('has no timer when the last one that was waited for is taken out, however far its deadline', () => {
+    const [one, other] = [entry('a'), entry('b')];
+    wheel.arm(one, 50);
+    wheel.arm(other, 50);
+    wheel.disarm(one);
+    expect(jest.getTimerCount()).toBe(1);
+    wheel.disarm(other);
+    expect(jest.getTimerCount()).toBe(0);
+    wheel.arm(one, 5);
+    pass(13);
+    expect(expired).toEqual(['a']);
+    pass(100);
+    expect(expired).toEqual(['a']);
+  });
+
+  it('takes out one of many that share a tick, and no other', () => {
+    const entries = ['a', 'b', 'c'].map(entry);
+    for (const each of entries) wheel.arm(each, 5);
+    wheel.disarm(entries[0]!);
+    wheel.disarm(entries[0]!);
+    pass(50);
+    expect(expired.sort()).toEqual(['b', 'c']);
+  });
+
+  it('lets an entry that expires take another of the same tick out', () => {
+    const [one, other] = [entry('a'), entry('b')];
+    const pair: DeadlineWheel<typeof one> = new DeadlineWheel(
+      { now: () => time, monotonic: () => time },
+      ({ name }) => {
+        expired.push(name);
+        pair.disarm(other);
+      },
+    );
+    pair.arm(one, 5);
+    pair.arm(other, 5);
+    pass(50);
+    expect(expired).toEqual(['a']);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
   it('caps what would not fit into a turn', () => {
     wheel.arm(entry('a'), 3_600_000);
     pass(2_600);

@@ -1,6 +1,6 @@
 import type { Clock } from '@sallyport/contracts';
 
-/** What can lie in the wheel. It expires when the tick it was last armed for comes; 0 takes it out. */
+/** What can lie in the wheel. It expires when the tick it was last armed for comes; with 0 it is passed over. */
 export interface Perishable {
   expires: number;
 }
@@ -11,8 +11,8 @@ const SLOTS = 640;
 const LONGEST_MS = (SLOTS - 2) * TICK_MS;
 
 /**
- * Every deadline of a process on one 4 ms interval, since a timer for each costs more than what it is for. What was
- * answered meanwhile is passed over when its slot comes.
+ * Every deadline of a process on one 4 ms interval, since a timer for each costs more than what it is for. The interval runs
+ * only while something lies in the wheel: with little to do, most of what wakes a process would be its ticks.
  *
  * Nothing expires early, and nothing expires of which the answer has come in time: while this process was busy with
  * something else, answers may lie unread in its sockets. So a deadline that has passed when a turn of the event loop
@@ -43,6 +43,20 @@ export class DeadlineWheel<Entry extends Perishable> {
     entry.expires = Math.max(tick, this.done + 1);
     this.slots[entry.expires % SLOTS]!.push(entry);
     this.held++;
+  }
+
+  /** Takes an entry out before its time; one that does not lie in the wheel is left as it is. */
+  disarm(entry: Entry): void {
+    if (entry.expires <= 0) return;
+    const slot = this.slots[entry.expires % SLOTS]!;
+    entry.expires = 0;
+    // Who is answered was most likely asked last.
+    const at = slot.lastIndexOf(entry);
+    // Those of the tick that has just come are out already.
+    if (at < 0) return;
+    const last = slot.pop()!;
+    if (at < slot.length) slot[at] = last;
+    if (--this.held === 0) this.close();
   }
 
   close(): void {

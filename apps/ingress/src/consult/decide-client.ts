@@ -151,6 +151,7 @@ export class DecideClient implements Closable {
       budgetMs,
       onStateChange: () => this.noteState(),
       onSent: (consult, now) => this.wheel.armAt(consult, now, consult.budgetMs),
+      onHeard: (consult) => this.wheel.disarm(consult),
       onBegin: () => this.underWay++,
       onEnd: () => this.underWay--,
       onReply: (sentAt) => seconds.record((clock.monotonic() - sentAt) / 1000, labels),

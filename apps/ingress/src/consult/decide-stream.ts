@@ -29,6 +29,8 @@ export interface StreamHost {
   onStateChange(): void;
   /** A consult was sent: its patience begins. */
   onSent(consult: Consult, now: number): void;
+  /** No answer to it is owed any more, at least for now: its patience ends. */
+  onHeard(consult: Consult): void;
   /** A consult of this stream has begun. */
   onBegin(): void;
   /** And has ended, however it did. */
@@ -127,15 +129,22 @@ export class DecideStream {
   /** The next answer is due within `budgetMs` of the moment what is written now leaves. */
   due(consult: Consult, budgetMs: number): void {
     consult.budgetMs = budgetMs;
+    this.host.onHeard(consult);
     consult.expires = NOT_YET_SENT;
     this.unsent.push(consult);
     this.flushSoon();
   }
 
+  /** No answer is owed to this consult until it asks for the next. */
+  heard(consult: Consult): void {
+    this.host.onHeard(consult);
+    consult.expires = 0;
+  }
+
   /** Nothing more is owed to this consult. */
   end(consult: Consult): void {
     if (!this.waiting.delete(consult.id)) return;
-    consult.expires = 0;
+    this.heard(consult);
     this.host.onEnd();
     if (this.waiting.size > 0) return;
     if (this.retired) this.disconnect();

@@ -210,7 +210,7 @@ class RemoteInspection extends Consult implements PausableInspection {
     const { point, verdict, enough } = said;
     if (verdict === 'refuse' || point === this.lastPoint) this.finish();
     // Until the body has ended no answer is owed, however long the client or the upstream takes to send it.
-    else this.expires = 0;
+    else this.stream!.heard(this);
     this.enough[point === 'response-head' ? 'response' : 'request'] ||= enough;
     this.answer(said as InspectionAnswer);
   }
