@@ -17,6 +17,7 @@ export * from './key-directory-watch';
 export { Unreachable } from './keep-trying';
 export { AlreadyReported, exitCodes, runMain, type EndReason, type Life, type Running } from './lifecycle';
 export * from './logger';
+export * from './loop-delay';
 export * from './merged-metrics';
 export * from './metrics';
 export * from './nats-bus';

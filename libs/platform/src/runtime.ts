@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { auditV1, subjects, systemClock, type AppName, type Clock, type RandomBytes } from '@sallyport/contracts';
 import {
   adoptOrphans,
@@ -14,6 +13,7 @@ import type { Bus } from './bus';
 import { ConfigError, type BaseConfig } from './config';
 import { once } from './listening';
 import { createLogger, type Logger } from './logger';
+import { LoopDelay } from './loop-delay';
 import { createMetrics, type Metrics } from './metrics';
 import { connectNatsBus } from './nats-bus';
 import { pooledRandom } from './random';
@@ -160,12 +160,14 @@ function logNote(logger: Logger, note: SpoolNote): void {
   logger[level]({ note }, 'audit spool');
 }
 
+/** Milliseconds. A delay that matters to a service comes again and again: it need not be seen the first time. */
+const DELAY_EVERY_MS = 100;
+
 /** Metrics of the process itself belong to whoever owns the exposition. */
 function processMetrics(app: AppName, ends: Array<() => Promise<void>>): Metrics {
   const metrics = createMetrics(app);
-  const delay = monitorEventLoopDelay({ resolution: 20 });
-  delay.enable();
-  ends.push(async () => void delay.disable());
+  const delay = new LoopDelay(DELAY_EVERY_MS);
+  ends.push(() => delay.close());
   metrics
     .gauge(
       'sallyport_eventloop_delay_seconds',
@@ -173,11 +175,7 @@ function processMetrics(app: AppName, ends: Array<() => Promise<void>>): Metrics
       [],
       'max',
     )
-    .observe(() => {
-      const seconds = delay.percentile(99) / 1e9;
-      delay.reset();
-      return seconds;
-    });
+    .observe(() => delay.read() / 1000);
   metrics
     .gauge('process_resident_memory_bytes', 'Resident memory of the process.')
     .observe(() => process.memoryUsage.rss());
