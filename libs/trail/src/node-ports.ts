@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { fdatasync, read, readFileSync, readlinkSync, writev } from 'node:fs';
 import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat, utimes, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { kill, pid as ownPid } from 'node:process';
@@ -6,13 +6,22 @@ import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
 
 const flags = { create: 'w+', exclusive: 'wx+', edit: 'r+', read: 'r' } as const;
 
+type Answer<Value> = (error: Error | null, value: Value) => void;
+
+/**
+ * Reads, writes and syncs by callback: Node's promises of a file make and drop several objects each, and these three come with
+ * every batch of records.
+ */
 class NodeFile implements SpoolFile {
+  #underWay = 0;
+  #whenIdle: (() => void) | undefined;
+
   constructor(private readonly handle: FileHandle) {}
 
   async write(parts: readonly Uint8Array[], position: number): Promise<void> {
     const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
-    const { bytesWritten } = await this.handle.writev(parts as Uint8Array[], position);
-    if (bytesWritten < length) await this.#writeRest(Buffer.concat(parts), bytesWritten, position);
+    const written = await this.#run<number>((done) => writev(this.handle.fd, parts as Uint8Array[], position, done));
+    if (written < length) await this.#writeRest(Buffer.concat(parts), written, position);
   }
 
   /** A short write says that the disk filled up or a signal came: the next call tells which. */
@@ -24,19 +33,32 @@ class NodeFile implements SpoolFile {
   }
 
   sync(): Promise<void> {
-    return this.handle.datasync();
+    return this.#run<void>((done) => fdatasync(this.handle.fd, done));
   }
 
-  async read(into: Uint8Array, position: number): Promise<number> {
-    return (await this.handle.read(into, 0, into.byteLength, position)).bytesRead;
+  read(into: Uint8Array, position: number): Promise<number> {
+    return this.#run((done) => read(this.handle.fd, into, 0, into.byteLength, position, done));
   }
 
   truncate(length: number): Promise<void> {
     return this.handle.truncate(length);
   }
 
-  close(): Promise<void> {
-    return this.handle.close();
+  /** Not before what is under way has ended: the number of a closed file is soon that of another. */
+  async close(): Promise<void> {
+    if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    await this.handle.close();
+  }
+
+  #run<Value>(begin: (done: Answer<Value>) => void): Promise<Value> {
+    this.#underWay++;
+    return new Promise((resolve, reject) =>
+      begin((error, value) => {
+        if (--this.#underWay === 0) this.#whenIdle?.();
+        if (error) reject(error);
+        else resolve(value);
+      }),
+    );
   }
 }
 

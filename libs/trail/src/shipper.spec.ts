@@ -152,7 +152,7 @@ describe('the shipper', () => {
       append(spool, 1);
       await tick(5);
     }
-    await tick(20);
+    await tick(100);
     expect(sent.map(({ batch }) => batch.bodies.length)).toEqual([1, 3]);
   });
 

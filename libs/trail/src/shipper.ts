@@ -16,9 +16,10 @@ const RETRY_LIMIT_MS = 5_000;
 const CLOSE_MS = 5_000;
 /**
  * Between one turn of shipping and the next: under load records go in batches, where each would wake the disk, the bus and the
- * database by itself. After a pause the first one goes at once.
+ * database by itself; what a batch costs hardly depends on what is in it. After a pause the first one goes at once. A tenth
+ * of the second after which a record should be found.
  */
-const REST_MS = 20;
+const REST_MS = 100;
 
 export interface ShipperOptions {
   readonly spool: Spool;
