@@ -35,14 +35,14 @@ describe('the window of the ingest', () => {
     expect(committed).toEqual([[1]]);
   });
 
-  it('begins the next transaction 50 ms after the last one began, with all that has come', async () => {
+  it('begins the next transaction 200 ms after the last one began, with all that has come', async () => {
     const { window, committed, pauses } = windowUnderTest();
     await window.take(message(1));
     await turn();
     const verdicts = [window.take(message(2)), window.take(message(3))];
     await turn();
     expect(committed).toEqual([[1]]);
-    expect(pauses.map(({ ms }) => ms)).toEqual([30]);
+    expect(pauses.map(({ ms }) => ms)).toEqual([180]);
     pauses[0]!.end();
     expect(await Promise.all(verdicts)).toEqual([ack, ack]);
     expect(committed).toEqual([[1], [2, 3]]);

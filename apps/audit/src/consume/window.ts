@@ -4,8 +4,11 @@ import { retry, type BusMessage, type Verdict } from '@sallyport/platform';
 
 /** Messages taken into one transaction. */
 const WINDOW = 16;
-/** A transaction costs the database milliseconds whatever is in it: they begin no closer than this, unless one is full. */
-const APART_MS = 50;
+/**
+ * A transaction costs the database milliseconds whatever is in it: they begin no closer than this, unless one is full. A fifth
+ * of the second after which a record should be found.
+ */
+const APART_MS = 200;
 const RETRY_MS = 1_000;
 
 /** One message of the bus that waits for its verdict. */
