@@ -50,7 +50,7 @@ export async function startWaf(
     // The routes themselves are none of its business: it makes ready how their requests will be inspected.
     const apply = (snapshot: Snapshot) => {
       rules.expired.follow(snapshot);
-      return rules.sets.expect(plansOf(snapshot).map((plan) => rules.kills.planFor(plan)));
+      return rules.sets.expect(plansOf(snapshot));
     };
     opened.push(await openSnapshotReader({ bus: runtime.bus, dataDir: config.dataDir, runtime, apply }));
     const inspector = new CountedInspector(rules.inspector, runtime.metrics);

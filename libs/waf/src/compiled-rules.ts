@@ -21,7 +21,7 @@ export interface Adjustment {
   /** Variables of `TX` that stay as they are here whatever rules assign. */
   readonly variables?: Readonly<Record<string, string>>;
   readonly exclusions?: readonly Exclusion[];
-  /** Rules, or targets of rules, that were switched off in a hurry. */
+  /** Rules that were switched off in a hurry, each as a whole. */
   readonly killed?: readonly Exclusion[];
 }
 

@@ -3,6 +3,7 @@ import { compileRuleSet } from './compile';
 import { Engine } from './engine';
 import type { InspectionAnswer } from './inspector';
 import { describeInspector, headUnderTest, type RequestUnderTest } from './inspector.suite';
+import { planId } from './plan';
 import { builtInRules } from './rules/built-in';
 import { rules } from './rules/registry';
 
@@ -62,6 +63,13 @@ describe('rules over the head', () => {
     ],
     ['such a type without a body', { fields: [{ name: 'content-type', value: 'application/json garbage' }] }, []],
   ])('%s', (_, request, expected) => expect(hitsOf(request)).toEqual(expected));
+
+  it('an exclusion that has ended keeps no structural rule off', () => {
+    const excluding = (expires: string) =>
+      planId({ mode: 'detect', exclude: [{ rule: 7701001, reason: 'a proxy', expires }] });
+    expect(hitsOf({ method: 'TRACE' }, excluding('2999-01-01'))).toEqual([]);
+    expect(hitsOf({ method: 'TRACE' }, excluding('2020-01-01'))).toEqual([7701001]);
+  });
 
   const json = (fields: RequestUnderTest['fields'], contentType = 'application/json'): RequestUnderTest => ({
     hasBody: true,

@@ -3,6 +3,7 @@ import { defaultBudget, type BudgetSettings, type Work } from './budget';
 import { PlainView, type BodyView, type Unseen } from './body/body-view';
 import { mediaTypeOf } from './body/content-type';
 import { formOf, viewOf } from './body/view-of';
+import type { BitSet } from './bit-set';
 import type { Bytes } from './bytes';
 import type {
   Hit,
@@ -31,6 +32,8 @@ export interface RulesInForce {
   /** `crs-4.28.0` */
   readonly name: string;
   readonly program: Program;
+  /** Rules of the program that do not run, by their numbers: it stands in for one without them. */
+  readonly removed?: BitSet;
 }
 
 export interface EngineOptions {
@@ -116,6 +119,7 @@ export class Engine implements Inspector {
       elapsed,
       ...(used && { used }),
       budget,
+      ...(rules.removed && { removed: rules.removed }),
       logLines: logLine !== undefined,
     });
     return { name: rules.name, transaction, bytes: 0, unseen: undefined, broken: false };
@@ -328,7 +332,7 @@ class EngineInspection implements Inspection {
   }
 
   open(): void {
-    const found = judgeHead(this.head, this.plan);
+    const found = judgeHead(this.head, this.plan, this.options.now());
     if (found.length === 0 && this.view instanceof PlainView && isAnnouncedTooLong(this.head, this.plan))
       found.push(tooLong(this.plan));
     const decided = this.plan.mode === 'block' && found.length > 0;

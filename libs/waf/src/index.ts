@@ -8,9 +8,9 @@ export { isFormType, isJsonType } from './media-type';
 export {
   compilePlan,
   excludesRule,
-  planExcluding,
   planId,
   planIds,
+  planWithout,
   responseInspection,
   type Exclusion,
   type Plan,

@@ -1,4 +1,4 @@
-import { compilePlan, excludesRule, planExcluding, planId, planIds, responseInspection } from './plan';
+import { compilePlan, excludesRule, planId, planIds, planWithout, responseInspection } from './plan';
 import { profiles } from './profile';
 
 describe('a plan', () => {
@@ -63,15 +63,24 @@ describe('a plan', () => {
     expect(exclusions.at(-1)).toMatchObject({ tag: 'attack-sqli', expires: Date.UTC(2027, 3, 1) });
   });
 
-  it('takes exclusions that no route has said, and keeps its own', () => {
-    const killed = [{ rule: 942_100, reason: 'killed', expires: '2027-03-31T12:00:00Z' }];
-    const plain = planExcluding('structural:block', killed);
-    expect(compilePlan(plain)).toMatchObject({ mode: 'block', exclusions: [{ rules: { from: 942_100 } }] });
+  it('is without rules that were killed, and keeps what it excludes itself', () => {
+    const kills = [{ rule: 942_100, reason: 'killed', expires: '2027-03-31T12:00:00Z' }];
+    const plain = planWithout('structural:block', kills);
+    expect(compilePlan(plain)).toMatchObject({ mode: 'block', killed: [{ rules: { from: 942_100 } }], exclusions: [] });
     const own = planId({ mode: 'detect', exclude: [{ tag: 'attack-rce', reason: 'why' }] }, { jsonDepth: 3 });
-    const both = compilePlan(planExcluding(own, killed));
-    expect(both.exclusions.map(({ tag, rules }) => tag ?? rules?.from)).toEqual(['attack-rce', 942_100]);
+    const both = compilePlan(planWithout(own, kills));
+    expect([...both.exclusions, ...both.killed].map(({ tag, rules }) => tag ?? rules?.from)).toEqual([
+      'attack-rce',
+      942_100,
+    ]);
     expect(both.limits.json.depth).toBe(3);
-    expect([planExcluding('off', killed), planExcluding(own, [])]).toEqual(['off', own]);
+    expect([planWithout('off', kills), planWithout(own, [])]).toEqual(['off', own]);
+  });
+
+  it('is without rules that were killed also where it has as many exclusions as it may have', () => {
+    const exclude = Array.from({ length: 512 }, (_, rule) => ({ rule: rule + 1, reason: 'why' }));
+    const plan = compilePlan(planWithout(planId({ exclude }), [{ rule: 942_100, reason: 'killed' }]));
+    expect([plan.exclusions.length, plan.killed.length]).toEqual([512, 1]);
   });
 
   it('knows which rules an exclusion means as a whole', () => {

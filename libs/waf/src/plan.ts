@@ -1,6 +1,7 @@
 import {
   canonicalJson,
   parseByteSize,
+  wafExclusion,
   wafSettings,
   type Json,
   type RouteLimits,
@@ -48,6 +49,8 @@ export interface Plan {
   readonly response: { readonly inspect: boolean; readonly holdBytes: number; readonly types: readonly string[] };
   /** Those of the profile, then those of the route. */
   readonly exclusions: readonly Exclusion[];
+  /** What was switched off in a hurry, everywhere: rules as a whole. */
+  readonly killed: readonly Exclusion[];
 }
 
 /** Limits of a route that an inspection keeps. */
@@ -63,7 +66,10 @@ const carried = [
 type CarriedLimits = Pick<RouteLimits, (typeof carried)[number]>;
 
 /** What a plan says beside its profile and its mode. */
-type Rest = Omit<WafSettings, 'profile' | 'mode' | 'on_failure'> & { readonly limits?: CarriedLimits };
+type Rest = Omit<WafSettings, 'profile' | 'mode' | 'on_failure'> & {
+  readonly limits?: CarriedLimits;
+  readonly killed?: readonly WafExclusion[];
+};
 
 const DEFAULT_THRESHOLD = { inbound: 5, outbound: 4 } as const;
 /** What ModSecurity inspects of answers unless it is told otherwise. */
@@ -106,14 +112,14 @@ const OFF: Plan = planOf('off', 'structural', 'off', {});
 const strictestPlan: Plan = planOf('structural:block', 'structural', 'block', {});
 
 /**
- * @param exclude what no plan of its own says: kill switches
- * @returns the plan with these exclusions beside its own. Off stays off.
+ * @param kills rules that are switched off whatever a route says
+ * @returns the plan without these rules. Off stays off.
  */
-export function planExcluding(id: PlanId, exclude: readonly WafExclusion[]): PlanId {
+export function planWithout(id: PlanId, kills: readonly WafExclusion[]): PlanId {
   const [, base, text = '{}'] = /^([a-z-]+:(?:detect|block))(?::(\{.*\}))?$/s.exec(compilePlan(id).id) ?? [];
-  if (base === undefined || exclude.length === 0) return id;
+  if (base === undefined || kills.length === 0) return id;
   const rest = JSON.parse(text) as Rest;
-  return `${base}:${canonicalJson({ ...rest, exclude: [...(rest.exclude ?? []), ...exclude] })}`;
+  return `${base}:${canonicalJson({ ...rest, killed: [...(rest.killed ?? []), ...kills] })}`;
 }
 
 /** @returns the plan of an id; one that cannot be read comes from a newer catalog and is never a reason to skip inspection. */
@@ -152,10 +158,12 @@ function readPlan(id: PlanId): Plan | undefined {
   const [, profile = '', mode = '', text = '{}'] = /^([a-z-]+):(detect|block)(?::(\{.*\}))?$/s.exec(id) ?? [];
   if (!Object.hasOwn(profiles, profile)) return undefined;
   try {
-    const { limits, ...rest } = JSON.parse(text) as Rest;
+    const { limits, killed, ...rest } = JSON.parse(text) as Rest;
     const settings = wafSettings.safeParse(rest);
-    if (!settings.success) return undefined;
-    return planOf(id, profile as WafProfile, mode as WafMode, { ...settings.data, ...(limits && { limits }) });
+    const kills = wafExclusion.array().safeParse(killed ?? []);
+    if (!settings.success || !kills.success) return undefined;
+    const carriedOn = { ...(limits && { limits }), killed: kills.data };
+    return planOf(id, profile as WafProfile, mode as WafMode, { ...settings.data, ...carriedOn });
   } catch {
     return undefined;
   }
@@ -163,7 +171,7 @@ function readPlan(id: PlanId): Plan | undefined {
 
 function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Plan {
   const { limits, inspectBytes, over, files, exclusions, prompts = false } = profiles[profile];
-  const { paranoia, threshold, body = {}, response = {}, exclude = [] } = rest;
+  const { paranoia, threshold, body = {}, response = {}, exclude = [], killed = [] } = rest;
   return Object.freeze({
     id,
     mode,
@@ -185,6 +193,7 @@ function planOf(id: PlanId, profile: WafProfile, mode: WafMode, rest: Rest): Pla
       types: [...TEXT_TYPES, ...(response.types ?? [])],
     },
     exclusions: [...exclusions, ...exclude].map(exclusionOf),
+    killed: killed.map(exclusionOf),
   });
 }
 

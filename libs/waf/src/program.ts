@@ -2,6 +2,7 @@ import { bitSet, setBit, type BitSet } from './bit-set';
 import type { Bytes } from './bytes';
 import type { Adjustment, RuleSet } from './compiled-rules';
 import { fold, linksOf, type Folded } from './fold';
+import type { Exclusion } from './plan';
 import type { Pattern } from './regex/pattern';
 import { ResponsePlan } from './response-scan';
 import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, type Target } from './rule-set';
@@ -74,6 +75,14 @@ export class Program {
       if (selects(selector, rule)) setBit(bits, rule.number);
     }
     this.selections.set(selector, bits);
+    return bits;
+  }
+
+  /** @returns a bit set of the numbers of the rules that exclusions mean, whatever these look at. */
+  rulesOf(exclusions: readonly Exclusion[]): BitSet {
+    const bits = bitSet(this.ruleSet.rules.length);
+    for (const rule of this.ruleSet.rules)
+      if (exclusions.some((exclusion) => isSelectedBy(exclusion, rule))) setBit(bits, rule.number);
     return bits;
   }
 

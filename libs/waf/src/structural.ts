@@ -4,7 +4,7 @@ import { FormCounter } from './body/form-counter';
 import { JsonScanner } from './body/json-scanner';
 import { boundaryOf, MultipartScanner, type MultipartFault } from './body/multipart-scanner';
 import { isFormType, isJsonType } from './media-type';
-import { excludesRule, type Plan } from './plan';
+import { excludesRule, type Exclusion, type Plan } from './plan';
 import type { ProfileLimits } from './profile';
 import type { Finding, HeadView, RuleCard } from './rule';
 import { judgeForm, judgeJson, judgeMultipart } from './rules/bodies';
@@ -13,18 +13,25 @@ import { headRules } from './rules/registry';
 /** A structural rule and what it found. */
 export type Found = readonly [RuleCard, Finding];
 
-/** In `block` the first finding decides and ends the work; in `detect` all of them are recorded. */
-export function judgeHead(head: RequestHead, plan: Plan): Found[] {
+/**
+ * In `block` the first finding decides and ends the work; in `detect` all of them are recorded.
+ * @param now milliseconds since the epoch: exclusions end
+ */
+export function judgeHead(head: RequestHead, plan: Plan, now: number): Found[] {
   const view: HeadView = { head, queryArguments: splitArguments(head.query).arguments, limits: plan.limits };
   const found: Found[] = [];
   for (const rule of headRules) {
-    if (plan.exclusions.some((exclusion) => excludesRule(exclusion, rule.id, []))) continue;
+    if (isExcluded(rule.id, plan.exclusions, now) || isExcluded(rule.id, plan.killed, now)) continue;
     const finding = rule.inspect(view);
     if (!finding) continue;
     found.push([rule, finding]);
     if (plan.mode === 'block') break;
   }
   return found;
+}
+
+function isExcluded(id: number, exclusions: readonly Exclusion[], now: number): boolean {
+  return exclusions.some((exclusion) => (exclusion.expires ?? Infinity) > now && excludesRule(exclusion, id, []));
 }
 
 /** Follows a body; tells what is wrong as soon as it knows. */

@@ -22,6 +22,8 @@ export interface TransactionOptions extends ExchangeOptions {
   /** Milliseconds of processor time this process has had; absent: the clock alone measures. */
   readonly used?: () => number;
   readonly budget?: BudgetSettings;
+  /** Rules that do not run, by their numbers. */
+  readonly removed?: BitSet;
   /** Keep lines as go-ftw reads them; they are not redacted. */
   readonly logLines?: boolean;
 }
@@ -67,6 +69,7 @@ export class Transaction implements Controls {
     this.exchange = new Exchange(program.tx, options);
     this.engine = options.mode === 'block' ? 'on' : 'detection-only';
     this.meter = new Meter(options.elapsed ?? options.now, options.budget ?? defaultBudget, options.used);
+    if (options.removed) this.removals.removeRules(options.removed);
     this.matcher = new RuleMatcher(program, this.exchange, this.removals, this.scans, this);
   }
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buckets, type Clock, type RandomBytes, type WafExclusion } from '@sallyport/contracts';
 import type { Bus, Closable, Logger } from '@sallyport/platform';
-import { planExcluding, type PlanId } from '@sallyport/waf';
+import { planWithout, type PlanId } from '@sallyport/waf';
 import { z } from 'zod';
 import { SharedDocument } from '../shared-document';
 
@@ -46,7 +46,7 @@ const hostFile = z
 
 /**
  * The kill switches of an installation: they travel in a bucket that every replica follows, and in a file of the host for when
- * there is no bus. A kill is an exclusion that no route has said, put into the plan of every request that begins.
+ * there is no bus. A kill is put into the plan of every request that begins, beside the exclusions of its route.
  */
 export class KillSwitches implements Closable {
   private shared!: SharedDocument<readonly KillSwitch[]>;
@@ -95,7 +95,7 @@ export class KillSwitches implements Closable {
     const known = this.plans.get(id);
     if (known !== undefined) return known;
     if (this.plans.size >= MOST_PLANS) this.plans.clear();
-    const plan = planExcluding(id, this.exclusions);
+    const plan = planWithout(id, this.exclusions);
     this.plans.set(id, plan);
     return plan;
   }

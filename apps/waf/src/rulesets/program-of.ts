@@ -28,7 +28,7 @@ export function programOf(
 
 /** What a plan changes about a rule set. @param now as for {@link programOf} */
 export function adjustmentOf({ ownMethods }: Pick<RuleSetText, 'ownMethods'>, plan: Plan, now: number): Adjustment {
-  const { profile, paranoia, threshold, body, exclusions } = plan;
+  const { profile, paranoia, threshold, body, exclusions, killed } = plan;
   // Whoever has a profile of the own wants the setup as it is.
   const forApis = !ownMethods && profile !== 'own';
   return {
@@ -40,6 +40,7 @@ export function adjustmentOf({ ownMethods }: Pick<RuleSetText, 'ownMethods'>, pl
       ...(forApis && { allowed_methods: API_METHODS, allowed_request_content_type: API_TYPES }),
     },
     exclusions: exclusions.filter((exclusion) => holds(exclusion, now)),
+    killed: killed.filter((exclusion) => holds(exclusion, now)),
   };
 }
 

@@ -66,7 +66,8 @@ async function start(more: { chance?: () => number; dataDir?: string; crsDir?: s
     ...more,
   });
   open.push(sets);
-  const engine = new Engine({ rules: (plan) => sets.rulesFor(plan) });
+  const { clock = systemClock } = more;
+  const engine = new Engine({ rules: (plan) => sets.rulesFor(plan), now: () => clock.now() });
   return { sets, engine, activated, refused };
 }
 
@@ -348,7 +349,7 @@ describe('kill switches', () => {
     const { kills } = await killsIn();
     expect(kills.planFor('structural:block')).toBe('structural:block');
     await kills.kill('942000-942999', 60_000, 'why not', 'admin');
-    expect(compilePlan(kills.planFor('structural:block')).exclusions).toMatchObject([{ rules: { from: 942_000 } }]);
+    expect(compilePlan(kills.planFor('structural:block')).killed).toMatchObject([{ rules: { from: 942_000 } }]);
     const inspector = new GuardedInspector(
       { open: () => inspectionUnderTest, malformed: ({ plan }, say) => say(answerUnderTest({ ruleset: plan })) },
       kills,
