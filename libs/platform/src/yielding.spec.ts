@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { yieldProcess } from './yielding';
+import { yieldFamily } from './yielding';
 
 describe('what nobody waits for', () => {
   const onLinux = process.platform === 'linux' ? it : it.skip;
@@ -22,10 +23,53 @@ describe('what nobody waits for', () => {
 
   it('is a process that yields, and may be gone when it is told to', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)']);
-    yieldProcess(child.pid!);
+    yieldFamily(child.pid!);
     expect(getPriority(child.pid!)).toBe(5);
     child.kill('SIGKILL');
     await once(child, 'exit');
-    expect(() => yieldProcess(child.pid!)).not.toThrow();
+    expect(() => yieldFamily(child.pid!)).not.toThrow();
+  });
+
+  const withSessions = existsSync('/proc/self/autogroup') ? it : it.skip;
+  const sessionOf = (pid: number) => readFileSync(`/proc/${pid}/autogroup`, 'latin1').trim();
+  const WAIT = 'setInterval(() => undefined, 1000)';
+
+  withSessions('is a process whose session yields, and every child that leads a session of its own', async () => {
+    const parent = spawn(
+      process.execPath,
+      [
+        '-e',
+        `const { spawn } = require('node:child_process');
+         const child = spawn(process.execPath, ['-e', '${WAIT}'], { detached: true });
+         child.once('spawn', () => console.log(child.pid));
+         ${WAIT}`,
+      ],
+      { detached: true, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const child = Number(line.toString());
+    const family = [parent.pid!, child];
+    const ours = sessionOf(process.pid);
+    // Without privileges the kernel takes ten changes a second.
+    const due = Date.now() + 5_000;
+    do {
+      yieldFamily(parent.pid!);
+      await new Promise((resolve) => setTimeout(resolve, 120));
+    } while (Date.now() < due && !family.every((pid) => sessionOf(pid).endsWith('nice 5')));
+    for (const pid of family) expect(sessionOf(pid)).toMatch(/ nice 5$/);
+    expect(sessionOf(process.pid)).toBe(ours);
+    process.kill(child, 'SIGKILL');
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+  });
+
+  withSessions('leaves the session alone that it shares with others', async () => {
+    const ours = sessionOf(process.pid);
+    const child = spawn(process.execPath, ['-e', WAIT]);
+    await once(child, 'spawn');
+    yieldFamily(child.pid!);
+    expect(sessionOf(process.pid)).toBe(ours);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
   });
 });

@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BusLogger } from '../bus';
-import { yieldProcess } from '../yielding';
+import { yieldFamily } from '../yielding';
 import { isAlive, lockDirectory } from './data-lock';
 import { preparePostgres, type Identity, type PostgresBinaries } from './postgres-binaries';
 
@@ -36,6 +36,8 @@ const STOP_FAST_MS = 10_000;
 const STOP_IMMEDIATE_MS = 5_000;
 const POLL_MS = 10;
 const LONGEST_RESTART_PAUSE_MS = 10_000;
+/** How soon a new connection yields the processor, in milliseconds. */
+const YIELD_EVERY_MS = 5_000;
 /** A log above this starts anew, with the old one kept beside it. */
 const LOG_BYTES = 4 * 1024 * 1024;
 
@@ -149,6 +151,7 @@ class Server implements EmbeddedPostgres {
   readonly url: string;
   private child: ChildProcess | undefined;
   private closing: Promise<void> | undefined;
+  private yielding: NodeJS.Timeout | undefined;
   private readonly stopWaiting = new AbortController();
   private restarting: Promise<void> = Promise.resolve();
 
@@ -180,6 +183,7 @@ class Server implements EmbeddedPostgres {
   private async shutDown(): Promise<void> {
     this.stopWaiting.abort();
     await this.restarting;
+    clearInterval(this.yielding);
     if (this.child) await stopProcess(this.child);
     process.off('exit', this.abandon);
     await rm(this.options.socketDir, { recursive: true, force: true });
@@ -202,7 +206,7 @@ class Server implements EmbeddedPostgres {
     const child = run(binaries, 'postgres', ['-D', cluster, ...flags], log.fd);
     this.child = child;
     // It shares the machine with those that answer requests, and none of them waits for it.
-    if (child.pid !== undefined) yieldProcess(child.pid);
+    this.yieldFrom(child.pid);
     await log.close();
     try {
       await untilReady(child, cluster);
@@ -215,7 +219,16 @@ class Server implements EmbeddedPostgres {
     child.unref();
   }
 
+  /** Each connection is a process, and a session, of its own. */
+  private yieldFrom(pid: number | undefined): void {
+    clearInterval(this.yielding);
+    if (pid === undefined) return;
+    yieldFamily(pid);
+    this.yielding = setInterval(() => yieldFamily(pid), YIELD_EVERY_MS).unref();
+  }
+
   private died(code: number | null, signal: NodeJS.Signals | null): void {
+    clearInterval(this.yielding);
     if (this.closing) return;
     this.options.logger.error({ code, signal }, 'the embedded Postgres ended by itself; starting it again');
     this.restarting = this.startAgain();
