@@ -205,6 +205,38 @@ describe('the inspection of a route', () => {
     expect(findingsOf({ waf: { exclude: [{ ...off, approved: 'the owner' }] } })).toEqual([]);
   });
 
+  describe('takes no more exclusions on one route than an inspector does', () => {
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, rule) => ({ rule: rule + 1, target: 'ARGS:q', reason: 'a search' }));
+    const routes = [
+      { name: 'few', path: '/few' },
+      { name: 'more', path: '/more', waf: { exclude: many(1) } },
+    ];
+    const found = ['WAF_EXCLUSIONS services/a/versions/v1/routes/1/waf/exclude'];
+
+    it('counted over the document, the version and the route', () => {
+      const service = { name: 'a', upstream, waf: { exclude: many(256) }, routes };
+      expect(findingsOf({ waf: { exclude: many(256) }, services: [service] })).toEqual(found);
+      expect(findingsOf({ waf: { exclude: many(255) }, services: [service] })).toEqual([]);
+    });
+
+    it('and those of a policy, named or not', () => {
+      const waf = { exclude: many(1) };
+      const service = { name: 'a', upstream, waf: { exclude: many(511) }, routes };
+      expect(findingsOf({ services: [{ ...service, policies: [{ waf: {} }] }] })).toEqual([]);
+      expect(findingsOf({ services: [{ ...service, policies: [{ waf }] }] })).toEqual(found);
+      const policies = [{ name: 'searches', policy: 'waf', config: waf }];
+      expect(findingsOf({ policies, services: [{ ...service, policies: ['searches'] }] })).toEqual(found);
+    });
+
+    it('and says how many there are and how many may be', () => {
+      const service = { name: 'a', upstream, waf: { exclude: many(512) } };
+      expect(judge({ waf: { exclude: many(3) }, services: [service] })).toMatchObject([
+        { severity: 'error', message: expect.stringMatching(/^515 exclusions .* at most 512 may$/) as string },
+      ]);
+    });
+  });
+
   it.each([
     ['a profile nobody knows', { profile: 'soap' }],
     ['less detected than blocked', { paranoia: { detect: 1, block: 2 } }],

@@ -1,9 +1,11 @@
 import {
+  mostExclusions,
   nearestName,
   parseDuration,
   reservedPaths,
   snapshotUpstream,
   timeouts,
+  wafSettings,
   type PolicyAttachment,
   type UpstreamUse,
   type WafExclusion,
@@ -54,6 +56,7 @@ type FindingCode =
   | 'TLS_UNUSED'
   | 'UPSTREAM_MISSING'
   | 'UPSTREAM_RANGE'
+  | 'WAF_EXCLUSIONS'
   | 'WAF_RULE_OFF';
 
 /** What the configuration of each policy must look like, by the policy's id. */
@@ -92,6 +95,7 @@ const checks: readonly SlicedCheck[] = [
   ofVersions(anonymousWithoutLimit),
   ofVersions(wholeRulesOff),
   ofTheRest(rulesOffByDefault),
+  ofVersions(exclusionsOfRoutes),
 ];
 
 /** Versions that a check looks at in one step. */
@@ -576,6 +580,38 @@ function* wholeRulesOff({ versions }: View): Iterable<Finding> {
 /** What holds for all holds for public APIs. */
 function* rulesOffByDefault({ configuration }: View): Iterable<Finding> {
   for (const { declared } of configuration.defaults) yield* unapproved(declared.waf.exclude, 'defaults/waf', '/waf');
+}
+
+/** Exclusions of all that speaks of a route count; each place by itself is bounded by its schema. */
+function* exclusionsOfRoutes({ routes, configuration }: View): Iterable<Finding> {
+  for (const { entry, waf, policies, pointer } of routes) {
+    const outer = configuration.defaults.find(({ tenant }) => tenant === entry.tenant)?.declared.waf;
+    const lists = [outer?.exclude, waf?.exclude, excludedByPolicy(policies, entry.tenant, configuration)];
+    const count = lists.reduce((sum, list) => sum + (list?.length ?? 0), 0);
+    if (count <= mostExclusions) continue;
+    yield {
+      code: 'WAF_EXCLUSIONS',
+      severity: 'error',
+      object: versionAddress(entry),
+      pointer: `${pointer}/waf/exclude`,
+      message: `${count} exclusions hold here, with those of the version, of its policies and of all: at most ${mostExclusions} may`,
+      fix: 'join them by ranges or tags, or say those of one route at that route',
+    };
+  }
+}
+
+/** Of the policy `waf` that comes last, which is the one that holds. */
+function excludedByPolicy(
+  attachments: readonly PolicyAttachment[],
+  tenant: string,
+  { policies }: Configuration,
+): readonly WafExclusion[] | undefined {
+  const configs = attachments.flatMap((attachment): unknown[] => {
+    if (typeof attachment !== 'string') return 'waf' in attachment ? [attachment['waf']] : [];
+    const named = policies.find((entry) => entry.tenant === tenant && entry.declared.name === attachment)?.declared;
+    return named?.policy === 'waf' ? [named.config] : [];
+  });
+  return wafSettings.safeParse(configs.at(-1)).data?.exclude;
 }
 
 function* unapproved(exclude: readonly WafExclusion[] = [], object: string, waf: string): Iterable<Finding> {

@@ -61,6 +61,9 @@ const ruleOrRange = z.union([
 
 const day = z.union([z.iso.date(), z.iso.datetime()], { error: 'write a day such as 2027-03-31' });
 
+/** How many exclusions may hold on one route, by all that speaks of it: an inspector knows no plan of more. */
+export const mostExclusions = 512;
+
 /** Takes rules off a part of a request, or off all of it, and says why. */
 export const wafExclusion = z
   .strictObject({
@@ -131,7 +134,7 @@ export const wafSettings = z.strictObject({
         .optional(),
     })
     .optional(),
-  exclude: z.array(wafExclusion).max(512).optional(),
+  exclude: z.array(wafExclusion).max(mostExclusions).optional(),
 });
 export type WafSettings = z.infer<typeof wafSettings>;
 
