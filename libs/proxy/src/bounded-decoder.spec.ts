@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import zlib, { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { isRefusal } from '@sallyport/contracts';
 import { BoundedDecoder, codingsOf } from './bounded-decoder';
+import type * as Decoding from './bounded-decoder';
 import { defaultBounds } from './limits';
 
 const MIB = 1024 * 1024;
@@ -92,4 +93,50 @@ describe('Content-Encoding', () => {
       expect(isRefusal(codings) && codings.code).toBe('MEDIA_TYPE_UNSUPPORTED');
     },
   );
+});
+
+describe('a body packed by zstd', () => {
+  /** Reads the decoder anew, as on a Node that has zstd or on one that has not. */
+  function decoderWith(own: object): typeof Decoding {
+    const plain = { ...zlib, createZstdDecompress: undefined, ...own };
+    let decoding: typeof Decoding;
+    jest.isolateModules(() => {
+      jest.doMock('node:zlib', () => ({ __esModule: true, ...plain, default: plain }));
+      decoding = jest.requireActual<typeof Decoding>('./bounded-decoder');
+    });
+    jest.dontMock('node:zlib');
+    return decoding!;
+  }
+
+  it('is refused as a type that is not supported where Node cannot unpack it', () => {
+    const { codingsOf: codings, knownCodings } = decoderWith({});
+    expect(codings('zstd', 1)).toMatchObject({ code: 'MEDIA_TYPE_UNSUPPORTED' });
+    expect(knownCodings).toBe('gzip, deflate, br');
+  });
+
+  it('is unpacked within bounds where Node can', async () => {
+    // Any other stream shows what is done with the one of Node.
+    const { BoundedDecoder: Decoder, ...rest } = decoderWith({ createZstdDecompress: zlib.createInflate });
+    expect(rest.codingsOf('zstd', 1)).toEqual(['zstd']);
+    const unpacked = (packed: Buffer): Promise<string> =>
+      new Promise((resolve) => {
+        let bytes = 0;
+        const decoder = new Decoder(['zstd'], defaultBounds, {
+          onData: (chunk) => (bytes += chunk.length),
+          onEnd: () => resolve(`${bytes} bytes`),
+          onRefused: ({ code }) => resolve(code),
+        });
+        decoder.write(packed);
+        decoder.end();
+      });
+    expect(await unpacked(deflateSync('{"a":1}'))).toBe('7 bytes');
+    expect(await unpacked(deflateSync(Buffer.alloc(40 * MIB)))).toBe('BODY_TOO_LARGE');
+    expect(await unpacked(Buffer.from('no frame'))).toBe('REQUEST_MALFORMED');
+  });
+
+  const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Buffer) => Buffer };
+  (zstdCompressSync ? it : it.skip)('is unpacked by the Node that runs this', async () => {
+    const { text, code } = await unpack(['zstd'], zstdCompressSync!(Buffer.from('{"a":1}')));
+    expect([text, code]).toEqual(['{"a":1}', undefined]);
+  });
 });
