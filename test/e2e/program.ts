@@ -78,7 +78,7 @@ export class Program {
   }
 
   /** Waits for the end. @throws Error with its last lines when it does not come. */
-  async end(signal?: NodeJS.Signals, limitMs = 60_000): Promise<Exit> {
+  async end(signal?: NodeJS.Signals, limitMs = 120_000): Promise<Exit> {
     if (signal) this.send(signal);
     try {
       return await within(limitMs, `${this.name} ends${signal ? ` after ${signal}` : ''}`, this.exited);

@@ -22,7 +22,7 @@ import { PATIENCE_MS, until } from './waiting';
 
 jest.setTimeout(180_000);
 
-const READY_MS = 60_000;
+const READY_MS = 120_000;
 const root = join(__dirname, '..', '..');
 
 interface ReadyLine {

@@ -52,7 +52,8 @@ describe('a lent bus', () => {
       return ack;
     });
     await eventually(() => expect(seen).toEqual([7]));
-    expect(borrowed.health().connected).toBe(false);
+    // The other end hears of it by a message.
+    await eventually(() => expect(borrowed.health().connected).toBe(false));
     await expect(borrowed.publish(subjects.auditBatch, Uint8Array.from([8]))).rejects.toThrow('closed');
     await own.drain();
   });

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { yieldFamily } from './yielding';
 
@@ -19,6 +20,21 @@ describe('what nobody waits for', () => {
     const [ofThread] = (await once(thread, 'message')) as [number];
     expect({ ofThread, ofOthers: getPriority() }).toEqual({ ofThread: 5, ofOthers: before });
     await thread.terminate();
+  });
+
+  onLinux('leaves a thread alone that yields more already', async () => {
+    const child = spawn(process.execPath, [
+      '-r',
+      join(__dirname, '../../../tools/typescript.cjs'),
+      '-e',
+      `const { getPriority, setPriority } = require('node:os');
+       setPriority(0, 10);
+       require(${JSON.stringify(join(__dirname, 'yielding.ts'))}).yieldThread();
+       console.log(getPriority(0));`,
+    ]);
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    expect(line.toString()).toBe('10\n');
+    await once(child, 'exit');
   });
 
   it('is a process that yields, and may be gone when it is told to', async () => {

@@ -15,7 +15,8 @@ const YIELDING = 5;
  */
 export function yieldThread(): void {
   if (process.platform !== 'linux') return;
-  setPriority(0, YIELDING);
+  // One that yields more already, as under nice(1), is left alone: without privileges the kernel takes nothing back.
+  if (getPriority(0) < YIELDING) setPriority(0, YIELDING);
 }
 
 /** The same for a process and its children as they are now; one that is gone needs none. */

@@ -78,7 +78,7 @@ export class ValkeySource implements LimitSource {
     this.command(keys.length, [...keys, ...ticks.map(String)], (error, reply) => {
       // What comes late has been decided elsewhere.
       if (pending.expires === 0) return;
-      pending.expires = 0;
+      this.wheel.disarm(pending);
       if (error || !reply) {
         this.note(false, error?.message ?? 'no reply');
         return this.missed(pending);
@@ -106,7 +106,7 @@ export class ValkeySource implements LimitSource {
     this.wheel.arm(probe, this.budgetMs);
     void this.redis.ping((error) => {
       if (probe.expires === 0) return;
-      probe.expires = 0;
+      this.wheel.disarm(probe);
       if (!error) this.breaker.answered();
     });
   }
