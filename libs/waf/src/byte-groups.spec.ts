@@ -20,6 +20,16 @@ describe('groups of bytes', () => {
     );
   });
 
+  it('are within a set only where every value with one of them has a byte of it', () => {
+    fc.assert(
+      fc.property(sets, bytes(12), (some, value) => {
+        const groups = new ByteGroups(some);
+        const within = some.filter((set) => (groups.of(value) & groups.within(set)) !== 0);
+        expect(within.every((set) => hasByteOf(set, value))).toBe(true);
+      }),
+    );
+  });
+
   it('tell exactly where they are few', () => {
     const some = [ByteSet.of("'"), ByteSet.of('%+'), ByteSet.range(0x80, 0xff), ByteSet.of('+ ')];
     const groups = new ByteGroups(some);

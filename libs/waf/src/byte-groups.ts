@@ -40,6 +40,13 @@ export class ByteGroups {
     for (let byte = 0; byte < 256; byte++) if (set.has(byte)) found |= this.bits[byte]!;
     return found;
   }
+
+  /** @returns the groups of which all bytes are in a set: a value with one of them has a byte of it */
+  within(set: ByteSet): number {
+    let outside = 0;
+    for (let byte = 0; byte < 256; byte++) if (!set.has(byte)) outside |= this.bits[byte]!;
+    return this.ofSet(set) & ~outside;
+  }
 }
 
 interface Group {

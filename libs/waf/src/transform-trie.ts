@@ -1,6 +1,8 @@
 import type { ByteSet } from './bytes';
 import type { Transformation } from './transformations/transformation';
 
+const noTransformation: Partial<Transformation> = {};
+
 /** The chains of transformations of a rule set with what they have in common shared; node 0 is the value as it is. */
 export class TransformTrie {
   private readonly nodes: { readonly transformation: Transformation | undefined; readonly parent: number }[] = [
@@ -14,8 +16,8 @@ export class TransformTrie {
 
   /** Bytes that decide what becomes of a value. */
   get sets(): ByteSet[] {
-    return this.nodes.flatMap(({ transformation }) =>
-      [transformation?.trigger, transformation?.adds, transformation?.escapes].filter((set) => set !== undefined),
+    return this.nodes.flatMap(({ transformation: { trigger, adds, escapes, emptiedBy } = noTransformation }) =>
+      [trigger, adds, escapes, emptiedBy?.bytes, emptiedBy?.unless].filter((set) => set !== undefined),
     );
   }
 

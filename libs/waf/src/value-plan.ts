@@ -57,6 +57,9 @@ export class ValuePlan {
   private readonly additions: number[] = [];
   /** By node: groups of bytes with which its transformation may bring in any. */
   private readonly escapes: number[] = [];
+  /** By node: groups of bytes that leave nothing of a value, and those with which it is not known. */
+  private readonly emptiers: number[] = [];
+  private readonly sparers: number[] = [];
   private readonly groups: (readonly number[])[] = [[0]];
   private readonly groupNumbers = new Map<string, number>([['0', ROOT_GROUP]]);
   /** By group: the groups of bytes that make a difference to it. */
@@ -80,10 +83,12 @@ export class ValuePlan {
     this.nodes = [...needed].sort((one, other) => one - other);
     for (const node of this.nodes) {
       pushTo(this.children, trie.parentOf(node), node);
-      const { trigger, adds, escapes } = trie.transformationOf(node);
+      const { trigger, adds, escapes, emptiedBy } = trie.transformationOf(node);
       this.triggers[node] = trigger && groupsOfBytes.ofSet(trigger);
       this.additions[node] = adds ? groupsOfBytes.ofSet(adds) : ANY_BYTES;
       this.escapes[node] = escapes ? groupsOfBytes.ofSet(escapes) : 0;
+      this.emptiers[node] = emptiedBy ? groupsOfBytes.within(emptiedBy.bytes) : 0;
+      this.sparers[node] = emptiedBy ? groupsOfBytes.ofSet(emptiedBy.unless) : 0;
     }
     for (const want of wants) pushTo(this.wants, want.node, want);
     this.toldApart = [this.bytesAskedBy(0)];
@@ -126,7 +131,7 @@ export class ValuePlan {
         continue;
       }
       const least = this.leastBehind(child, bytes);
-      if (least === Infinity) continue;
+      if (least === Infinity || (least > 0 && this.isEmptied(child, bytes))) continue;
       const transformation = this.trie.transformationOf(child);
       const change = changing.get(transformation);
       if (!change) changing.set(transformation, { nodes: [child], least });
@@ -137,6 +142,11 @@ export class ValuePlan {
     }
   }
 
+  /** @param bytes groups of the bytes of a value, no more than it has */
+  private isEmptied(node: number, bytes: number): boolean {
+    return (bytes & this.emptiers[node]!) !== 0 && (bytes & this.sparers[node]!) === 0;
+  }
+
   /** @returns bytes a value must have for anything wanted to be in what a node and those below make of it */
   private leastBehind(node: number, before: number): number {
     const bytes = (before & this.escapes[node]!) === 0 ? before | this.additions[node]! : ANY_BYTES;
@@ -144,7 +154,8 @@ export class ValuePlan {
     for (const want of this.wants.get(node) ?? []) if (want.least < least && canBeIn(bytes, want)) least = want.least;
     for (const child of this.children.get(node) ?? []) least = Math.min(least, this.leastBehind(child, bytes));
     if (least === Infinity) return least;
-    return Math.ceil(least / (this.trie.transformationOf(node).perByte ?? Infinity));
+    const { perByte = Infinity, block = 1 } = this.trie.transformationOf(node);
+    return Math.ceil(least / (perByte * block)) * block;
   }
 
   private groupOf(nodes: readonly number[]): number {
@@ -162,7 +173,8 @@ export class ValuePlan {
     let bytes = 0;
     for (const { needs } of this.wants.get(node) ?? []) for (const need of needs) bytes |= need;
     for (const child of this.children.get(node) ?? []) {
-      bytes |= (this.triggers[child] ?? 0) | this.escapes[child]! | this.bytesAskedBy(child);
+      bytes |= (this.triggers[child] ?? 0) | this.escapes[child]!;
+      bytes |= this.emptiers[child]! | this.sparers[child]! | this.bytesAskedBy(child);
     }
     return bytes;
   }

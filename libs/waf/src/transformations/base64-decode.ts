@@ -1,6 +1,7 @@
-import type { Bytes } from '../bytes';
+import { ByteSet, type Bytes } from '../bytes';
+import { complement } from '../regex/byte-classes';
 import { ByteOutput } from './byte-output';
-import { base64Digit } from './base64-digits';
+import { base64Digit, base64Digits } from './base64-digits';
 import type { Transformation } from './transformation';
 
 const PAD = 0x3d;
@@ -13,6 +14,9 @@ export const base64Decode: Transformation = {
   name: 'base64Decode',
   trigger: undefined,
   perByte: 0.75,
+  block: 4,
+  // What stands behind a NUL is not looked at.
+  emptiedBy: { bytes: complement(base64Digits.union(ByteSet.of('=\r\n \0'))), unless: ByteSet.of('\0') },
   apply: (value) => {
     const text = untilNul(value);
     return isBase64(text) ? decodeGroups(text) : '';

@@ -12,6 +12,10 @@ export interface Transformation {
   readonly escapes?: ByteSet;
   /** Bytes it makes of each byte of a value, at most; undefined: any number. */
   readonly perByte?: number;
+  /** Bytes it reads at a time, each of `perByte`: it makes nothing of those that are left over; undefined: 1. */
+  readonly block?: number;
+  /** Bytes of which one is enough for nothing to be made of a value that has none of `unless`. */
+  readonly emptiedBy?: { readonly bytes: ByteSet; readonly unless: ByteSet };
   /**
    * Linear in the value, and never throws: what cannot be decoded stays as far as it cannot.
    * @returns the very same string where nothing changed.

@@ -92,6 +92,29 @@ describe.each(transformations.map((transformation) => [transformation.name, tran
       );
     });
 
+    it('makes nothing of what is left over of its blocks', () => {
+      const { perByte = Infinity, block = 1 } = transformation;
+      if (block === 1) return;
+      fc.assert(
+        fc.property(texts, (value) => {
+          const blocks = Math.floor(value.length / block);
+          return transformation.apply(value).length <= blocks * block * perByte;
+        }),
+      );
+    });
+
+    it('makes nothing of a value with a byte that empties it', () => {
+      const { emptiedBy } = transformation;
+      if (!emptiedBy) return;
+      const empties = (value: Bytes) => [...value].some((byte) => emptiedBy.bytes.has(byte.charCodeAt(0)));
+      const spares = (value: Bytes) => [...value].some((byte) => emptiedBy.unless.has(byte.charCodeAt(0)));
+      const emptied = fc
+        .tuple(fc.oneof(texts, fc.base64String()), bytes(1), fc.base64String())
+        .map((parts) => parts.join(''))
+        .filter((value) => empties(value) && !spares(value));
+      fc.assert(fc.property(emptied, (value) => transformation.apply(value) === ''));
+    });
+
     it('gives bytes for any bytes, and throws at none', () => {
       fc.assert(fc.property(texts, (value) => isBytes(transformation.apply(value))));
     });
