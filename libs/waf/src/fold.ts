@@ -164,8 +164,9 @@ class Folding implements OperatorContext {
 
   private assign(assignment: SetVariable): void {
     const name = assignment.name.constant!;
-    if (this.pinned.has(foldName(name))) return;
-    assignTo(this.base, name, assignment.operation, this.expand(assignment.value));
+    const folded = foldName(name);
+    if (this.pinned.has(folded)) return;
+    assignTo(this.base, name, folded, assignment.operation, this.expand(assignment.value));
   }
 
   /** A rule that is kept may do what it does, or not. */
@@ -217,14 +218,23 @@ function assignsBefore(head: Link, last: Link): boolean {
   return false;
 }
 
-/** Does what `setvar` says. Sums are those of whole numbers at the start of both texts, 0 where there is none. */
-export function assignTo(store: Store, name: Bytes, operation: SetVariable['operation'], value: Bytes): void {
+/**
+ * Does what `setvar` says. Sums are those of whole numbers at the start of both texts, 0 where there is none.
+ * @param folded the name in lower case
+ */
+export function assignTo(
+  store: Store,
+  name: Bytes,
+  folded: Bytes,
+  operation: SetVariable['operation'],
+  value: Bytes,
+): void {
   if (operation === 'delete') store.delete(name);
-  else if (operation === 'set') store.set(name, value);
+  else if (operation === 'set') store.set(name, value, folded);
   else {
-    const before = leadingInteger(store.get(name) ?? '');
+    const before = leadingInteger(store.getFolded(folded) ?? '');
     const change = leadingInteger(value);
-    store.set(name, String(operation === 'add' ? before + change : before - change));
+    store.set(name, String(operation === 'add' ? before + change : before - change), folded);
   }
 }
 

@@ -2,6 +2,7 @@ import { bitSet, setBit, type BitSet } from './bit-set';
 import type { Bytes } from './bytes';
 import type { Adjustment, RuleSet } from './compiled-rules';
 import { fold, linksOf, type Folded } from './fold';
+import { foregone, looksBack, type Foregone } from './foregone';
 import type { Exclusion } from './plan';
 import type { Pattern } from './regex/pattern';
 import { ResponsePlan } from './response-scan';
@@ -30,6 +31,10 @@ export interface PhasePlan {
   readonly gates: readonly (Link | undefined)[];
   /** Bit set of the places of rules that are always visited. */
   readonly always: BitSet;
+  /** By place: what the rule does as long as nothing was written that it reads. */
+  readonly foregone: readonly (Foregone | undefined)[];
+  /** By variable of `TX`, in lower case: places of the rules among these that read it. */
+  readonly readers: ReadonlyMap<Bytes, readonly number[]>;
   /** By pattern: places of the rules that wait for it. */
   readonly waiting: readonly (readonly number[] | undefined)[];
   /** By place: where to go on when the rule matches and passes over others; -1 where it does not. */
@@ -45,6 +50,7 @@ export class Program {
   /** How bodies of answers are looked at as they go by; undefined where a rule wants the whole of one. */
   readonly response: ResponsePlan | undefined;
   private readonly plans: ReadonlyMap<Phase, PhasePlan>;
+  private readonly looksBack: boolean;
   private readonly selections = new Map<RuleSelector, BitSet>();
 
   constructor(
@@ -54,6 +60,7 @@ export class Program {
     this.pinned = pinnedBy(adjustment);
     const folded = fold(excluded(ruleSet.rules, adjustment), this.pinned, (rule) => ruleSet.skipTarget(rule));
     this.tx = folded.tx;
+    this.looksBack = ruleSet.rules.some(looksBack);
     this.response = ResponsePlan.of([...folded.rules.values()].flat(), ruleSet);
     this.plans = new Map(phases.map((phase) => [phase, this.planPhase(phase, folded)]));
   }
@@ -89,11 +96,12 @@ export class Program {
   private planPhase(phase: Phase, folded: Folded): PhasePlan {
     const rules = folded.rules.get(phase)!;
     const gates = rules.map((rule) => this.gateOf(rule, folded));
+    const known = rules.map((rule, place) => (gates[place] ? undefined : foregone(rule, this)));
     const always = bitSet(rules.length);
     const waiting: number[][] = [];
     for (const [place, gate] of gates.entries()) {
       if (gate) (waiting[this.ruleSet.bitOf(gate)!] ??= []).push(place);
-      else setBit(always, place);
+      else if (!this.isPassedOver(known[place])) setBit(always, place);
     }
     const wanting = gates.filter((gate) => gate !== undefined);
     const variables = [...new Set(wanting.flatMap(({ targets }) => targets.map(({ variable }) => variable)))];
@@ -102,10 +110,16 @@ export class Program {
       rules,
       gates,
       always,
+      foregone: known,
+      readers: readersOf(known),
       waiting,
       skips: Int32Array.from(rules, (rule) => this.skipOf(rule, rules)),
       scans: variables.map((variable) => this.planVariable(variable, wanting)),
     };
+  }
+
+  private isPassedOver(known: Foregone | undefined): boolean {
+    return known?.isIdle === true && !(known.matched && this.looksBack);
   }
 
   /** A link whose pattern decides whether the rule can match: all links before it match anyway, and assign nothing. */
@@ -157,6 +171,14 @@ export class Program {
     const nodes = gate.multiMatch ? this.ruleSet.trie.pathTo(node) : [node];
     return nodes.map((each) => ({ node: each, bit, least, needs }));
   }
+}
+
+function readersOf(known: readonly (Foregone | undefined)[]): ReadonlyMap<Bytes, readonly number[]> {
+  const readers = new Map<Bytes, number[]>();
+  for (const [place, each] of known.entries()) {
+    for (const name of each?.reads ?? []) readers.set(name, [...(readers.get(name) ?? []), place]);
+  }
+  return readers;
 }
 
 /** Bytes of the shortest value a pattern can be in: of each set of required texts it needs one. */

@@ -27,6 +27,11 @@ export class Removals {
     };
   }
 
+  /** Whether rules may have lost targets. */
+  get narrows(): boolean {
+    return this.targets.length > 0;
+  }
+
   isRemoved({ number }: Rule): boolean {
     return this.rules !== undefined && hasBit(this.rules, number);
   }

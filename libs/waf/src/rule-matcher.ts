@@ -2,6 +2,7 @@ import type { Controls, SetVariable } from './actions/effect';
 import type { Bytes } from './bytes';
 import type { Exchange } from './exchange';
 import { assignTo } from './fold';
+import type { Foregone } from './foregone';
 import type { Program } from './program';
 import type { Captures } from './regex/pattern';
 import type { Removals } from './removals';
@@ -47,6 +48,15 @@ export class RuleMatcher {
     matches.values.length = 0;
     matches.names.length = 0;
     return this.matchChain(rule.head, gate);
+  }
+
+  /** Does what a rule does that is foregone. */
+  conclude({ writes, matched }: Foregone): void {
+    const { tx, matches } = this.exchange;
+    for (const [name, member] of writes) tx.put(name, member);
+    if (!matched) return;
+    matches.value = matched.value;
+    matches.name = matched.name;
   }
 
   /**
@@ -254,7 +264,7 @@ export class RuleMatcher {
     if (!groups) return;
     for (let group = 0; group < groups.length && group < 10; group++) {
       const text = groups[group];
-      if (text !== undefined) this.exchange.tx.set(GROUP_NAMES[group]!, text);
+      if (text !== undefined) this.exchange.tx.set(GROUP_NAMES[group]!, text, GROUP_NAMES[group]);
     }
   }
 
@@ -283,8 +293,9 @@ export class RuleMatcher {
     const target = store === 'TX' ? tx : opened.get(store);
     if (!target) return;
     const key = this.exchange.expand(name);
-    if (store === 'TX' && this.program.pinned.size > 0 && this.program.pinned.has(foldName(key))) return;
-    assignTo(target, key, operation, this.exchange.expand(value));
+    const folded = foldName(key);
+    if (store === 'TX' && this.program.pinned.has(folded)) return;
+    assignTo(target, key, folded, operation, this.exchange.expand(value));
   }
 }
 

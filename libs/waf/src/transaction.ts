@@ -1,5 +1,5 @@
 import type { Controls, EngineMode } from './actions/effect';
-import { bitSet, nextBit, setBit, type BitSet } from './bit-set';
+import { bitSet, hasBit, nextBit, setBit, type BitSet } from './bit-set';
 import { defaultBudget, Meter, VISIT, type BudgetSettings, type Work } from './budget';
 import type { Bytes } from './bytes';
 import { Exchange, type ExchangeOptions, type InspectedBody } from './exchange';
@@ -228,20 +228,56 @@ export class Transaction implements Controls {
     this.meter.resume();
     const plan = this.program.phase(phase);
     const visits = yield* this.findVisits(plan);
+    const stirred = this.watch(plan, visits);
     let place = nextBit(visits, 0);
     while (place >= 0 && !this.isOver(phase)) {
-      const rule = plan.rules[place]!;
-      const gate = plan.gates[place];
-      const runs = !this.removals.isRemoved(rule);
-      if (runs && gate && this.hasLongValues) yield* this.inSteps(this.matcher.prepare(gate));
-      const matched = runs && this.matcher.matches(rule, gate);
-      if (matched) this.conclude(rule);
+      if (this.hasLongValues) yield* this.prepare(plan, place);
+      const matched = this.visit(plan, place, hasBit(stirred, place));
       const skip = matched ? plan.skips[place]! : -1;
       place = nextBit(visits, skip >= 0 ? skip : place + 1);
       if (this.meter.isDue(VISIT + this.matcher.read)) yield* this.giveWay();
       this.matcher.read = 0;
     }
     this.meter.pause();
+  }
+
+  /**
+   * Sees to it that a rule whose outcome is foregone is visited when something is written that it reads.
+   * @returns a bit set of the places of those of which it was, for as long as the phase runs
+   */
+  private watch({ rules, readers }: PhasePlan, visits: BitSet): BitSet {
+    const stirred = bitSet(rules.length);
+    const { tx } = this.exchange;
+    tx.onWrite = (name) => {
+      for (const place of readers.get(name) ?? []) {
+        setBit(stirred, place);
+        setBit(visits, place);
+      }
+    };
+    for (const name of tx.written.keys()) tx.onWrite(name);
+    return stirred;
+  }
+
+  private *prepare({ rules, gates }: PhasePlan, place: number): Work {
+    const gate = gates[place];
+    if (gate && !this.removals.isRemoved(rules[place]!)) yield* this.inSteps(this.matcher.prepare(gate));
+  }
+
+  /**
+   * @param asked whether the rule must be asked although its outcome may be foregone
+   * @returns whether the rule matched
+   */
+  private visit(plan: PhasePlan, place: number, asked: boolean): boolean {
+    const rule = plan.rules[place]!;
+    if (this.removals.isRemoved(rule)) return false;
+    const foregone = plan.foregone[place];
+    if (foregone && !asked && !this.removals.narrows) {
+      this.matcher.conclude(foregone);
+      return foregone.matches;
+    }
+    if (!this.matcher.matches(rule, plan.gates[place])) return false;
+    this.conclude(rule);
+    return true;
   }
 
   private *giveWay(): Work {

@@ -3,7 +3,7 @@ import type { Pattern } from '../regex/pattern';
 import { foldName } from './fold-name';
 import { Entries } from './entries';
 
-interface Member {
+export interface Member {
   readonly name: Bytes;
   readonly value: Bytes;
 }
@@ -14,8 +14,16 @@ export class Store {
   /** Of a base: the names in it that a pattern was found in, by pattern. */
   private readonly picked = new Map<Pattern, readonly Bytes[]>();
 
+  /** Told the name, in lower case, of each variable that is written. */
+  onWrite: ((folded: Bytes) => void) | undefined;
+
   /** @param base what is in it at first; never written. */
   constructor(private readonly base?: Store) {}
+
+  /** What was written, by name in lower case; undefined what was deleted. */
+  get written(): ReadonlyMap<Bytes, Member | undefined> {
+    return this.own;
+  }
 
   get(name: Bytes): Bytes | undefined {
     return this.member(foldName(name))?.value;
@@ -26,15 +34,22 @@ export class Store {
     return this.member(folded)?.value;
   }
 
-  set(name: Bytes, value: Bytes): void {
-    const folded = foldName(name);
-    this.own.set(folded, { name: this.member(folded)?.name ?? name, value });
+  /** @param folded the name in lower case */
+  set(name: Bytes, value: Bytes, folded = foldName(name)): void {
+    this.put(folded, { name: this.member(folded)?.name ?? name, value });
+  }
+
+  /** @param folded its name in lower case */
+  put(folded: Bytes, member: Member): void {
+    this.own.set(folded, member);
+    this.onWrite?.(folded);
   }
 
   delete(name: Bytes): void {
     const folded = foldName(name);
     if (this.base?.member(folded)) this.own.set(folded, undefined);
     else this.own.delete(folded);
+    this.onWrite?.(folded);
   }
 
   /** @returns a function that puts back what is in it now, to be called once at most */
