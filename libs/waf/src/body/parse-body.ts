@@ -30,7 +30,8 @@ const readers: Readonly<Record<BodyProcessor, Reader>> = {
   },
   JSON: (contentType, body, limits) => {
     const read = isJsonLines(mediaTypeOf(contentType)) ? jsonLinesArguments : jsonArguments;
-    return { ...nothing, processor: 'JSON', ...read(body, limits) };
+    const { arguments: found, error } = read(body, limits);
+    return { ...nothing, processor: 'JSON', arguments: found, error };
   },
   XML: (_, body, limits) => ({ ...nothing, processor: 'XML', ...readXml(body, limits) }),
 };
