@@ -160,7 +160,7 @@ export class Program {
       .flatMap((gate) => this.wantsOf(gate));
     if (wants.length === 0) return undefined;
     const known = isKept(variable, member) ? new KnownValues() : undefined;
-    return new ValuePlan(wants, trie, byteGroups, patterns.words, known);
+    return new ValuePlan(wants, trie, byteGroups, patterns, known);
   }
 
   private wantsOf(gate: Link): Want[] {

@@ -1,6 +1,7 @@
 import { setBit } from './bit-set';
 import { ANY_BYTES, type ByteGroups } from './byte-groups';
 import type { Bytes } from './bytes';
+import type { PatternSet, Wanted } from './regex/pattern-set';
 import type { TransformTrie } from './transform-trie';
 import type { Transformation } from './transformations/transformation';
 import type { Scan } from './value-scanner';
@@ -17,9 +18,8 @@ export interface Want {
 
 /** What is to be done with one form of a value. */
 export interface Stage {
-  /** The patterns looked for in it: those of every node that leaves it as it is. */
-  readonly wanted: Uint32Array;
-  readonly wantsAny: boolean;
+  /** The patterns looked for in it: those of every node that leaves it as it is; undefined: none. */
+  readonly wanted: Wanted | undefined;
   /** Bytes a form must have for any of them to be in it. */
   readonly least: number;
   /** Transformations that may change it, each with the number of the nodes it leads to. */
@@ -69,12 +69,12 @@ export class ValuePlan {
   /** Ascending, so that parents come before children; the root is none of them. */
   readonly nodes: readonly number[];
 
-  /** @param words 32-bit words of a row of patterns */
+  /** @param patterns those that what is wanted is of */
   constructor(
     wants: readonly Want[],
     private readonly trie: TransformTrie,
     groupsOfBytes: ByteGroups,
-    private readonly words: number,
+    private readonly patterns: PatternSet,
     /** Set where values are such as may be kept. */
     readonly known: KnownValues | undefined = undefined,
   ) {
@@ -108,15 +108,16 @@ export class ValuePlan {
     const wants: Want[] = [];
     const changing = new Map<Transformation, Change>();
     for (const node of this.groups[group]!) this.follow(node, bytes, wants, changing);
-    const wanted = new Uint32Array(this.words);
-    for (const { bit } of wants) setBit(wanted, bit);
+    const row = new Uint32Array(this.patterns.words);
+    for (const { bit } of wants) setBit(row, bit);
+    const wanted = wants.length > 0 ? this.patterns.wanted(row) : undefined;
     const least = wants.reduce((smallest, want) => Math.min(smallest, want.least), Infinity);
     const branches = [...changing].map(([transformation, { nodes, least: leastOfBranch }]) => ({
       transformation,
       group: this.groupOf(nodes),
       least: leastOfBranch,
     }));
-    const stage: Stage = { wanted, wantsAny: wants.length > 0, least, branches };
+    const stage: Stage = { wanted, least, branches };
     (this.stages[group] ??= new Map()).set(bytes, stage);
     return stage;
   }

@@ -1,7 +1,7 @@
 import type { ByteGroups } from './byte-groups';
 import type { Bytes } from './bytes';
 import type { Captures, Pattern } from './regex/pattern';
-import type { PatternSet, Room } from './regex/pattern-set';
+import type { PatternSet, Room, Wanted } from './regex/pattern-set';
 import type { TransformTrie } from './transform-trie';
 import { ROOT_GROUP, type Branch, type Stage, type ValuePlan } from './value-plan';
 
@@ -92,12 +92,12 @@ export class ValueScanner {
   private readonly forms: Bytes[] = [];
   /** By form: groups of its bytes. */
   private readonly bytes: number[] = [];
-  /** By form: how many bytes it must have for anything that is wanted to be in it, and a row of what is wanted. */
+  /** By form: how many bytes it must have for anything that is wanted to be in it, and what is wanted. */
   private readonly least: number[] = [];
-  private readonly wanted: Uint32Array[] = [];
-  /** By form: a row of what was found in it, nothing between two scans; and one for what several stages want of it. */
+  private readonly wanted: Wanted[] = [];
+  /** By form: a row of what was found in it, nothing between two scans; and what several stages want of it. */
   private readonly rows: Uint32Array[] = [];
-  private readonly joined: Uint32Array[] = [];
+  private readonly joined: Wanted[] = [];
   private readonly spare: ValueScanner[] = [];
 
   constructor(
@@ -142,7 +142,7 @@ export class ValueScanner {
     const bytes = this.groups.of(value);
     const stage = plan.stage(ROOT_GROUP, bytes);
     this.add(value, bytes);
-    if (stage.wantsAny) this.want(0, stage);
+    if (stage.wanted) this.want(0, stage.wanted, stage.least);
     if (stage.branches.length > 0) this.follow(0, stage.branches, plan);
     let any = false;
     for (let form = 0; form < this.count; form++) {
@@ -166,7 +166,7 @@ export class ValueScanner {
     return this.finish(any, found);
   }
 
-  private want(form: number, { wanted, least }: Stage): void {
+  private want(form: number, wanted: Wanted, least: number): void {
     const before = this.least[form]!;
     if (before === NEVER) {
       this.least[form] = least;
@@ -174,9 +174,9 @@ export class ValueScanner {
       return;
     }
     if (least < before) this.least[form] = least;
-    const joined = (this.joined[form] ??= new Uint32Array(this.words));
+    const joined = (this.joined[form] ??= this.patterns.wantedOnce(new Uint32Array(this.words)));
     const others = this.wanted[form]!;
-    for (let word = 0; word < this.words; word++) joined[word] = others[word]! | wanted[word]!;
+    for (let word = 0; word < this.words; word++) joined.row[word] = others.row[word]! | wanted.row[word]!;
     this.wanted[form] = joined;
   }
 
@@ -187,7 +187,7 @@ export class ValueScanner {
       if (length < branch.least) continue;
       const made = this.make(form, branch);
       const stage = plan.stage(branch.group, this.bytes[made]!);
-      if (stage.wantsAny) this.want(made, stage);
+      if (stage.wanted) this.want(made, stage.wanted, stage.least);
       if (stage.branches.length > 0) this.follow(made, stage.branches, plan);
     }
   }
@@ -195,7 +195,8 @@ export class ValueScanner {
   private *makeInSteps(plan: ValuePlan): Generator<void, void, void> {
     const open: { form: number; stage: Stage }[] = [{ form: 0, stage: plan.stage(ROOT_GROUP, this.bytes[0]!) }];
     for (let next = open.pop(); next; next = open.pop()) {
-      if (next.stage.wantsAny) this.want(next.form, next.stage);
+      const { wanted, least } = next.stage;
+      if (wanted) this.want(next.form, wanted, least);
       const { length } = this.forms[next.form]!;
       for (const branch of next.stage.branches) {
         if (length < branch.least) continue;

@@ -43,8 +43,13 @@ export class LiteralGate {
   /**
    * @param patterns all there are
    * @param bits those this gate is for
+   * @param number among the gates of a set
    */
-  constructor(patterns: readonly Pattern[], bits: readonly number[]) {
+  constructor(
+    patterns: readonly Pattern[],
+    bits: readonly number[],
+    readonly number: number,
+  ) {
     const words = (patterns.length + 31) >>> 5;
     this.members = new Uint32Array(words);
     this.decided = new Uint32Array(words);

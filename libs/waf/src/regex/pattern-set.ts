@@ -1,4 +1,4 @@
-import { setBit } from '../bit-set';
+import { hasBit, nextBit, setBit } from '../bit-set';
 import type { Bytes } from '../bytes';
 import { RegexPattern } from './compile-regex';
 import { Search } from './lazy-dfa';
@@ -14,10 +14,25 @@ const STEP_STATES = 96;
 const FEW = 4;
 const SHORT = 64;
 
+/** Wanted patterns that are so few, with texts of so few bytes, get a gate of their own, whose tables stay at hand. */
+const FEW_FOR_GATE = 24;
+const SMALL_GATE_BYTES = 2048;
+/** Such gates of one set, at most. */
+const MOST_SMALL_GATES = 64;
+
+/** Patterns that are looked for, and how. */
+export interface Wanted {
+  readonly row: Uint32Array;
+  /** Their numbers, where they are so few that short values are tried with each of them. */
+  readonly few: Int32Array | undefined;
+  /** Gates that know all of them, and perhaps others. */
+  readonly gates: readonly LiteralGate[];
+}
+
 /** What a scan writes on; scans that take turns have one each. */
 export interface Room {
   readonly candidates: Candidates;
-  /** By gate, made when it is needed. */
+  /** By number of the gate, made when they are needed. */
   readonly occurrences: (Occurrences | undefined)[];
 }
 
@@ -31,6 +46,8 @@ export class PatternSet {
   private readonly gates: readonly LiteralGate[];
   /** Patterns that are lists of words: only a gate has all of their words at hand. */
   private readonly lists: Uint32Array;
+  /** By row of what is wanted. */
+  private readonly smallGates = new Map<string, LiteralGate>();
   private readonly ownRoom: Room;
 
   /**
@@ -48,13 +65,43 @@ export class PatternSet {
     });
     const groups = new Map<number, number[]>();
     patterns.forEach((_, bit) => groups.set(groupOf(bit), [...(groups.get(groupOf(bit)) ?? []), bit]));
-    this.gates = [...groups.values()].map((bits) => new LiteralGate(patterns, bits));
+    this.gates = [...groups.values()].map((bits, number) => new LiteralGate(patterns, bits, number));
     this.ownRoom = this.room();
   }
 
   /** Bytes of the tables for literals; states of expressions are in their pool. */
   get memoryBytes(): number {
-    return this.gates.reduce((sum, gate) => sum + gate.memoryBytes, 0);
+    return [...this.gates, ...this.smallGates.values()].reduce((sum, gate) => sum + gate.memoryBytes, 0);
+  }
+
+  /**
+   * Makes ready to look for some patterns, which takes longer than to look for them once.
+   * @param row they are as long as what is returned is used
+   */
+  wanted(row: Uint32Array): Wanted {
+    const bits: number[] = [];
+    for (let bit = nextBit(row, 0); bit >= 0; bit = nextBit(row, bit + 1)) bits.push(bit);
+    const isFew = bits.length <= FEW && !bits.some((bit) => hasBit(this.lists, bit));
+    const small = this.smallGate(row, bits);
+    const gates = small ? [small] : this.gates.filter((gate) => gate.concerns(row));
+    return { row, few: isFew ? Int32Array.from(bits) : undefined, gates };
+  }
+
+  /** As `wanted`, for a row that is written anew for each value. */
+  wantedOnce(row: Uint32Array): Wanted {
+    return { row, few: undefined, gates: this.gates };
+  }
+
+  private smallGate(row: Uint32Array, bits: readonly number[]): LiteralGate | undefined {
+    if (bits.length > FEW_FOR_GATE) return undefined;
+    const key = row.join();
+    const known = this.smallGates.get(key);
+    if (known || this.smallGates.size >= MOST_SMALL_GATES) return known;
+    const literals = bits.flatMap((bit) => this.patterns[bit]!.required.flat());
+    if (literals.reduce((sum, { length }) => sum + length, 0) > SMALL_GATE_BYTES) return undefined;
+    const gate = new LiteralGate(this.patterns, bits, this.gates.length + this.smallGates.size);
+    this.smallGates.set(key, gate);
+    return gate;
   }
 
   /** Room for one scan at a time. */
@@ -63,23 +110,21 @@ export class PatternSet {
   }
 
   /**
-   * @param wanted the patterns that are looked for
-   * @param hits those that are found are added
+   * @param hits those of what is wanted that are found are added
    * @returns whether any was found
    */
-  scan(value: Bytes, wanted: Uint32Array, hits: Uint32Array, room: Room = this.ownRoom): boolean {
+  scan(value: Bytes, wanted: Wanted, hits: Uint32Array, room: Room = this.ownRoom): boolean {
     const { patterns } = this;
+    const { few } = wanted;
+    if (few && value.length <= SHORT) return this.tryEach(value, few, hits);
     const { candidates } = room;
     candidates.count = 0;
     let any = false;
-    if (value.length > SHORT || !this.takeFew(wanted, candidates)) {
-      for (let index = 0; index < this.gates.length; index++) {
-        const gate = this.gates[index]!;
-        if (!gate.concerns(wanted)) continue;
-        const occurrences = this.occurrencesOf(index, room);
-        gate.read(value, 0, value.length, occurrences);
-        if (gate.judge(occurrences, wanted, hits, candidates)) any = true;
-      }
+    for (const gate of wanted.gates) {
+      if (!gate.concerns(wanted.row)) continue;
+      const occurrences = occurrencesOf(gate, room);
+      gate.read(value, 0, value.length, occurrences);
+      if (gate.judge(occurrences, wanted.row, hits, candidates)) any = true;
     }
     for (let index = 0; index < candidates.count; index++) {
       const bit = candidates.bits[index]!;
@@ -93,22 +138,21 @@ export class PatternSet {
   /** As `scan`, with pauses in which others may go on. */
   *scanInSteps(
     value: Bytes,
-    wanted: Uint32Array,
+    wanted: Wanted,
     hits: Uint32Array,
     room: Room = this.room(),
   ): Generator<void, boolean, void> {
     const { candidates } = room;
     candidates.count = 0;
     let any = false;
-    for (let index = 0; index < this.gates.length; index++) {
-      const gate = this.gates[index]!;
-      if (!gate.concerns(wanted)) continue;
-      const occurrences = this.occurrencesOf(index, room);
+    for (const gate of wanted.gates) {
+      if (!gate.concerns(wanted.row)) continue;
+      const occurrences = occurrencesOf(gate, room);
       for (let at = 0; at < value.length; at += STEP_BYTES) {
         gate.read(value, at, Math.min(value.length, at + STEP_BYTES), occurrences);
         yield;
       }
-      if (gate.judge(occurrences, wanted, hits, candidates)) any = true;
+      if (gate.judge(occurrences, wanted.row, hits, candidates)) any = true;
     }
     for (let index = 0; index < candidates.count; index++) {
       const bit = candidates.bits[index]!;
@@ -119,26 +163,22 @@ export class PatternSet {
     return any;
   }
 
-  private occurrencesOf(gate: number, { occurrences }: Room): Occurrences {
-    const own = (occurrences[gate] ??= this.gates[gate]!.occurrences());
-    own.reset();
-    return own;
-  }
-
-  /** Makes all that is wanted candidates where it is little, and none a list of words. @returns whether it did */
-  private takeFew(wanted: Uint32Array, candidates: Candidates): boolean {
-    const { lists } = this;
-    for (let word = 0; word < wanted.length; word++) {
-      for (let rest = wanted[word]!; rest !== 0; rest &= rest - 1) {
-        if ((rest & -rest & lists[word]!) !== 0 || candidates.count === FEW) {
-          candidates.count = 0;
-          return false;
-        }
-        candidates.add(word * 32 + 31 - Math.clz32(rest & -rest));
-      }
+  private tryEach(value: Bytes, bits: Int32Array, hits: Uint32Array): boolean {
+    let any = false;
+    for (let index = 0; index < bits.length; index++) {
+      const bit = bits[index]!;
+      if (!this.patterns[bit]!.test(value)) continue;
+      setBit(hits, bit);
+      any = true;
     }
-    return true;
+    return any;
   }
+}
+
+function occurrencesOf(gate: LiteralGate, { occurrences }: Room): Occurrences {
+  const own = (occurrences[gate.number] ??= gate.occurrences());
+  own.reset();
+  return own;
 }
 
 function* testInSteps(pattern: Pattern, value: Bytes): Generator<void, boolean, void> {
