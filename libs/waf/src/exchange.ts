@@ -53,7 +53,6 @@ export interface ExchangeOptions {
 const RESPONSE_BYTES = 512 * 1024;
 const NO_SEVERITY = 255;
 const processors: readonly string[] = ['URLENCODED', 'MULTIPART', 'JSON', 'XML'] satisfies BodyProcessor[];
-const TX = variableNumber('TX')!;
 const MATCHED_VAR = variableNumber('MATCHED_VAR')!;
 const MATCHED_VAR_NAME = variableNumber('MATCHED_VAR_NAME')!;
 
@@ -232,9 +231,9 @@ export class Exchange implements Facts, OperatorContext {
   }
 
   private valueOf({ variable, member }: MacroReference): Bytes {
+    if (variable === 'TX' && member !== undefined) return this.tx.getFolded(member) ?? '';
     const number = variableNumber(variable);
     if (number === undefined) return '';
-    if (number === TX && member !== undefined) return this.tx.getFolded(member) ?? '';
     if (number === MATCHED_VAR) return this.matches.value ?? '';
     if (number === MATCHED_VAR_NAME) return this.matches.name;
     const entries = this.entriesOf(number);

@@ -4,11 +4,19 @@ import type { Link, Rule, TargetFilter } from './rule-set';
 /** What `ctl` actions took out of the rules of one transaction. */
 export class Removals {
   private rules: BitSet | undefined;
+  /** Whether `rules` is ours to write. */
+  private owned = false;
   private targets: { readonly rules: BitSet; readonly filter: TargetFilter }[] = [];
 
-  /** @param rules bit set of their numbers */
+  /** @param rules bit set of their numbers, which nobody writes any more */
   removeRules(rules: BitSet): void {
-    this.rules ??= new Uint32Array(rules.length);
+    if (!this.rules) {
+      this.rules = rules;
+      this.owned = false;
+      return;
+    }
+    if (!this.owned) this.rules = this.rules.slice();
+    this.owned = true;
     addBits(this.rules, rules);
   }
 
@@ -23,6 +31,7 @@ export class Removals {
     const targets = [...this.targets];
     return () => {
       this.rules = rules;
+      this.owned = true;
       this.targets = targets;
     };
   }

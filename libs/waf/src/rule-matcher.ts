@@ -45,8 +45,10 @@ export class RuleMatcher {
   matches(rule: Rule, gate: Link | undefined): boolean {
     const { evaluation, matches } = this.exchange;
     evaluation.begin(rule);
-    matches.values.length = 0;
-    matches.names.length = 0;
+    if (matches.values.length > 0) {
+      matches.values.length = 0;
+      matches.names.length = 0;
+    }
     return this.matchChain(rule.head, gate);
   }
 

@@ -19,8 +19,16 @@ function leadingDigits(text: Bytes): { negative: boolean; digits: Bytes } {
   return { negative, digits: text.slice(from, at) };
 }
 
+/** @returns the number of a text that is one digit, as flags and most counts and scores are; -1 for any other */
+function onlyDigit(text: Bytes): number {
+  const byte = text.charCodeAt(0);
+  return text.length === 1 && isDigit(byte) ? byte - 0x30 : -1;
+}
+
 /** The integer a text begins with: 12 of `12abc`, 0 where there is none; held at the bounds of 64 bits, as `atoll` does. */
 export function leadingInteger(text: Bytes): number | bigint {
+  const only = onlyDigit(text);
+  if (only >= 0) return only;
   const { negative, digits } = leadingDigits(text);
   if (digits.length <= EXACT_DIGITS) return negative ? -Number(digits) : Number(digits);
   const magnitude = digits.length > 19 ? MAX_LONG : BigInt(digits);
@@ -30,6 +38,8 @@ export function leadingInteger(text: Bytes): number | bigint {
 
 /** As {@link leadingInteger}, but 0 for what has no room in 32 bits: `@eq` reads by `stoi`, the other operators do not. */
 export function leadingInt(text: Bytes): number {
+  const only = onlyDigit(text);
+  if (only >= 0) return only;
   const { negative, digits } = leadingDigits(text);
   const magnitude = digits.length > 10 ? MAX_INT + 1 : Number(digits);
   if (magnitude > (negative ? MAX_INT : MAX_INT - 1)) return 0;
