@@ -162,7 +162,7 @@ export class Exchange implements Facts, OperatorContext {
 
   get cookies(): readonly BodyArgument[] {
     this.splitCookies ??= this.request.fields
-      .filter(({ name }) => foldName(name) === 'cookie')
+      .filter((field) => isNamed(field, 'cookie'))
       .flatMap(({ value }) => splitCookies(value));
     return this.splitCookies;
   }
@@ -248,7 +248,7 @@ export class Exchange implements Facts, OperatorContext {
   }
 
   private fieldOf(fields: readonly HeaderField[], name: Bytes): Bytes {
-    return fields.find((field) => foldName(field.name) === name)?.value ?? '';
+    return fields.find((field) => isNamed(field, name))?.value ?? '';
   }
 
   private forget(lifetime: Lifetime): void {
@@ -256,4 +256,9 @@ export class Exchange implements Facts, OperatorContext {
       if (variables[number]!.lifetime === lifetime) this.values[number] = undefined;
     }
   }
+}
+
+/** @param folded a name in lower case */
+function isNamed({ name }: HeaderField, folded: Bytes): boolean {
+  return name.length === folded.length && foldName(name) === folded;
 }

@@ -3,37 +3,48 @@ import { splitArguments } from './arguments';
 import { isJsonLines, mediaTypeOf } from './content-type';
 import { jsonArguments, jsonLinesArguments } from './json';
 import { readMultipart } from './multipart';
-import type { BodyLimits, BodyProcessor, ParsedBody } from './parsed-body';
+import type { BodyArgument, BodyLimits, BodyProcessor, ParsedBody } from './parsed-body';
 import { readXml } from './xml';
 
 type Reader = (contentType: Bytes, body: Bytes, limits: BodyLimits) => ParsedBody;
 
-const nothing = {
-  arguments: [],
-  files: [],
-  partHeaders: [],
-  xml: undefined,
-  error: undefined,
-  invalidEscapes: false,
-  multipartFaults: [],
-} as const;
+const none: readonly never[] = [];
+
+/** What most bodies are: arguments, and nothing else. */
+function ofArguments(
+  processor: BodyProcessor,
+  found: readonly BodyArgument[],
+  error: string | undefined,
+  invalidEscapes = false,
+): ParsedBody {
+  return {
+    processor,
+    arguments: found,
+    files: none,
+    partHeaders: none,
+    xml: undefined,
+    error,
+    invalidEscapes,
+    multipartFaults: none,
+  };
+}
 
 const readers: Readonly<Record<BodyProcessor, Reader>> = {
   URLENCODED: (_, body, limits) => {
     const { arguments: found, invalidEscapes, tooMany } = splitArguments(body, limits.arguments);
     const error = tooMany ? `Form: more than ${limits.arguments} arguments` : undefined;
-    return { ...nothing, processor: 'URLENCODED', arguments: found, invalidEscapes, error };
+    return ofArguments('URLENCODED', found, error, invalidEscapes);
   },
   MULTIPART: (contentType, body, limits) => {
     const { arguments: found, files, partHeaders, error, faults } = readMultipart(contentType, body, limits);
-    return { ...nothing, processor: 'MULTIPART', arguments: found, files, partHeaders, error, multipartFaults: faults };
+    return { ...ofArguments('MULTIPART', found, error), files, partHeaders, multipartFaults: faults };
   },
   JSON: (contentType, body, limits) => {
     const read = isJsonLines(mediaTypeOf(contentType)) ? jsonLinesArguments : jsonArguments;
     const { arguments: found, error } = read(body, limits);
-    return { ...nothing, processor: 'JSON', arguments: found, error };
+    return ofArguments('JSON', found, error);
   },
-  XML: (_, body, limits) => ({ ...nothing, processor: 'XML', ...readXml(body, limits) }),
+  XML: (_, body, limits) => ({ ...ofArguments('XML', none, undefined), ...readXml(body, limits) }),
 };
 
 /**

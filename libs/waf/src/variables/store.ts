@@ -11,6 +11,8 @@ export interface Member {
 /** A collection that rules write, as `TX`. Letter case of a name does not count; the first spelling is kept. */
 export class Store {
   private own = new Map<Bytes, Member | undefined>();
+  /** Whether one of the base may have been deleted. */
+  private deletes = false;
   /** Of a base: the names in it that a pattern was found in, by pattern. */
   private readonly picked = new Map<Pattern, readonly Bytes[]>();
 
@@ -47,8 +49,10 @@ export class Store {
 
   delete(name: Bytes): void {
     const folded = foldName(name);
-    if (this.base?.member(folded)) this.own.set(folded, undefined);
-    else this.own.delete(folded);
+    if (this.base?.member(folded)) {
+      this.own.set(folded, undefined);
+      this.deletes = true;
+    } else this.own.delete(folded);
     this.onWrite?.(folded);
   }
 
@@ -98,7 +102,7 @@ export class Store {
 
   private member(folded: Bytes): Member | undefined {
     const own = this.own.get(folded);
-    if (own || !this.base || this.own.has(folded)) return own;
+    if (own || !this.base || (this.deletes && this.own.has(folded))) return own;
     return this.base.member(folded);
   }
 
