@@ -89,6 +89,17 @@ describe('JSON as arguments', () => {
     expect(tooMany.arguments).toHaveLength(1_000);
   });
 
+  it('has no long name around many members, each of whose names would have it again', () => {
+    const around = (bytes: number, members: number) => {
+      const inner = Array.from({ length: members }, (_, at) => `"${at}":"v"`).join();
+      return parse('JSON', `{"${'k'.repeat(bytes)}":{${inner}}}`);
+    };
+    expect(around(100_000, 10).error).toBeUndefined();
+    const repeated = around(100_000, 1_000);
+    expect(repeated.error).toContain('names of more than 1048576 bytes');
+    expect(repeated.arguments).toHaveLength(10);
+  });
+
   it('says the same as JSON.parse about what it reads', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {

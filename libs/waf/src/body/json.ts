@@ -58,6 +58,7 @@ class JsonReader {
   readonly found: BodyArgument[] = [];
   private at = 0;
   private depth = 0;
+  private nameBytes = 0;
 
   constructor(
     private readonly body: Bytes,
@@ -101,6 +102,8 @@ class JsonReader {
 
   private keep(name: Bytes, value: Bytes): void {
     if (this.found.length === this.limits.arguments) this.fail(`more than ${this.limits.arguments} values`);
+    this.nameBytes += name.length;
+    if (this.nameBytes > this.limits.nameBytes) this.fail(`names of more than ${this.limits.nameBytes} bytes`);
     this.found.push({ name, value });
   }
 

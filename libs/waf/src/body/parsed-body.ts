@@ -65,6 +65,8 @@ export interface BodyLimits {
   readonly depth: number;
   /** Arguments of one body, and attributes of one document. */
   readonly arguments: number;
+  /** Bytes of the names of all arguments of a JSON document: each of them has the names of all that it stands in. */
+  readonly nameBytes: number;
   /** Parts of one form. */
   readonly parts: number;
   /** Whether the body goes on beyond what is handed in: then it is no fault that it breaks off. */
@@ -73,4 +75,11 @@ export interface BodyLimits {
   readonly gaps: readonly Gap[];
 }
 
-export const bodyLimits: BodyLimits = Object.freeze({ depth: 64, arguments: 1_000, parts: 128, cut: false, gaps: [] });
+export const bodyLimits: BodyLimits = Object.freeze({
+  depth: 64,
+  arguments: 1_000,
+  nameBytes: 1024 * 1024,
+  parts: 128,
+  cut: false,
+  gaps: [],
+});
