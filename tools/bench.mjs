@@ -4,8 +4,11 @@ import { install } from './install.mjs';
 import { whenMain } from './process.mjs';
 
 whenMain(import.meta, async (args) => {
+  const { loadOptions, usage } = await import('../bench/load/options.mjs');
+  const options = loadOptions(args);
+  if (options.help) return console.log(usage());
   await install();
   await build();
   const { benchLoad } = await import('../bench/load/run.mjs');
-  await benchLoad(args);
+  await benchLoad(options);
 });

@@ -1,32 +1,15 @@
 // Runs one scenario: starts its systems, measures, ends them, and keeps the figures with machine and method.
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { Failure, root, say } from '../../tools/process.mjs';
+import { root, say } from '../../tools/process.mjs';
 import { describeMachine } from './machine.mjs';
 import { METHOD } from './measure.mjs';
 import { startUpstream } from './programs.mjs';
 import { scenarios } from './scenarios/registry.mjs';
 
-/** Runs what the arguments ask for and prints it; `--keep` also writes `bench/results/<date>-<scenario>.{json,md}`. */
-export async function benchLoad(args) {
-  const { values } = parseArgs({
-    args,
-    options: {
-      scenario: { type: 'string', default: 'proxy' },
-      seconds: { type: 'string', default: '5' },
-      windows: { type: 'string', default: '5' },
-      connections: { type: 'string', default: '32' },
-      minutes: { type: 'string', default: '30' },
-      only: { type: 'string' },
-      profile: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      keep: { type: 'boolean', default: false },
-    },
-  });
+/** Runs what the options ask for and prints it; `--keep` also writes `bench/results/<date>-<scenario>.{json,md}`. */
+export async function benchLoad(values) {
   const scenario = scenarios[values.scenario];
-  if (!scenario)
-    throw new Failure(`there is no scenario “${values.scenario}”; there are ${Object.keys(scenarios).join(', ')}`, 64);
   // Every process of Sallyport takes it over, and writes its profile when it ends.
   if (values.profile !== undefined)
     process.env.SALLYPORT_BENCH_NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${resolve(values.profile)}`;
