@@ -1,5 +1,16 @@
 import type { RuleFile } from '../../seclang/rule-source';
 
+/** How a text bids a model forget what it was told, in the languages in which it is tried most. */
+const bidsToForget = String.raw`\b(?:ignore|disregard|forget|override|do\s+not\s+follow|stop\s+following)\
+\s+(?:[a-z]{1,15}\s+){0,3}(?:previous|prior|preceding\
+|above|earlier|foregoing|initial|original|existing|system|your)\s+(?:[a-z]{1,15}\s+){0,2}(?:instruction|prompt|rule|direction|directive\
+|guideline|command|constraint|safeguard)s?\b|\b(?:ignorier(?:e|en)|vergiss|missachte)\s+(?:[a-z]{1,15}\s+){0,2}(?:vorherig|bisherig\
+|vorig\
+|obig|fr\xc3\xbcher)e[nr]?\s+(?:anweisung|anleitung|regel|vorgabe)(?:en|n)?\b|\b(?:ignore[zr]?|oublie[zr]?)\s+(?:[a-z]{1,15}\s+){0,2}\
+(?:instructions|consignes|r\xc3\xa8gles)\s+(?:pr\xc3\xa9c\xc3\xa9dentes|ant\xc3\xa9rieures|ci-dessus)|\b(?:ignor[ae]|olvid[ae])\
+\s+(?:[a-z]{1,15}\s+){0,2}\
+(?:instrucciones|indicaciones|reglas)\s+(?:anteriores|previas)\b`;
+
 /**
  * 1001xxx: what is said to a model so that it does what its owner has not asked for. These are signs and no proof: most of them
  * refuse nothing without a second one.
@@ -13,15 +24,7 @@ SecRule TX:INSPECT_PROMPTS "!@eq 1" "id:1001901,phase:2,pass,nolog,skipAfter:END
 SecRule &TX:LLM_SCORE_THRESHOLD "@eq 0" "id:1001902,phase:2,pass,nolog,setvar:tx.llm_score_threshold=5"
 
 # Written about as often as it is tried: alone it refuses nothing.
-SecRule LLM_SYSTEM|LLM_PROMPT|LLM_TOOL_RESULT "@rx (?i)\b(?:ignore|disregard|forget|override|do\s+not\s+follow|stop\s+following)\
-\s+(?:[a-z]{1,15}\s+){0,3}(?:previous|prior|preceding\
-|above|earlier|foregoing|initial|original|existing|system|your)\s+(?:[a-z]{1,15}\s+){0,2}(?:instruction|prompt|rule|direction|directive\
-|guideline|command|constraint|safeguard)s?\b|\b(?:ignorier(?:e|en)|vergiss|missachte)\s+(?:[a-z]{1,15}\s+){0,2}(?:vorherig|bisherig\
-|vorig\
-|obig|fr\xc3\xbcher)e[nr]?\s+(?:anweisung|anleitung|regel|vorgabe)(?:en|n)?\b|\b(?:ignore[zr]?|oublie[zr]?)\s+(?:[a-z]{1,15}\s+){0,2}\
-(?:instructions|consignes|r\xc3\xa8gles)\s+(?:pr\xc3\xa9c\xc3\xa9dentes|ant\xc3\xa9rieures|ci-dessus)|\b(?:ignor[ae]|olvid[ae])\
-\s+(?:[a-z]{1,15}\s+){0,2}\
-(?:instrucciones|indicaciones|reglas)\s+(?:anteriores|previas)\b" \
+SecRule LLM_SYSTEM|LLM_PROMPT|LLM_TOOL_RESULT "@rx (?i)${bidsToForget}" \
     "id:1001100,\
     phase:2,\
     pass,\
@@ -116,15 +119,7 @@ SecRule LLM_SYSTEM|LLM_PROMPT|LLM_TOOL_RESULT "@rx (?i)[a-z](?:(?:\xe2\x80[\x8b-
     setvar:'tx.llm_sign_1001150=%{tx.warning_anomaly_score}'"
 
 # Pages and mails are no place for orders to whoever reads them out.
-SecRule LLM_TOOL_RESULT "@rx (?i)(?:\b(?:ignore|disregard|forget|override|do\s+not\s+follow|stop\s+following)\s+(?:[a-z]{1,15}\
-\s+){0,3}(?:previous|prior|preceding\
-|above|earlier|foregoing|initial|original|existing|system|your)\s+(?:[a-z]{1,15}\s+){0,2}(?:instruction|prompt|rule|direction|directive\
-|guideline|command|constraint|safeguard)s?\b|\b(?:ignorier(?:e|en)|vergiss|missachte)\s+(?:[a-z]{1,15}\s+){0,2}(?:vorherig|bisherig\
-|vorig\
-|obig|fr\xc3\xbcher)e[nr]?\s+(?:anweisung|anleitung|regel|vorgabe)(?:en|n)?\b|\b(?:ignore[zr]?|oublie[zr]?)\s+(?:[a-z]{1,15}\s+){0,2}\
-(?:instructions|consignes|r\xc3\xa8gles)\s+(?:pr\xc3\xa9c\xc3\xa9dentes|ant\xc3\xa9rieures|ci-dessus)|\b(?:ignor[ae]|olvid[ae])\
-\s+(?:[a-z]{1,15}\s+){0,2}\
-(?:instrucciones|indicaciones|reglas)\s+(?:anteriores|previas)\b)[^\x00]{0,120}\b(?:send|forward|e-?mail|post|upload|call|execute|run\
+SecRule LLM_TOOL_RESULT "@rx (?i)(?:${bidsToForget})[^\x00]{0,120}\b(?:send|forward|e-?mail|post|upload|call|execute|run\
 |delete|transfer|reply\s+with|include|append|instead)\b" \
     "id:1001160,\
     phase:2,\
