@@ -33,4 +33,5 @@ COPY LICENSE NOTICE ./
 ENV NODE_ENV=production APP=${APP} SALLYPORT_HOST=0.0.0.0 SALLYPORT_DATA_DIR=/data
 USER 10001:10001
 VOLUME /data
-ENTRYPOINT ["node", "--enable-source-maps", "deploy/docker/run.cjs"]
+# The options are those of deploy/node-options.json (ADR 31); a test compares them.
+ENTRYPOINT ["node", "--enable-source-maps", "--single-threaded-gc", "--max-semi-space-size=32", "deploy/docker/run.cjs"]

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import nodeOptions from '../deploy/node-options.json';
 
 /** Who may import whom: this table is the wall, and this file is what holds it up. */
 const libraryImports: Readonly<Record<string, readonly string[]>> = {
@@ -111,6 +112,11 @@ describe('the walls of the house', () => {
         !launchers.test(path),
     );
     expect(found.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('have one set of options for Node, in a container as elsewhere', () => {
+    const entrypoint = /^ENTRYPOINT (\[.*\])$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1];
+    expect(JSON.parse(entrypoint ?? '[]')).toEqual(['node', ...nodeOptions, 'deploy/docker/run.cjs']);
   });
 
   it('read the data beside the clone through one helper', () => {

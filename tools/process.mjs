@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 /** Folder of the clone. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** What Node is told before an application, however it is started (ADR 31). */
+export const nodeOptions = JSON.parse(readFileSync(join(root, 'deploy', 'node-options.json'), 'utf8'));
+
 /** Tells people how it goes. Standard output belongs to results. */
 export function say(text) {
   process.stderr.write(`${text}\n`);
@@ -64,7 +67,7 @@ export function exitCodeOf(code, signal) {
 export function startApp(app, args, { stdio = 'inherit', env = process.env } = {}) {
   const main = join(root, 'dist', 'apps', app, 'src', 'main.js');
   const streams = typeof stdio === 'string' ? [stdio, stdio, stdio] : stdio;
-  return spawn(process.execPath, ['--enable-source-maps', main, ...args], {
+  return spawn(process.execPath, [...nodeOptions, main, ...args], {
     cwd: root,
     stdio: [...streams, 'ipc'],
     env,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { build } from './build.mjs';
 import { freePorts } from './free-ports.mjs';
 import { install } from './install.mjs';
-import { Failure, root, say, whenMain } from './process.mjs';
+import { Failure, nodeOptions, root, say, whenMain } from './process.mjs';
 
 const READY_MS = 60_000;
 const END_MS = 30_000;
@@ -35,7 +35,7 @@ async function start(node, dataDir) {
     SALLYPORT_CATALOG_HTTP_PORT: ports[2],
     SALLYPORT_DEMO_PORT: ports[3],
   };
-  const child = spawn(node, [join(root, 'dist/apps/all-in-one/src/main.js'), '--json'], {
+  const child = spawn(node, [...nodeOptions, join(root, 'dist/apps/all-in-one/src/main.js'), '--json'], {
     cwd: root,
     env: environment,
   });

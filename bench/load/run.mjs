@@ -1,7 +1,7 @@
 // Runs one scenario: starts its systems, measures, ends them, and keeps the figures with machine and method.
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { root, say } from '../../tools/process.mjs';
+import { nodeOptions, root, say } from '../../tools/process.mjs';
 import { describeMachine } from './machine.mjs';
 import { METHOD } from './measure.mjs';
 import { startUpstream } from './programs.mjs';
@@ -12,7 +12,7 @@ export async function benchLoad(values) {
   const scenario = scenarios[values.scenario];
   // Every process of Sallyport takes it over, and writes its profile when it ends.
   if (values.profile !== undefined)
-    process.env.SALLYPORT_BENCH_NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${resolve(values.profile)}`;
+    process.env.SALLYPORT_BENCH_NODE_OPTIONS = `${nodeOptions.join(' ')} --cpu-prof --cpu-prof-dir=${resolve(values.profile)}`;
   const load = {
     seconds: Number(values.seconds),
     windows: Number(values.windows),

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { freePorts } from '../../tools/free-ports.mjs';
-import { root } from '../../tools/process.mjs';
+import { nodeOptions, root } from '../../tools/process.mjs';
 import { processorSeconds, processTree, residentBytes } from './machine.mjs';
 import { answering, end, firstLine, missing, scratch, searched } from './programs.mjs';
 
@@ -41,10 +41,14 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
     writeFileSync(file, JSON.stringify([{ name: 'bench', host: '127.0.0.1', port, limits }]));
     environment.SALLYPORT_INGRESS_LISTENERS_FILE = file;
   }
-  const child = spawn(process.execPath, [...nodeOptions(), join(root, 'dist/apps/all-in-one/src/main.js'), '--json'], {
-    env: environment,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...nodeArguments(), join(root, 'dist/apps/all-in-one/src/main.js'), '--json'],
+    {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const ready = JSON.parse(await firstLine(child));
   const admin = adminOf(ready.admin, ready.adminToken);
   const key = await prepare(admin, document);
@@ -70,8 +74,10 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
   };
 }
 
-/** As arguments, since Node takes some of them nowhere else; processes that are forked take them over. */
-const nodeOptions = () => (process.env.SALLYPORT_BENCH_NODE_OPTIONS ?? '').split(' ').filter(Boolean);
+/** Those of every start, unless the run asks for others; processes that are forked take them over. */
+function nodeArguments() {
+  return process.env.SALLYPORT_BENCH_NODE_OPTIONS?.split(' ').filter(Boolean) ?? nodeOptions;
+}
 
 async function auditThreadSeconds(url) {
   const page = await (await fetch(url)).text();
@@ -112,7 +118,7 @@ export async function startCluster(document, name = 'Sallyport cluster', more = 
   const children = new Map(
     SERVICES.map((app) => [
       app,
-      spawn(process.execPath, [...nodeOptions(), join(root, `dist/apps/${app}/src/main.js`)], {
+      spawn(process.execPath, [...nodeArguments(), join(root, `dist/apps/${app}/src/main.js`)], {
         env: environment,
         stdio: 'inherit',
       }),

@@ -10,6 +10,7 @@ import {
   type AppName,
   type DeclarativeInput,
 } from '@sallyport/contracts';
+import nodeOptions from '../../deploy/node-options.json';
 import { call, expectStatus, type Answer, type Call } from './calls';
 import { Program, type Exit } from './program';
 import { missingServers, startNats, startPostgres, startRedis, type RealServer } from './servers';
@@ -142,7 +143,7 @@ export function runTool(name: string, args: readonly string[] = [], env: Environ
 /** Runs an application from dist/, as its start script does. */
 export function runApp(app: Service | 'all-in-one', args: readonly string[], env: Environment, cwd = root): Program {
   const main = join(root, 'dist', 'apps', app, 'src', 'main.js');
-  return new Program(app, process.execPath, ['--enable-source-maps', main, ...args], { cwd, env, channel: true });
+  return new Program(app, process.execPath, [...nodeOptions, main, ...args], { cwd, env, channel: true });
 }
 
 /** What every program of ours gets; nothing of the run itself reaches the product. */

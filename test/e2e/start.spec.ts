@@ -4,6 +4,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, r
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import nodeOptions from '../../deploy/node-options.json';
 import { call } from './calls';
 import {
   build,
@@ -392,7 +393,7 @@ function copyOfProduct(): string {
 
 function runAs(home: string, options: ProgramOptions): Program {
   const main = join(home, 'dist', 'apps', 'all-in-one', 'src', 'main.js');
-  return new Program('all-in-one as nobody', process.execPath, ['--enable-source-maps', main, '--json'], {
+  return new Program('all-in-one as nobody', process.execPath, [...nodeOptions, main, '--json'], {
     ...options,
     channel: true,
   });
