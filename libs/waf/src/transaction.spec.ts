@@ -339,6 +339,22 @@ describe('the answer', () => {
       1, 2, 3,
     ]);
   });
+
+  it('of an answer that ends with what it is refused for also have the rules that need its end', () => {
+    const found = (id: number, pattern: string) =>
+      `SecRule RESPONSE_BODY "@rx ${pattern}" "id:${id},phase:4,pass,log,t:none,setvar:tx.score=+1"`;
+    const rules = [
+      found(1, 'SQLException'),
+      found(2, 'java[.A-Za-z]+Exception\\b'),
+      'SecRule TX:score "@ge 1" "id:3,phase:4,deny,log"',
+    ].join('\n');
+    const response = { status: 500, body: 'java.sql.SQLException' };
+    expect(
+      run(rules, { response })
+        .takeHits()
+        .map(({ rule }) => rule),
+    ).toEqual([1, 2, 3]);
+  });
 });
 
 describe('work', () => {

@@ -7,6 +7,7 @@ import { hitOf, logLineOf, type Match } from './hits';
 import type { Hit, Scores } from './inspector';
 import type { PhasePlan, Program } from './program';
 import { Removals } from './removals';
+import type { ResponseScan } from './response-scan';
 import { RuleMatcher, type Scans } from './rule-matcher';
 import type { Phase, Rule, RuleSelector, TargetFilter } from './rule-set';
 import { scoresOf } from './score';
@@ -133,25 +134,31 @@ export class Transaction implements Controls {
   *readResponse(): Work {
     const { response } = this.matcher;
     if (!response || this.isOver(4)) return;
+    const fresh = yield* this.readUnread(response);
+    if (fresh && this.engine === 'on') yield* this.tryResponse();
+  }
+
+  /** Phase 4. What came last is looked at together with the end: rules that need it are hit as well, and are on record. */
+  *responseEnd(): Work {
+    const { response } = this.matcher;
+    if (response && !this.isOver(4)) {
+      yield* this.readUnread(response);
+      this.meter.resume();
+      yield* this.inSteps(response.end());
+      this.meter.pause();
+    }
+    yield* this.run(4);
+  }
+
+  /** @returns whether something was found that was not found before */
+  private *readUnread(response: ResponseScan): Generator<void, boolean, void> {
     let fresh = false;
     this.meter.resume();
     for (let chunk = this.unread.shift(); chunk !== undefined && !this.exhausted; chunk = this.unread.shift()) {
       if (yield* this.inSteps(response.write(chunk))) fresh = true;
     }
     this.meter.pause();
-    if (fresh && this.engine === 'on') yield* this.tryResponse();
-  }
-
-  /** Phase 4. */
-  *responseEnd(): Work {
-    yield* this.readResponse();
-    const { response } = this.matcher;
-    if (response && !this.isOver(4)) {
-      this.meter.resume();
-      yield* this.inSteps(response.end());
-      this.meter.pause();
-    }
-    yield* this.run(4);
+    return fresh;
   }
 
   /** Phase 5, once; it runs whatever was decided. */
