@@ -1,4 +1,4 @@
-// Compares our engine with libmodsecurity: `npm run -s conformance:oracle -- [--release 4.28.0|3.3.4] [--paranoia N] [--count N] [--seed N]`
+// Compares our engine with libmodsecurity: `npm run -s conformance:oracle -- [--release 4.28.0|3.3.4] [--paranoia N] [--count N | --each-rule N] [--seed N]`
 import { join } from 'node:path';
 import { install } from './install.mjs';
 import { root, run, whenMain } from './process.mjs';

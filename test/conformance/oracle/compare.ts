@@ -1,9 +1,11 @@
+import { compileRuleSet } from '../../../libs/waf/src/compile';
 import { explain, factsOf, scoresDiffer, type Mismatch } from './differences';
 import { exchanges } from './exchanges';
 import { Oracle, type Exchange } from './oracle';
 import { OurEngine } from './our-engine';
 import type { Payloads } from './payloads';
 import { Choices } from './random';
+import { exchangesOfRules } from './rule-exchanges';
 import { comparedVariables, filesForOracle, sourceOf, unicodeMapText, type Release } from './rule-sets';
 
 export interface Comparison {
@@ -19,7 +21,7 @@ export interface Comparison {
 const batch = 500;
 
 /**
- * Lets both engines judge generated exchanges.
+ * Lets both engines judge exchanges put together from what regression tests send.
  * @param program the compiled oracle
  * @param paranoia 1 to 4
  */
@@ -31,6 +33,20 @@ export function compareRuleSets(
   seed: number,
   count: number,
 ): Comparison {
+  return compare(program, release, paranoia, exchanges(new Choices(seed), payloads, count));
+}
+
+/**
+ * Lets both engines judge exchanges made from what the rules themselves look for, at paranoia level 4.
+ * @param count for each rule
+ */
+export function compareEachRule(program: string, release: Release, seed: number, count: number): Comparison {
+  const source = sourceOf(release, 4);
+  const { rules } = compileRuleSet(source);
+  return compare(program, release, 4, exchangesOfRules(new Choices(seed), rules, source, count));
+}
+
+function compare(program: string, release: Release, paranoia: number, all: Iterable<Exchange>): Comparison {
   const source = sourceOf(release, paranoia);
   const ours = new OurEngine(source, comparedVariables);
   const oracle = new Oracle(program, ['unicode.map', unicodeMapText()], [...comparedVariables, 'oracle_body_error']);
@@ -38,9 +54,11 @@ export function compareRuleSets(
   const facts = factsOf(source);
   const explained = new Map<string, number>();
   const unexplained: Mismatch[] = [];
+  let compared = 0;
   let hit = 0;
   try {
-    for (const some of batches(exchanges(new Choices(seed), payloads, count))) {
+    for (const some of batches(all)) {
+      compared += some.length;
       oracle.ask(files, some).forEach((theirs, at) => {
         const mismatch = { exchange: some[at]!, ours: ours.ask(some[at]!), theirs };
         if (theirs.rules.length > 0) hit++;
@@ -52,7 +70,7 @@ export function compareRuleSets(
   } finally {
     oracle.close();
   }
-  return { compared: count, hit, explained, unexplained };
+  return { compared, hit, explained, unexplained };
 }
 
 function* batches(all: Iterable<Exchange>): Generator<Exchange[]> {

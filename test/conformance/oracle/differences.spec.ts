@@ -89,6 +89,27 @@ const stories: readonly Story[] = [
     ours: '[x\0y]',
     theirs: '[x]',
   },
+  {
+    difference: 'type-that-begins-as-forms-do',
+    rules: see('ARGS'),
+    exchange: typed('application/x-www-form-urlencoded2', 'a=b'),
+    ours: '',
+    theirs: '[b]',
+  },
+  {
+    difference: 'escaped-quotes-of-texts',
+    rules: String.raw`SecRule ARGS "@contains a=\"b\"" "id:1,phase:2,pass,nolog,t:none,setvar:tx.seen=%{MATCHED_VAR}"`,
+    exchange: { target: '/?v=a=%22b%22' },
+    ours: 'a="b"',
+    theirs: '',
+  },
+  {
+    difference: 'words-at-the-end-of-others',
+    rules: 'SecRule ARGS "@pm Error xxError: yError" "id:1,phase:2,pass,nolog,t:none,setvar:tx.seen=%{MATCHED_VAR}"',
+    exchange: { target: '/?v=xxError' },
+    ours: 'xxError',
+    theirs: '',
+  },
 ];
 
 /** Those that a variable cannot show: what is logged, and what depends on the order of a hash table or on a second form. */

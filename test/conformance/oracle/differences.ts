@@ -33,6 +33,8 @@ export interface RuleFacts {
   readonly overCaptures: ReadonlySet<number>;
   /** Rules that look at names of arguments, or have a link that does. */
   readonly overNames: ReadonlySet<number>;
+  /** Rules that look for a text with a quotation mark, which stands escaped in the file. */
+  readonly overQuotes: ReadonlySet<number>;
 }
 
 const typeOf = ({ fields }: Exchange) => fields.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
@@ -41,6 +43,9 @@ const isJson = (exchange: Exchange) => /json/i.test(typeOf(exchange));
 const isMultipart = (exchange: Exchange) => /^multipart\//i.test(typeOf(exchange));
 const holdsNul = ({ target, fields, body }: Exchange) =>
   /\0|%(25)*00|%(25)*u0000|\\0|&#x?0/i.test(`${target}\n${fields.join('\n')}\n${body}`);
+
+/** Of a type that only begins with that of forms. */
+const isLikeForm = (exchange: Exchange) => /^application\/x-www-form-urlencoded[^\s;]/i.test(typeOf(exchange));
 
 const boundaryOf = (exchange: Exchange) => /boundary="?([^";]+)/i.exec(typeOf(exchange))?.[1] ?? '';
 const hasPartWithoutBody = (exchange: Exchange) => exchange.body.includes(`\r\n\r\n--${boundaryOf(exchange)}`);
@@ -84,6 +89,18 @@ export const differences: readonly Difference[] = [
     rules: (rule, _, { overNames }) => overNames.has(rule),
   },
   { name: 'css-decode-ends-at-nul', applies: holdsNul, rules: (_, byOurs) => byOurs },
+  { name: 'type-that-begins-as-forms-do', applies: isLikeForm },
+  {
+    name: 'escaped-quotes-of-texts',
+    applies: () => true,
+    rules: (rule, byOurs, { overQuotes }) => byOurs && overQuotes.has(rule),
+  },
+  {
+    name: 'words-at-the-end-of-others',
+    applies: ({ response }) => response !== undefined,
+    // They are asked where a list of words has been found in the answer.
+    rules: (rule, byOurs) => byOurs && rule > 951_000 && rule < 952_000,
+  },
 ];
 
 /**
@@ -101,14 +118,13 @@ export function explain({ exchange, ours, theirs }: Mismatch, facts: RuleFacts):
     if (found) names.add(found.name);
     return found !== undefined;
   };
-  const detections = (rules: readonly number[]) => rules.filter((rule) => !isEvaluation(rule) && !isOfResponse(rule));
   const left = [
-    ...detections(onlyOurs).filter((rule) => !isExplained(true)(rule)),
-    ...detections(onlyTheirs).filter((rule) => !isExplained(false)(rule)),
+    ...onlyOurs.filter((rule) => !isEvaluation(rule) && !isExplained(true)(rule)),
+    ...onlyTheirs.filter((rule) => !isEvaluation(rule) && !isExplained(false)(rule)),
   ];
-  if (left.length > 0) return undefined;
+  if (left.some((rule) => !isOfResponse(rule))) return undefined;
   const affectsScores = [...names].some((name) => name !== 'sec-action-is-not-logged');
-  const responsesDiffer = [...onlyOurs, ...onlyTheirs].some(isOfResponse);
+  const responsesDiffer = left.length > 0;
   if (affectsScores || (!scoresDiffer(ours, theirs) && !responsesDiffer)) return [...names];
   const byCounting = countingDifference(exchange, theirs, both, facts);
   return byCounting === undefined ? undefined : [...names, byCounting];
@@ -159,16 +175,18 @@ export function factsOf({ files }: RuleSource): RuleFacts {
   const overMatches = new Set<number>();
   const overNames = new Set<number>();
   const overCaptures = new Set<number>();
+  const overQuotes = new Set<number>();
   for (const { text } of files) {
     for (const rule of text.replace(/^\s*#.*$/gm, '').split(/^SecRule /m)) {
       const id = Number(/\bid:(\d+)/.exec(rule)?.[1]);
+      if (/^[^"]*"@(?!rx)[^"]*\\"/.test(rule)) overQuotes.add(id);
       if (/^[^"]*\bREQUEST_BODY\b/.test(rule)) overBodies.add(id);
       if (/^[^"]*\bARGS_NAMES\b/.test(rule) || /^\s+SecRule [^"]*\bARGS_NAMES\b/m.test(rule)) overNames.add(id);
       if (/^\s+SecRule [^"]*\bMATCHED_VARS/m.test(rule)) overMatches.add(id);
       if (/^\s+SecRule [^"]*\b(MATCHED_VAR\b|TX:\d)/m.test(rule)) overCaptures.add(id);
     }
   }
-  return { overBodies, overMatches, overNames, overCaptures };
+  return { overBodies, overMatches, overNames, overCaptures, overQuotes };
 }
 
 export function writtenDifferences(): WrittenDifference[] {

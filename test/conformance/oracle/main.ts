@@ -1,22 +1,24 @@
 import { parseArgs } from 'node:util';
-import { compareRuleSets, describeMismatch } from './compare';
+import { compareEachRule, compareRuleSets, describeMismatch, type Comparison } from './compare';
 import { compiled } from './oracle';
 import { readPayloads } from './payloads';
 import { chosenSeed } from './random';
-import { isPresent, releases, testFolder } from './rule-sets';
+import { isPresent, releases, testFolder, type Release } from './rule-sets';
 
 const { values } = parseArgs({
   options: {
     release: { type: 'string' },
     paranoia: { type: 'string' },
     count: { type: 'string', default: '20000' },
+    /** So many for each rule, from its own patterns, instead. */
+    'each-rule': { type: 'string' },
     seed: { type: 'string', default: String(chosenSeed()) },
   },
 });
 
 void main();
 
-/** Each release at each paranoia level, `--count` exchanges a release. */
+/** Each release at each paranoia level, `--count` exchanges a release; or at the highest, with exchanges for each rule. */
 async function main(): Promise<void> {
   const program = compiled('modsecurity-oracle/oracle');
   const chosen = releases.filter(({ name }) => values.release === undefined || name === values.release);
@@ -28,27 +30,27 @@ async function main(): Promise<void> {
     process.exitCode = 3;
     return;
   }
-  const payloads = await readPayloads(testFolder);
-  const levels = values.paranoia === undefined ? [1, 2, 3, 4] : [Number(values.paranoia)];
   const seed = Number(values.seed);
   console.log(`seed ${seed}`);
-  for (const release of present) {
-    for (const level of levels) {
-      const count = Math.ceil(Number(values.count) / levels.length);
-      const { compared, hit, explained, unexplained } = compareRuleSets(
-        program,
-        release,
-        level,
-        payloads,
-        seed + level,
-        count,
-      );
-      const names = [...explained].map(([name, times]) => `${name} ${times}`).join(', ');
-      console.log(
-        `${release.name} PL${level}: ${compared} compared, ${hit} with hits, ${unexplained.length} unexplained; ${names}`,
-      );
-      for (const mismatch of unexplained.slice(0, 20)) console.log(describeMismatch(mismatch));
-      if (unexplained.length > 0) process.exitCode = 1;
-    }
+  const ofEachRule = values['each-rule'];
+  if (ofEachRule !== undefined) {
+    for (const release of present) tell(release, 4, compareEachRule(program, release, seed, Number(ofEachRule)));
+    return;
   }
+  const payloads = await readPayloads(testFolder);
+  const levels = values.paranoia === undefined ? [1, 2, 3, 4] : [Number(values.paranoia)];
+  const count = Math.ceil(Number(values.count) / levels.length);
+  for (const release of present) {
+    for (const level of levels)
+      tell(release, level, compareRuleSets(program, release, level, payloads, seed + level, count));
+  }
+}
+
+function tell({ name }: Release, level: number, { compared, hit, explained, unexplained }: Comparison): void {
+  const names = [...explained].map(([difference, times]) => `${difference} ${times}`).join(', ');
+  console.log(
+    `${name} PL${level}: ${compared} compared, ${hit} with hits, ${unexplained.length} unexplained; ${names}`,
+  );
+  for (const mismatch of unexplained.slice(0, 20)) console.log(describeMismatch(mismatch));
+  if (unexplained.length > 0) process.exitCode = 1;
 }

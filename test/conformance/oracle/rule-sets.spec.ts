@@ -1,4 +1,4 @@
-import { compareRuleSets, describeMismatch } from './compare';
+import { compareEachRule, compareRuleSets, describeMismatch } from './compare';
 import { compiled } from './oracle';
 import { readPayloads } from './payloads';
 import { Choices, chosenSeed } from './random';
@@ -25,6 +25,15 @@ whenThere('our engine, beside libmodsecurity', () => {
     async (_, paranoia, release) => {
       const payloads = await readPayloads(testFolder);
       const { unexplained } = compareRuleSets(program!, release, paranoia, payloads, seed, COUNT);
+      expect(unexplained.map(describeMismatch)).toEqual([]);
+    },
+    300_000,
+  );
+
+  it.each(releases.map((release) => [release.name, release] as const))(
+    `finds what each rule looks for: CRS %s (ORACLE_SEED=${seed})`,
+    (_, release) => {
+      const { unexplained } = compareEachRule(program!, release, seed, 1);
       expect(unexplained.map(describeMismatch)).toEqual([]);
     },
     300_000,
