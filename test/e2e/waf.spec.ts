@@ -36,6 +36,16 @@ interface WafRecord {
   readonly inspected?: object;
 }
 
+/** As the admin API tells how two rule sets differ. */
+interface Comparison {
+  readonly candidate: string;
+  readonly inForce: string;
+  readonly trial: string;
+  readonly requests: number;
+  readonly refusedByBoth: number;
+  readonly undecided: number;
+}
+
 describeIn(['all-in-one', 'cluster'], 'inspection', (mode) => {
   let product: Product;
   let origin: Server;
@@ -163,6 +173,27 @@ describeIn(['all-in-one', 'cluster'], 'inspection', (mode) => {
     expect((await product.admin(`/api/waf/v1/kills/${id}`, { method: 'DELETE' })).status).toBe(200);
     await until('a refusal', async () => ((await get(`/guarded?q=${injection}`)).status === 403 ? true : undefined));
   });
+
+  itWithCrs(
+    'tries a rule set on one route alone, and tells what it would refuse that the one in force does not',
+    async () => {
+      const rulesets = '/api/waf/v1/rulesets';
+      const unknown = await product.admin(`${rulesets}/built-in/activate`, { body: { routes: ['nowhere'] } });
+      expect(unknown.status).toBe(404);
+      const tried = { body: { routes: ['guarded'] }, timeoutMs: 120_000 };
+      expect((await product.admin(`${rulesets}/built-in/activate`, tried)).status).toBe(200);
+      await until('records by the canary', async () => ((await rulesetNow()) === 'built-in' ? true : undefined));
+      expect(await recordOf((await get(`/excused?other=${injection}`)).id)).toMatchObject({ ruleset: 'crs-4.28.0' });
+      expect((await get('/guarded?q=plain')).status).toBe(200);
+      const { items } = (await product.admin(`${rulesets}/comparisons`)).json<{ items: readonly Comparison[] }>();
+      const [comparison] = items;
+      expect(comparison).toMatchObject({ candidate: 'built-in', inForce: 'crs-4.28.0', trial: 'canary' });
+      expect(comparison!.refusedByBoth + comparison!.undecided).toBeGreaterThan(0);
+      expect(comparison!.requests).toBeGreaterThan(1);
+      expect((await product.admin(`${rulesets}/rollback`, { body: {} })).status).toBe(200);
+      await until('records by crs-4.28.0', async () => ((await rulesetNow()) === 'crs-4.28.0' ? true : undefined));
+    },
+  );
 
   it('changes the rule set under way, and goes back', async () => {
     const change = (path: string) => product.admin(`/api/waf/v1/rulesets/${path}`, { body: {}, timeoutMs: 120_000 });

@@ -24,7 +24,13 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: (refu
   const span = consultSpan(exchange, parts.tracer, 'waf');
   const open: Omit<OpenInspection, 'inspection'> = { onBody: () => undefined, onAnswer: () => undefined };
   const inspection = parts.consults.inspector.open(
-    { head: exchange.request!, plan: step.plan, tenant: exchange.route.tenant, requestId: exchange.requestId },
+    {
+      head: exchange.request!,
+      plan: step.plan,
+      tenant: exchange.route.tenant,
+      requestId: exchange.requestId,
+      route: exchange.route.id,
+    },
     (answer, decidedBy = 'service') => {
       if (answer.point === 'request-head') span?.end(answer.refusal && { error: answer.refusal.code });
       if (exchange.over) return;

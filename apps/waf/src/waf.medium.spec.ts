@@ -69,7 +69,7 @@ class StreamInspector implements Inspector {
   }
 
   open(
-    { head, plan, tenant, requestId }: Parameters<Inspector['open']>[0],
+    { head, plan, tenant, requestId, route = '' }: Parameters<Inspector['open']>[0],
     answer: (answer: InspectionAnswer) => void,
   ) {
     const exchange = ++this.last;
@@ -79,7 +79,7 @@ class StreamInspector implements Inspector {
       answer(given);
     });
     const ask = (step: wafV1.Ask['step']) => void this.stream.write({ asks: [{ exchange, step }] });
-    ask({ $case: 'open', value: { head: requestHeadToWire(head), plan, tenant, requestId } });
+    ask({ $case: 'open', value: { head: requestHeadToWire(head), plan, tenant, requestId, route } });
     return {
       body: (chunk: Uint8Array) => {
         if (!over) ask({ $case: 'body', value: Buffer.from(chunk) });

@@ -1,4 +1,4 @@
-import { wafV1, type Snapshot } from '@sallyport/contracts';
+import { modelEndpointId, modelEndpoints, wafV1, type Snapshot } from '@sallyport/contracts';
 import {
   type Closable,
   createAdminApp,
@@ -15,12 +15,13 @@ import { AdminModule } from './admin/admin.module';
 import { Administration } from './admin/administration';
 import type { InspectionStatus } from './admin/status.controller';
 import type { WafConfig } from './config';
+import { Comparisons } from './comparisons';
 import { CountedInspector } from './counted-inspector';
 import { DecideModule } from './decide/decide.module';
 import { INSPECTION_SERVICE } from './decide/inspection.controller';
 import { OpenStreams } from './decide/open-streams';
 import { ExpiredExclusions } from './expired-exclusions';
-import { GuardedInspector, type Shadow } from './guarded-inspector';
+import { GuardedInspector, type Compared } from './guarded-inspector';
 import { KillSwitches } from './kills/kill-switches';
 import { openRuleLog } from './rule-log';
 import { plansOf } from './rulesets/plans-of';
@@ -47,9 +48,11 @@ export async function startWaf(
 ): Promise<RunningWaf> {
   return opening(async (opened) => {
     const rules = await openRules(config, runtime, trial, opened);
-    // The routes themselves are none of its business: it makes ready how their requests will be inspected.
+    let routes: readonly string[] = [];
+    // It makes ready how the requests of routes will be inspected, and knows them by name.
     const apply = (snapshot: Snapshot) => {
       rules.expired.follow(snapshot);
+      routes = [...snapshot.routes.map(({ id }) => id), ...modelEndpoints.map(modelEndpointId)];
       return rules.sets.expect(plansOf(snapshot));
     };
     opened.push(await openSnapshotReader({ bus: runtime.bus, dataDir: config.dataDir, runtime, apply }));
@@ -62,7 +65,7 @@ export async function startWaf(
       config,
       runtime,
       () => statusOf(streams, rules),
-      new Administration(rules.sets, rules.kills, runtime),
+      new Administration(rules.sets, rules.kills, rules.comparisons, () => routes, runtime),
       opened,
     );
     await openRpc(config, runtime, inspector, streams, opened);
@@ -78,6 +81,7 @@ interface Rules {
   readonly sets: RuleSets;
   readonly kills: KillSwitches;
   readonly expired: ExpiredExclusions;
+  readonly comparisons: Comparisons;
   readonly inspector: Inspector;
 }
 
@@ -109,23 +113,12 @@ async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, open
     budget: testMode ? PATIENT : defaultBudget,
     ...(log && { logLine: (line) => log.write(line) }),
   });
-  const compared = metrics.counter(
-    'sallyport_waf_shadow_total',
-    'Requests that a rule set in the shadow has seen, by what it would have found otherwise.',
-    ['difference'],
-  );
-  const shadow: Shadow = {
-    inspector: new Engine({
-      rules: (plan) => sets.shadowFor(plan),
-      now,
-      elapsed,
-      used: processorTime,
-      onDefect,
-    }),
-    active: () => sets.hasShadow,
-    compared: (difference) => compared.add(1, { difference }),
-  };
-  return { sets, kills, expired, inspector: new GuardedInspector(engine, kills, shadow) };
+  const comparisons = new Comparisons(clock, metrics);
+  // What only watches writes no log.
+  const watching = new Engine({ now, elapsed, used: processorTime, onDefect });
+  const onCompared = (compared: Compared) => comparisons.add(compared);
+  const inspector = new GuardedInspector({ deciding: engine, watching, kills, sets, onCompared });
+  return { sets, kills, expired, comparisons, inspector };
 }
 
 /** A run of regression tests is about verdicts, whatever else the machine does meanwhile. */

@@ -279,6 +279,15 @@ export const snapshotRoute = z.strictObject({
 });
 export type SnapshotRoute = z.infer<typeof snapshotRoute>;
 
+/** What the data door serves under `/v1` itself, whatever is published. */
+export const modelEndpoints = ['chat-completions', 'models'] as const;
+export type ModelEndpoint = (typeof modelEndpoints)[number];
+
+/** The id that a model endpoint has where routes have theirs. */
+export function modelEndpointId(endpoint: ModelEndpoint): string {
+  return `system/v1/${endpoint}`;
+}
+
 /** A price in decimal text per million tokens. */
 export const price = z.strictObject({
   inputPerMillion: z.string().regex(/^\d{1,9}(\.\d{1,12})?$/),

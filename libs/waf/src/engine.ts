@@ -78,10 +78,16 @@ export class Engine implements Inspector {
     };
   }
 
-  open({ head, plan: id, requestId }: InspectionHead, answer: Answer): Inspection {
+  open(opening: InspectionHead, answer: Answer): Inspection {
+    return this.openWith(undefined, opening, answer);
+  }
+
+  /** @param rules that decide about this exchange; undefined: those of its plan */
+  openWith(rules: RulesInForce | undefined, { head, plan: id, requestId }: InspectionHead, answer: Answer): Inspection {
     const plan = compilePlan(id);
     if (plan.mode === 'off') return new ClosedInspection(plan, head, answer);
-    const inspection = new EngineInspection(plan, head, answer, this.begin(plan, requestId), this.options);
+    const running = this.begin(plan, requestId, rules);
+    const inspection = new EngineInspection(plan, head, answer, running, this.options);
     inspection.open();
     return inspection;
   }
@@ -108,9 +114,9 @@ export class Engine implements Inspector {
     );
   }
 
-  private begin(plan: Plan, requestId: string): Running | undefined {
+  private begin(plan: Plan, requestId: string, asked?: RulesInForce): Running | undefined {
     const { now, elapsed, used, budget, logLine } = this.options;
-    const rules = this.options.rules(plan);
+    const rules = asked ?? this.options.rules(plan);
     if (!rules) return undefined;
     const transaction = rules.program.begin({
       mode: plan.mode === 'block' ? 'block' : 'detect',

@@ -8,6 +8,7 @@ export { isFormType, isJsonType } from './media-type';
 export {
   compilePlan,
   excludesRule,
+  lastPointOf,
   planId,
   planIds,
   planWithout,

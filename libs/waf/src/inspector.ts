@@ -101,6 +101,8 @@ export interface InspectionHead {
   readonly plan: PlanId;
   readonly tenant: string;
   readonly requestId: string;
+  /** Id of the route: `service/version/route`; left out: of none. */
+  readonly route?: string;
 }
 
 /** Bytes that no request could be read from, or one that was refused before it had a head. */

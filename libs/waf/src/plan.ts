@@ -10,7 +10,7 @@ import {
   type WafProfile,
   type WafSettings,
 } from '@sallyport/contracts';
-import type { PlanId, ResponseInspection } from './inspector';
+import type { InspectionHead, PlanId, Point, ResponseInspection } from './inspector';
 import { profiles, type BodyOver, type FileKind, type ProfileLimits } from './profile';
 
 /** Takes rules off a part of a request, ready to be applied to a rule set. */
@@ -143,6 +143,12 @@ export function responseInspection(id: PlanId): ResponseInspection | undefined {
   const { mode, response } = compilePlan(id);
   if (mode === 'off' || !response.inspect) return undefined;
   return { blocks: mode === 'block', holdBytes: response.holdBytes };
+}
+
+/** @returns where an exchange is answered for the last time, unless it is refused before */
+export function lastPointOf({ head, plan }: Pick<InspectionHead, 'head' | 'plan'>): Point {
+  if (responseInspection(plan)) return 'response-body';
+  return head.hasBody ? 'request-body' : 'request-head';
 }
 
 /** Whether an exclusion means a rule as a whole, whatever it looks at. */

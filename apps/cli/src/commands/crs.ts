@@ -17,6 +17,7 @@ interface RuleSetView {
   readonly origin: string;
   readonly state: string;
   readonly percent: number | null;
+  readonly routes: readonly string[] | null;
   readonly rules: number | null;
   readonly cpuMicros: number | null;
   readonly problem: string | null;
@@ -25,7 +26,7 @@ interface RuleSetView {
 interface Stage {
   readonly active: string;
   readonly previous?: string;
-  readonly canary?: { readonly name: string; readonly percent: number };
+  readonly canary?: { readonly name: string; readonly percent: number; readonly routes?: readonly string[] };
   readonly shadow?: string;
 }
 
@@ -109,9 +110,9 @@ export const crsList: Command = {
   async run(invocation, world, output) {
     const admin = adminClient(invocation.text('server'), world);
     const { items } = await admin.get<{ items: readonly RuleSetView[] }>(PATH);
-    const rows = items.map(({ name, origin, state, percent, rules, cpuMicros }) => [
+    const rows = items.map(({ name, origin, state, percent, routes, rules, cpuMicros }) => [
       name,
-      percent === null ? state : `${state} ${percent} %`,
+      percent === null ? state : `${state} ${shareOf(percent, routes)}`,
       origin,
       rules === null ? '' : String(rules),
       cpuMicros ? `${cpuMicros} µs` : '',
@@ -128,13 +129,24 @@ export const crsActivate: Command = {
   operands: ['NAME'],
   options: [
     { name: 'percent', value: 'SHARE', summary: 'As a canary, for a share of the requests.' },
+    {
+      name: 'route',
+      value: 'ROUTE',
+      summary: 'As a canary, on these routes: shop, shop/v1 or shop/v1/search.',
+      many: true,
+    },
     { name: 'shadow', summary: 'Let it decide nothing, and count what it would find otherwise.' },
   ],
-  examples: ['crs activate crs-4.28.0', 'crs activate crs-4.28.0 --percent 5'],
+  examples: ['crs activate crs-4.28.0', 'crs activate crs-4.28.0 --route shop/v1/search --percent 5'],
   async run(invocation, world, output) {
     const [name = ''] = invocation.operands;
     const percent = invocation.whole('percent', { from: 0, to: 100 });
-    const body = { percent, ...(invocation.has('shadow') && { shadow: true }) };
+    const routes = invocation.texts('route');
+    const body = {
+      percent,
+      ...(routes.length > 0 && { routes }),
+      ...(invocation.has('shadow') && { shadow: true }),
+    };
     const admin = adminClient(invocation.text('server'), world);
     const place = `${PATH}/${encodeURIComponent(name)}/activate`;
     const stage = await admin.post<Stage>(place, body, undefined, LONG_TIMEOUT_MS);
@@ -142,6 +154,65 @@ export const crsActivate: Command = {
     return exitCodes.done;
   },
 };
+
+/** How a rule set on trial differs from the one in force, as the admin API shows it. */
+interface ComparisonView {
+  readonly candidate: string;
+  readonly inForce: string;
+  readonly trial: string;
+  readonly since: string;
+  readonly requests: number;
+  readonly refusedByBoth: number;
+  readonly refusedByCandidate: number;
+  readonly refusedByInForce: number;
+  readonly undecided: number;
+  readonly rules: readonly {
+    readonly rule: number;
+    readonly route: string;
+    readonly foundBy: 'candidate' | 'in-force';
+    readonly requests: number;
+    readonly refused: number;
+    readonly requestId: string;
+  }[];
+  readonly untold: number;
+}
+
+export const crsCompare: Command = {
+  name: 'crs compare',
+  summary: 'Show what a canary or a set in the shadow refuses that the one in force does not, and the other way round.',
+  operands: [],
+  options: [],
+  examples: ['crs compare', 'crs compare --json'],
+  async run(invocation, world, output) {
+    const admin = adminClient(invocation.text('server'), world);
+    const { items } = await admin.get<{ items: readonly ComparisonView[] }>(`${PATH}/comparisons`);
+    const lines = items.length === 0 ? ['no rule set is on trial, or no request has met one yet'] : items.flatMap(told);
+    output.result({ items }, ...lines);
+    return exitCodes.done;
+  },
+};
+
+function told(comparison: ComparisonView): string[] {
+  const { candidate, inForce, trial, since, requests, rules, untold } = comparison;
+  const { refusedByBoth, refusedByCandidate, refusedByInForce, undecided } = comparison;
+  const rows = rules
+    .slice(0, MOST_SHOWN)
+    .map(({ rule, route, foundBy, requests, refused, requestId }) => [
+      String(rule),
+      plain(route),
+      foundBy === 'candidate' ? candidate : inForce,
+      String(requests),
+      String(refused),
+      plain(requestId),
+    ]);
+  const left = rules.length - rows.length + untold;
+  return [
+    `${candidate} (${trial}) beside ${inForce} since ${since}: ${requests} requests`,
+    `refused by both ${refusedByBoth}, by ${candidate} alone ${refusedByCandidate}, by ${inForce} alone ${refusedByInForce}, undecided ${undecided}`,
+    ...(rows.length > 0 ? listing(['RULE', 'ROUTE', 'FOUND BY', 'REQUESTS', 'REFUSED', 'LATEST'], rows) : []),
+    ...(left > 0 ? [`and ${left} more differences: --json shows those that are kept`] : []),
+  ];
+}
 
 export const crsRollback: Command = {
   name: 'crs rollback',
@@ -159,10 +230,14 @@ export const crsRollback: Command = {
 
 function describe({ active, canary, shadow }: Stage): string {
   const more = [
-    canary && `${canary.name} decides ${canary.percent} % of the requests`,
+    canary && `${canary.name} decides ${shareOf(canary.percent, canary.routes)}`,
     shadow !== undefined && `${shadow} is in the shadow`,
   ].filter((part) => typeof part === 'string');
   return [`${active} is in force`, ...more].join('; ');
+}
+
+function shareOf(percent: number, routes?: readonly string[] | null): string {
+  return `${percent} % of ${routes ? routes.join(', ') : 'the requests'}`;
 }
 
 function dataDirOf(invocation: Invocation, world: World): string {

@@ -1,7 +1,7 @@
 import type { Command } from '../command-line';
 import { apply } from './apply';
 import { chat } from './chat';
-import { crsActivate, crsInstall, crsList, crsRemove, crsRollback, crsVerify } from './crs';
+import { crsActivate, crsCompare, crsInstall, crsList, crsRemove, crsRollback, crsVerify } from './crs';
 import { doctor } from './doctor';
 import { keyCreate, keyList, keyRevoke } from './key';
 import { tail } from './tail';
@@ -19,6 +19,7 @@ export const commands: readonly Command[] = [
   crsInstall,
   crsList,
   crsActivate,
+  crsCompare,
   crsRollback,
   crsVerify,
   crsRemove,

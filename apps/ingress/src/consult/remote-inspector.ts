@@ -14,7 +14,7 @@ import {
 } from '@sallyport/contracts';
 import type { Closable } from '@sallyport/platform';
 import {
-  responseInspection,
+  lastPointOf,
   type Inspection,
   type InspectionAnswer,
   type InspectionHead,
@@ -93,12 +93,6 @@ export class RemoteInspector implements Closable {
   close(): Promise<void> {
     return this.client.close();
   }
-}
-
-/** Where an exchange is answered for the last time, unless it is refused before. */
-function lastPointOf({ head, plan }: InspectionHead): InspectionAnswer['point'] {
-  if (responseInspection(plan)) return 'response-body';
-  return head.hasBody ? 'request-body' : 'request-head';
 }
 
 /** A question without a step is answered: nobody looked. */

@@ -1,8 +1,5 @@
-import type { Snapshot, SnapshotRoute } from '@sallyport/contracts';
+import { modelEndpointId, type ModelEndpoint, type Snapshot, type SnapshotRoute } from '@sallyport/contracts';
 import { compileRoute, type CompiledRoute } from '@sallyport/pipeline';
-
-/** What the data door serves under `/v1` itself, whatever is published. */
-export type ModelEndpoint = 'chat-completions' | 'models';
 
 /** A model endpoint as a route, so that it is verified, limited, inspected and recorded like any other. */
 export interface ModelRoute {
@@ -13,7 +10,7 @@ export interface ModelRoute {
 
 function modelRoute(endpoint: ModelEndpoint, method: 'GET' | 'POST', path: string): ModelRoute {
   const policies = [{ policy: 'waf', config: { profile: 'llm' } }];
-  const route = endpointRoute(`system/v1/${endpoint}`, 'v1', method, path, policies);
+  const route = endpointRoute(modelEndpointId(endpoint), 'v1', method, path, policies);
   return { endpoint, method, compiled: compileRoute(route) };
 }
 

@@ -1,8 +1,9 @@
 import { refuse, RefusalError } from '@sallyport/contracts';
 import type { AdminActor, Runtime } from '@sallyport/platform';
 import { changeCommitted } from '@sallyport/trail';
+import type { Comparisons } from '../comparisons';
 import type { KillSwitch, KillSwitches } from '../kills/kill-switches';
-import type { RuleSets, Stage } from '../rulesets/rule-sets';
+import { isOfRoutes, type Activation, type RuleSets, type Stage } from '../rulesets/rule-sets';
 
 export const ADMINISTRATION = Symbol('Administration');
 
@@ -13,20 +14,21 @@ export class Administration {
   constructor(
     readonly sets: RuleSets,
     readonly kills: KillSwitches,
+    readonly comparisons: Comparisons,
+    /** Ids of the routes there are. */
+    private readonly routes: () => readonly string[],
     private readonly runtime: Pick<Runtime, 'trail' | 'clock' | 'random'>,
   ) {}
 
-  /** @throws RefusalError when there is no such set, or when it is refused. */
-  async activate(
-    name: string,
-    { percent, shadow }: { percent?: number | undefined; shadow?: boolean | undefined },
-    actor: AdminActor,
-  ): Promise<Stage> {
+  /** @throws RefusalError when there is no such set, when it is refused, or when there is no route of a name. */
+  async activate(name: string, how: Activation, actor: AdminActor): Promise<Stage> {
+    const known = this.routes();
+    for (const start of how.routes ?? []) {
+      if (known.some((route) => isOfRoutes(route, [start]))) continue;
+      throw new RefusalError(refuse('CATALOG_NOT_FOUND', { kind: 'route', name: start }));
+    }
     const before = this.sets.current;
-    const after = await this.sets.activate(name, {
-      ...(percent !== undefined && { percent }),
-      ...(shadow !== undefined && { shadow }),
-    });
+    const after = await this.sets.activate(name, how);
     this.record(actor, 'update', { type: 'waf-ruleset', id: name, name }, before, after);
     return after;
   }

@@ -3,15 +3,22 @@ import { ApiOperation } from '@nestjs/swagger';
 import { Actor, createZodDto, type AdminActor } from '@sallyport/platform';
 import { z } from 'zod';
 import { ADMINISTRATION, type Administration } from './administration';
+import { canaryRoutes } from '../rulesets/rule-sets';
 import { ruleSetViews } from './views';
 
 class ActivateBody extends createZodDto(
-  z.strictObject({
-    /** Share of the requests it decides; left out: all, and it is active. */
-    percent: z.number().min(0).max(100).optional(),
-    /** It decides nothing; what it finds is compared with what the set in force finds. */
-    shadow: z.boolean().optional(),
-  }),
+  z
+    .strictObject({
+      /** Share of the requests it decides; left out: all. Of all requests, and of all routes, it is active. */
+      percent: z.number().min(0).max(100).optional(),
+      /** The routes it decides on, each named by `service`, `service/version` or `service/version/route`. */
+      routes: canaryRoutes.optional(),
+      /** It decides nothing; what it finds is compared with what the set in force finds. */
+      shadow: z.boolean().optional(),
+    })
+    .refine(({ shadow, percent, routes }) => !shadow || (percent === undefined && routes === undefined), {
+      error: 'a set in the shadow sees every request: say shadow alone, or percent and routes',
+    }),
 ) {}
 
 @Controller('rulesets')
@@ -25,6 +32,15 @@ export class RuleSetsController {
   })
   async list() {
     return { items: await ruleSetViews(this.waf.sets) };
+  }
+
+  @Get('comparisons')
+  @ApiOperation({
+    summary: 'Tell how sets that are tried differ from the one in force, as this replica has seen',
+    operationId: 'compareRuleSets',
+  })
+  comparisons() {
+    return { items: this.waf.comparisons.views };
   }
 
   @Post('rollback')

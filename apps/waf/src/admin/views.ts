@@ -9,6 +9,8 @@ export interface RuleSetView {
   readonly origin: string;
   readonly state: 'active' | 'canary' | 'shadow' | 'loaded' | 'available' | 'refused';
   readonly percent: number | null;
+  /** Routes on which a canary decides; null: on all. */
+  readonly routes: readonly string[] | null;
   readonly rules: number | null;
   readonly sha256: string | null;
   readonly cpuMicros: number | null;
@@ -24,6 +26,7 @@ export async function ruleSetViews(sets: RuleSets): Promise<RuleSetView[]> {
   const places = await sets.places();
   const loaded = new Map(sets.sets.map((set) => [set.text.name, set]));
   const refused = new Map(sets.refused.map((one) => [one.name, one]));
+  const { canary } = sets.current;
   const names = [...new Set([...places.map(({ name }) => name), ...loaded.keys(), ...refused.keys()])];
   return names.map((name) => {
     const set = loaded.get(name);
@@ -33,7 +36,8 @@ export async function ruleSetViews(sets: RuleSets): Promise<RuleSetView[]> {
       name,
       origin: (set?.text ?? refusal ?? place!).origin,
       state: stateOf(sets, name, set !== undefined, refusal),
-      percent: sets.current.canary?.name === name ? sets.current.canary.percent : null,
+      percent: canary?.name === name ? canary.percent : null,
+      routes: (canary?.name === name ? canary.routes : undefined) ?? null,
       ...(set ? loadedView(set) : NOT_LOADED),
       problem: refusal ? describeProblem(refusal.problem) : null,
       refusedAt: refusal ? iso(refusal.at) : null,

@@ -1,5 +1,5 @@
 import type { AnswerHeadShown, InspectionOpening, InspectionTaker, MalformedShown } from '@sallyport/contracts';
-import { responseInspection, type Inspection, type InspectionAnswer, type Inspector } from '@sallyport/waf';
+import { lastPointOf, type Inspection, type InspectionAnswer, type Inspector } from '@sallyport/waf';
 
 /** As many as an ingress may have in flight at one service. */
 const MAX_OPEN = 4_096;
@@ -81,10 +81,4 @@ export class InspectionStream implements InspectionTaker {
     this.exchanges.get(exchange)?.close(outcome);
     this.exchanges.delete(exchange);
   }
-}
-
-/** Where an exchange is answered for the last time, unless it is refused before. */
-function lastPointOf({ head, plan }: InspectionOpening): InspectionAnswer['point'] {
-  if (responseInspection(plan)) return 'response-body';
-  return head.hasBody ? 'request-body' : 'request-head';
 }

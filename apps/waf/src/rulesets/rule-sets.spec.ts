@@ -5,10 +5,10 @@ import { systemClock, type Clock, type WafSettings } from '@sallyport/contracts'
 import { createEmbeddedBus, createLogger, type Bus } from '@sallyport/platform';
 import { compilePlan, compileRuleSet, Engine, planId, type InspectionAnswer, type Inspector } from '@sallyport/waf';
 import { answerUnderTest, headUnderTest, inspectionUnderTest } from '../../../../libs/waf/src/inspector.suite';
-import { GuardedInspector, type Difference } from '../guarded-inspector';
+import { GuardedInspector, type Compared, type GuardedOptions } from '../guarded-inspector';
 import { KillSwitches } from '../kills/kill-switches';
 import { findRuleSets, readRuleSet, sourceOf, type RuleSetText } from './rule-files';
-import { RuleSets, type Refused } from './rule-sets';
+import { RuleSets, type Activation, type Refused } from './rule-sets';
 import { problemOf } from './trial';
 
 const logger = createLogger({ app: 'waf', node: 'test', level: 'silent' });
@@ -72,9 +72,14 @@ async function start(more: { chance?: () => number; dataDir?: string; crsDir?: s
 }
 
 /** What is said of one request, when all is said. */
-function ask(inspector: Inspector, query: string, plan = 'structural:block'): Promise<InspectionAnswer> {
-  const head = headUnderTest({ query });
-  return new Promise((resolve) => inspector.open({ head, plan, tenant: 'default', requestId: 'req_1' }, resolve));
+function ask(
+  inspector: Inspector,
+  query: string,
+  plan = 'structural:block',
+  route?: string,
+): Promise<InspectionAnswer> {
+  const opening = { head: headUnderTest({ query }), plan, tenant: 'default', requestId: 'req_1' };
+  return new Promise((resolve) => inspector.open({ ...opening, ...(route !== undefined && { route }) }, resolve));
 }
 
 const verdict = async (inspector: Inspector, query: string, plan?: string) =>
@@ -244,47 +249,101 @@ describe('rule sets in force', () => {
   });
 
   it('let a canary decide about its share, and a route name its own', async () => {
-    install('4.27.0', 'oldword');
-    install('4.28.0', 'newword');
     let chance = 0.05;
-    const { sets, engine } = await start({ chance: () => chance });
-    await sets.activate('crs-4.27.0');
-    await sets.activate('crs-4.28.0', { percent: 10 });
-    expect([await verdict(engine, 'q=newword'), sets.current.active]).toEqual([true, 'crs-4.27.0']);
+    const { sets, inspector } = await onTrial({ percent: 10 }, { chance: () => chance });
+    expect([await verdict(inspector, 'q=newword'), sets.current.active]).toEqual([true, 'crs-4.27.0']);
     chance = 0.5;
-    expect(await verdict(engine, 'q=newword')).toBe(false);
-    expect(await verdict(engine, 'q=newword', 'structural:block:{"ruleset":"crs-4.28.0"}')).toBe(true);
+    expect(await verdict(inspector, 'q=newword')).toBe(false);
+    expect(await verdict(inspector, 'q=newword', 'structural:block:{"ruleset":"crs-4.28.0"}')).toBe(true);
     await sets.rollback();
     expect(sets.current).toMatchObject({ active: 'crs-4.27.0' });
     expect(sets.current.canary).toBeUndefined();
   });
 
-  it('compare what a set in the shadow would find, which decides nothing', async () => {
-    install('4.27.0', 'oldword');
-    install('4.28.0', 'newword');
-    const { sets, engine } = await start();
-    await sets.activate('crs-4.27.0');
-    await sets.activate('crs-4.28.0', { shadow: true });
-    const seen: Difference[] = [];
-    const shadow = {
-      inspector: new Engine({ rules: (plan) => sets.shadowFor(plan) }),
-      active: () => sets.hasShadow,
-      compared: (difference: Difference) => seen.push(difference),
-    };
-    const inspector = new GuardedInspector(engine, { planFor: (id) => id, all: false }, shadow);
-    for (const query of ['q=newword', 'q=plain']) {
-      let answered: InspectionAnswer | undefined;
-      const head = headUnderTest({ query });
-      const inspection = inspector.open({ head, plan: 'structural:block', tenant: '', requestId: '' }, (answer) => {
-        answered = answer;
-      });
-      while (!answered) await new Promise(setImmediate);
-      expect(answered.verdict).not.toBe('refuse');
-      inspection.close('ok');
-    }
-    expect(seen).toEqual(['more', 'none']);
+  it('let a canary decide on the routes it names and on no other, by whole segments', async () => {
+    const { inspector } = await onTrial({ routes: ['shop/v1', 'billing/v2/pay'] });
+    const refused = async (route?: string) =>
+      (await ask(inspector, 'q=newword', 'structural:block', route)).verdict === 'refuse';
+    for (const route of ['shop/v1/search', 'shop/v1', 'billing/v2/pay']) expect(await refused(route)).toBe(true);
+    for (const route of ['shop/v10/search', 'shops/v1/a', 'billing/v2/payments', 'shop', undefined])
+      expect(await refused(route)).toBe(false);
+  });
+
+  it('let a canary decide about a share of the requests of its routes', async () => {
+    let chance = 0.05;
+    const { inspector } = await onTrial({ routes: ['shop'], percent: 10 }, { chance: () => chance });
+    const refused = async (route: string) =>
+      (await ask(inspector, 'q=newword', 'structural:block', route)).verdict === 'refuse';
+    expect([await refused('shop/v1/a'), await refused('other/v1/a')]).toEqual([true, false]);
+    chance = 0.5;
+    expect(await refused('shop/v1/a')).toBe(false);
+  });
+
+  it('are those in force where a canary cannot be read on this replica', async () => {
+    const { sets } = await onTrial({ percent: 50 }, { chance: () => 0 });
+    await sets.close();
+    rmSync(join(folder, 'crs', '4.28.0'), { recursive: true });
+    const again = await start({ chance: () => 0 });
+    expect(again.sets.current.canary).toMatchObject({ name: 'crs-4.28.0' });
+    expect(await ask(guarded(again.sets, again.engine).inspector, 'q=oldword')).toMatchObject({
+      verdict: 'refuse',
+      ruleset: 'crs-4.27.0',
+    });
+  });
+
+  it('compare what a set in the shadow would find and refuse, which decides nothing', async () => {
+    const { inspector, seen } = await onTrial({ shadow: true });
+    for (const query of ['q=newword', 'q=oldword', 'q=plain']) await inspect(inspector, query, 'shop/v1/search');
+    expect(seen).toMatchObject([
+      { trial: 'shadow', route: 'shop/v1/search', requestId: 'req_1' },
+      { candidate: { ruleset: 'crs-4.28.0', refused: false }, inForce: { refused: true } },
+      { candidate: { refused: false }, inForce: { refused: false } },
+    ]);
+    expect(seen[0]).toMatchObject({ candidate: { refused: true, isDone: true }, inForce: { refused: false } });
+    expect([...seen[0]!.candidate.rules]).toEqual([100]);
+  });
+
+  it('compare what a canary has decided with what the one in force would have', async () => {
+    const { inspector, seen } = await onTrial({ routes: ['shop'] });
+    await inspect(inspector, 'q=newword', 'shop/v1/search');
+    await inspect(inspector, 'q=newword', 'other/v1/search');
+    expect(seen).toMatchObject([
+      {
+        trial: 'canary',
+        candidate: { ruleset: 'crs-4.28.0', refused: true },
+        inForce: { ruleset: 'crs-4.27.0', refused: false, isDone: true },
+      },
+    ]);
   });
 });
+
+/** Two sets, the newer of them on trial, and the inspector that tells what both have seen. */
+async function onTrial(how: Activation, more: Parameters<typeof start>[0] = {}) {
+  install('4.27.0', 'oldword');
+  install('4.28.0', 'newword');
+  const { sets, engine } = await start(more);
+  await sets.activate('crs-4.27.0');
+  await sets.activate('crs-4.28.0', how);
+  return { sets, ...guarded(sets, engine) };
+}
+
+function guarded(sets: RuleSets, deciding: Engine) {
+  const seen: Compared[] = [];
+  const kills = { planFor: (id: string) => id, all: false };
+  const onCompared = (compared: Compared) => void seen.push(compared);
+  return { inspector: new GuardedInspector({ deciding, watching: new Engine(), kills, sets, onCompared }), seen };
+}
+
+/** One request to its end. */
+async function inspect(inspector: Inspector, query: string, route: string): Promise<void> {
+  let answered: InspectionAnswer | undefined;
+  const opening = { head: headUnderTest({ query }), plan: 'structural:block', tenant: '', requestId: 'req_1', route };
+  const inspection = inspector.open(opening, (answer) => {
+    answered = answer;
+  });
+  while (!answered) await new Promise(setImmediate);
+  inspection.close('ok');
+}
 
 describe('kill switches', () => {
   // One clock for the switches and for the sets whose rules they switch off: the end of a switch is an end for both.
@@ -298,13 +357,16 @@ describe('kill switches', () => {
     open.push(kills);
     return { kills, told };
   };
-  const noShadow = { inspector: new Engine(), active: () => false, compared: () => undefined };
+  const guardedBy = (deciding: GuardedOptions['deciding'], kills: KillSwitches) => {
+    const sets = { isTrying: false, rolesFor: () => ({ decides: undefined }) };
+    return new GuardedInspector({ deciding, watching: deciding, kills, sets, onCompared: () => undefined });
+  };
 
   it('T52: switch off a rule while it is matching, everywhere, and end by themselves', async () => {
     install('4.28.0', 'evilword');
     const { engine } = await start({ clock });
     const [here, there] = [await killsIn(), await killsIn(join(folder, 'other'))];
-    const [inspector, other] = [here, there].map(({ kills }) => new GuardedInspector(engine, kills, noShadow));
+    const [inspector, other] = [here, there].map(({ kills }) => guardedBy(engine, kills));
     expect(await verdict(inspector!, 'q=evilword')).toBe(true);
     await here.kills.kill('100', 60_000, 'it matches every order', 'admin');
     for (let wait = 0; there.told.length === 0 && wait < 500; wait++) await new Promise((r) => setTimeout(r, 10));
@@ -318,7 +380,7 @@ describe('kill switches', () => {
     install('4.28.0', 'evilword');
     const { engine } = await start({ clock });
     const { kills } = await killsIn();
-    const inspector = new GuardedInspector(engine, kills, noShadow);
+    const inspector = guardedBy(engine, kills);
     const byTag = await kills.kill('tag:attack-test', 60_000, 'a whole kind', 'admin');
     expect(await verdict(inspector, 'q=evilword')).toBe(false);
     await kills.end(byTag.id);
@@ -334,7 +396,7 @@ describe('kill switches', () => {
     install('4.28.0', 'evilword');
     const { engine } = await start({ clock });
     const { kills, told } = await killsIn();
-    const inspector = new GuardedInspector(engine, kills, noShadow);
+    const inspector = guardedBy(engine, kills);
     const until = new Date(now + 60_000).toISOString();
     mkdirSync(join(folder, 'waf'), { recursive: true });
     writeFileSync(
@@ -350,10 +412,9 @@ describe('kill switches', () => {
     expect(kills.planFor('structural:block')).toBe('structural:block');
     await kills.kill('942000-942999', 60_000, 'why not', 'admin');
     expect(compilePlan(kills.planFor('structural:block')).killed).toMatchObject([{ rules: { from: 942_000 } }]);
-    const inspector = new GuardedInspector(
-      { open: () => inspectionUnderTest, malformed: ({ plan }, say) => say(answerUnderTest({ ruleset: plan })) },
+    const inspector = guardedBy(
+      { openWith: () => inspectionUnderTest, malformed: ({ plan }, say) => say(answerUnderTest({ ruleset: plan })) },
       kills,
-      noShadow,
     );
     const heard: string[] = [];
     inspector.malformed(

@@ -19,13 +19,28 @@ import { warmUp } from './self-test';
 import { problemOf, type Problem, type Tried } from './trial';
 import type { Trial } from './trial-thread';
 
+/** Routes by the beginning of their ids, in whole segments: `service`, `service/version`, `service/version/route`. */
+export const canaryRoutes = z
+  .array(
+    z
+      .string()
+      .regex(
+        /^[a-z0-9][a-z0-9.-]{0,62}(\/[a-z0-9][a-z0-9.-]{0,62}){0,2}$/,
+        'name a route such as shop/v1/search, or shop',
+      ),
+  )
+  .min(1)
+  .max(64);
+
 /** Which rule sets an installation runs, by name. */
 const stage = z.strictObject({
   active: wafRuleSetName,
   /** In force before; what a rollback goes back to. */
   previous: wafRuleSetName.optional(),
-  /** Decides for a share of the requests. */
-  canary: z.strictObject({ name: wafRuleSetName, percent: z.number().min(0).max(100) }).optional(),
+  /** Decides for a share of the requests, of these routes where it names some. */
+  canary: z
+    .strictObject({ name: wafRuleSetName, percent: z.number().min(0).max(100), routes: canaryRoutes.optional() })
+    .optional(),
   /** Decides nothing: its hits are compared with those of the set in force. */
   shadow: wafRuleSetName.optional(),
   /** Counts what was activated, so that a set whose files have changed is read anew by every replica. */
@@ -45,6 +60,28 @@ export interface Loaded {
   readonly cpuMicros: number;
   /** Milliseconds since the epoch. */
   readonly loadedAt: number;
+}
+
+/** What a set is put in force for; nothing said: everything. */
+export interface Activation {
+  /** Share of the requests. */
+  readonly percent?: number | undefined;
+  /** Beginnings of the ids of routes. */
+  readonly routes?: readonly string[] | undefined;
+  /** It only watches. */
+  readonly shadow?: boolean | undefined;
+}
+
+/** How a rule set is tried on what others decide. */
+export type TrialKind = 'canary' | 'shadow';
+
+/** Whose rules decide about one request, and whose only see it, for a comparison. */
+export interface Roles {
+  readonly decides: RulesInForce | undefined;
+  /** Undefined: no set is being tried on this request. */
+  readonly watches?: RulesInForce;
+  /** Which of the two is being tried. */
+  readonly trial?: TrialKind;
 }
 
 /** A rule set that was not taken. */
@@ -117,12 +154,29 @@ export class RuleSets implements Closable {
     return sets;
   }
 
-  /** What decides about a request of a plan. */
+  /** What decides about a request of a plan where no set is tried. */
   rulesFor(plan: Plan): RulesInForce | undefined {
-    const { active, canary } = this.stage;
+    const { active } = this.stage;
     if (plan.ruleset !== undefined && plan.ruleset !== active) return this.rulesNamed(plan.ruleset, plan);
-    const name = canary && this.options.chance() * 100 < canary.percent ? canary.name : active;
-    return this.loaded.get(name)?.programs.of(plan);
+    return this.active.programs.of(plan);
+  }
+
+  /**
+   * What decides about a request, and what sees it beside that. Where a canary decides, the set in force watches.
+   * @param route its id; empty: a request of no route, which no canary of routes decides
+   */
+  rolesFor(plan: Plan, route: string): Roles {
+    const inForce = this.rulesFor(plan);
+    if (plan.mode === 'off') return { decides: inForce };
+    const { canary, shadow, active } = this.stage;
+    const isFree = plan.ruleset === undefined || plan.ruleset === active;
+    if (canary && isFree && isOfRoutes(route, canary.routes) && this.options.chance() * 100 < canary.percent) {
+      const candidate = this.loaded.get(canary.name)?.programs.of(plan);
+      // A set that could not be read here decides nothing here.
+      if (candidate) return { decides: candidate, ...(inForce && { watches: inForce, trial: 'canary' }) };
+    }
+    const inShadow = shadow === undefined ? undefined : this.loaded.get(shadow)?.programs.of(plan);
+    return { decides: inForce, ...(inShadow && { watches: inShadow, trial: 'shadow' }) };
   }
 
   /**
@@ -137,13 +191,9 @@ export class RuleSets implements Closable {
       if (ruleset !== undefined && !this.refusals.has(ruleset)) void this.load(ruleset).catch(() => undefined);
   }
 
-  /** What the set in the shadow would do; undefined: there is none. */
-  shadowFor(plan: Plan): RulesInForce | undefined {
-    return this.loaded.get(this.stage.shadow ?? '')?.programs.of(plan);
-  }
-
-  get hasShadow(): boolean {
-    return this.stage.shadow !== undefined && this.loaded.has(this.stage.shadow);
+  /** Whether a set is being tried, so that requests have to be asked whose they are. */
+  get isTrying(): boolean {
+    return this.stage.canary !== undefined || this.stage.shadow !== undefined;
   }
 
   get current(): Stage {
@@ -171,7 +221,7 @@ export class RuleSets implements Closable {
    * Puts a set in force everywhere, reading it anew.
    * @throws RefusalError when there is no such set, or when it is refused.
    */
-  async activate(name: string, how: { readonly percent?: number; readonly shadow?: boolean } = {}): Promise<Stage> {
+  async activate(name: string, how: Activation = {}): Promise<Stage> {
     await this.loadAnew(name);
     await this.shared.change((before) => {
       this.readRevision = (before.revision ?? 0) + 1;
@@ -392,9 +442,14 @@ export function describeProblem({ place, text }: Problem): string {
   return place === undefined ? text : `${place}: ${text}`;
 }
 
-function staged(before: Stage, name: string, { percent, shadow }: { percent?: number; shadow?: boolean }): Stage {
+/** Whether the id of a route begins with one of these, in whole segments. */
+export function isOfRoutes(route: string, routes: readonly string[] | undefined): boolean {
+  return routes?.some((start) => route === start || route.startsWith(`${start}/`)) ?? true;
+}
+
+function staged(before: Stage, name: string, { percent = 100, routes, shadow }: Activation): Stage {
   if (shadow) return { ...before, shadow: name };
-  if (percent !== undefined && percent < 100) return { ...before, canary: { name, percent } };
+  if (percent < 100 || routes) return { ...before, canary: { name, percent, ...(routes && { routes: [...routes] }) } };
   const previous = name === before.active ? before.previous : before.active;
   return { active: name, ...(previous !== undefined && { previous }) };
 }

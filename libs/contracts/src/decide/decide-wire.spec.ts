@@ -254,10 +254,11 @@ describe('inspections', () => {
   it('carry a head byte for byte, also to and from the generated code', () =>
     fc.assert(
       fc.property(uint, heads, (exchange, head) => {
-        const opening = { head, plan: 'p', tenant: 't', requestId: 'r' };
+        const said = { plan: 'p', tenant: 't', requestId: 'r', route: 'shop/v1/search' };
+        const opening = { head, ...said };
         const bytes = written((writer) => writeOpen(writer, exchange, opening));
         const { field: _, ...members } = head;
-        const wire = { head: requestHeadToWire(head), plan: 'p', tenant: 't', requestId: 'r' };
+        const wire = { head: requestHeadToWire(head), ...said };
         const step = { $case: 'open' as const, value: wire };
         expect(wafV1.DecideBatch.decode(bytes).asks).toEqual([{ exchange, step }]);
         for (const form of [bytes, wafV1.DecideBatch.encode({ asks: [{ exchange, step }] }).finish()]) {
@@ -265,7 +266,7 @@ describe('inspections', () => {
           readSteps(reading(form), { ...silent, open: opened });
           const [number, read] = opened.mock.calls[0];
           expect(number).toBe(exchange);
-          expect(read).toMatchObject({ plan: 'p', tenant: 't', requestId: 'r' });
+          expect(read).toMatchObject(said);
           expect(read.head).toMatchObject(members);
         }
       }),

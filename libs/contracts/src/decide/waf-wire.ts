@@ -14,6 +14,8 @@ export interface InspectionOpening {
   readonly plan: string;
   readonly tenant: string;
   readonly requestId: string;
+  /** Id of the route: `service/version/route`; left out: of none. */
+  readonly route?: string;
 }
 
 /** Head of an answer as the upstream gave it. */
@@ -40,6 +42,7 @@ export function writeOpen(writer: WireWriter, exchange: number, opening: Inspect
   writer.text(0x12, opening.plan);
   writer.text(0x1a, opening.tenant);
   writer.text(0x22, opening.requestId);
+  writer.text(0x2a, opening.route ?? '');
   writer.close(open);
   writer.close(ask);
 }
@@ -252,16 +255,17 @@ function readOpen(reader: WireReader): InspectionOpening | undefined {
   const end = reader.nested();
   reader.prepare(end);
   let head: RequestHead | undefined;
-  let [plan, tenant, requestId] = ['', '', ''];
+  let [plan, tenant, requestId, route] = ['', '', '', ''];
   while (reader.at < end) {
     const tag = reader.varint();
     if (tag === 0x0a) head = readHead(reader);
     else if (tag === 0x12) plan = reader.text();
     else if (tag === 0x1a) tenant = reader.text();
     else if (tag === 0x22) requestId = reader.text();
+    else if (tag === 0x2a) route = reader.text();
     else reader.skip(tag);
   }
-  return head && { head, plan, tenant, requestId };
+  return head && { head, plan, tenant, requestId, route };
 }
 
 /** A head as it came over the wire. The look-up by name is made when it is first wanted. */

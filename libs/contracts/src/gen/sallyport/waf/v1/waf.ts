@@ -214,6 +214,8 @@ export interface Open {
   plan: string;
   tenant: string;
   requestId: string;
+  /** id of the route, `service/version/route`; empty: of none */
+  route: string;
 }
 
 export interface BodyEnd {
@@ -714,7 +716,7 @@ export const Ask: MessageFns<Ask> = {
 };
 
 function createBaseOpen(): Open {
-  return { head: undefined, plan: "", tenant: "", requestId: "" };
+  return { head: undefined, plan: "", tenant: "", requestId: "", route: "" };
 }
 
 export const Open: MessageFns<Open> = {
@@ -730,6 +732,9 @@ export const Open: MessageFns<Open> = {
     }
     if (message.requestId !== "") {
       writer.uint32(34).string(message.requestId);
+    }
+    if (message.route !== "") {
+      writer.uint32(42).string(message.route);
     }
     return writer;
   },
@@ -779,6 +784,14 @@ export const Open: MessageFns<Open> = {
             message.requestId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.route = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -801,6 +814,7 @@ export const Open: MessageFns<Open> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      route: isSet(object.route) ? globalThis.String(object.route) : "",
     };
   },
 
@@ -818,6 +832,9 @@ export const Open: MessageFns<Open> = {
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.route !== "") {
+      obj.route = message.route;
+    }
     return obj;
   },
 
@@ -832,6 +849,7 @@ export const Open: MessageFns<Open> = {
     message.plan = object.plan ?? "";
     message.tenant = object.tenant ?? "";
     message.requestId = object.requestId ?? "";
+    message.route = object.route ?? "";
     return message;
   },
 };
