@@ -1,6 +1,7 @@
 import type { EndReason } from '@sallyport/platform';
 import type { IngressConfig } from './config';
 import type { Exchange } from './exchange';
+import type { OpenExchanges } from './open-exchanges';
 import type { HttpListener } from './listeners/http';
 
 const LOOK_EVERY_MS = 50;
@@ -16,7 +17,7 @@ const AFTER_FAULT_MS = 1_000;
 
 export interface Drained {
   /** Exchanges under way. */
-  readonly open: ReadonlySet<Exchange>;
+  readonly open: OpenExchanges;
   readonly listeners: readonly Pick<HttpListener, 'announceEnd' | 'stopAccepting' | 'closeIdle' | 'sockets'>[];
   readonly config: Pick<IngressConfig, 'balancerSeconds' | 'drainSeconds'>;
   /** Undefined where the ingress is one part of a process. */
@@ -53,7 +54,7 @@ function graceMs({ balancerSeconds }: Drained['config'], reason: EndReason | und
   return balancerSeconds * 1000;
 }
 
-function emptied(open: ReadonlySet<Exchange>, withinMs: number): Promise<void> {
+function emptied(open: OpenExchanges, withinMs: number): Promise<void> {
   return until(() => open.size === 0, withinMs);
 }
 

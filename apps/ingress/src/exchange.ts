@@ -26,6 +26,8 @@ import type { Watched } from './watch';
 /** One request from its first byte to its record: what is known so far, and what was decided. */
 export class Exchange implements PolicyExchange {
   readonly answer: Answer;
+  /** Where it is among those under way. */
+  place = -1;
   /** What the body may weigh, and what of it has come. */
   body = new BodyCap(limits.body.defaultBytes);
   /** What the route lets this request and its answer cost. */

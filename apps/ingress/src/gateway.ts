@@ -8,12 +8,13 @@ import { isSpent } from './listeners/spent';
 import { matchDestination, type Destination } from './match';
 import { admit } from './admit';
 import { inspectRefused } from './inspect';
+import { ExchangeList } from './open-exchanges';
 import { beginTrace } from './trace';
 
 /** Answers one request: the whole way, on one screen. */
 export class Gateway {
   /** Exchanges under way, so that a drain can wait for them and end them. */
-  readonly open = new Set<Exchange>();
+  readonly open = new ExchangeList();
 
   constructor(private readonly parts: GatewayParts) {}
 
@@ -73,9 +74,9 @@ export class Gateway {
   private begin(incoming: Incoming, response: Outgoing, connection: Connection): Exchange {
     const { random, clock } = this.parts;
     const exchange = new Exchange(requestId(random), clock.now(), incoming, response, connection, this.parts);
-    this.open.add(exchange);
+    this.open.enter(exchange);
     response.on('close', () => {
-      this.open.delete(exchange);
+      this.open.leave(exchange);
       this.parts.left(exchange);
     });
     // A caller that resets the connection is an outcome, not a defect.

@@ -24,6 +24,7 @@ import { joinEngines, openRemoteConsults, type Engines, type OpenConsults } from
 import { summaryOf, upstreamsOf, type IngressFacts, type IngressStatus } from './admin/status';
 import { drainExchanges } from './drain';
 import type { Exchange } from './exchange';
+import type { OpenExchanges } from './open-exchanges';
 import { Gateway } from './gateway';
 import type { GatewayParts } from './gateway-parts';
 import { policyServices } from './hooks/policy-services';
@@ -182,7 +183,7 @@ export async function startIngress(
 /** Watches how busy this process is. @param listener undefined until it is open. */
 function openOverload(
   { random, metrics, logger }: Runtime,
-  open: () => ReadonlySet<Exchange>,
+  open: () => OpenExchanges,
   listener: () => HttpListener | undefined,
   opened: Opened,
   signals: IngressPlace['signals'],

@@ -3,6 +3,7 @@ import { refuse, type Clock, type Refusal } from '@sallyport/contracts';
 import type { Closable } from '@sallyport/platform';
 import { limits } from '@sallyport/proxy';
 import type { Exchange } from './exchange';
+import type { OpenExchanges } from './open-exchanges';
 import type { GatewayParts } from './gateway-parts';
 
 /** What is remembered of an exchange that takes longer than a look; all times in milliseconds of the monotonic clock. */
@@ -31,7 +32,7 @@ export class ExchangeWatch implements Closable {
 
   /** @param everyMs how often to look */
   constructor(
-    private readonly open: ReadonlySet<Exchange>,
+    private readonly open: OpenExchanges,
     private readonly parts: Pick<GatewayParts, 'refuse'> & { readonly clock: Clock },
     everyMs: number,
   ) {

@@ -5,6 +5,7 @@ import type { Runtime } from '@sallyport/platform';
 import { limits, refuseTunnel } from '@sallyport/proxy';
 import type { WafFacts } from '@sallyport/trail';
 import type { Exchange } from '../exchange';
+import type { OpenExchanges } from '../open-exchanges';
 import type { GatewayParts } from '../gateway-parts';
 import { packetOf } from '../inspect';
 import { markSpent } from './spent';
@@ -20,7 +21,7 @@ export class SocketAnswers {
       'publicUrl' | 'refuse' | 'consults' | 'malformedPlan' | 'recordBroken' | 'clock'
     >,
     /** Exchanges under way. */
-    private readonly open: ReadonlySet<Exchange>,
+    private readonly open: OpenExchanges,
   ) {}
 
   readonly broken = (error: ParserError, socket: Socket): void => {

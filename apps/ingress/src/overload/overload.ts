@@ -20,7 +20,7 @@ export interface Claimant {
 
 export interface OverloadOptions {
   readonly read: () => Signals;
-  readonly underWay: () => ReadonlySet<Pick<Claimant, 'claim'>>;
+  readonly underWay: () => Iterable<Pick<Claimant, 'claim'>> & { readonly size: number };
   readonly random: RandomBytes;
   readonly metrics: Metrics;
   readonly logger: Pick<Logger, 'warn' | 'debug'>;
