@@ -38,6 +38,11 @@ describe('a rule set is refused as a whole, with the place', () => {
     ['a macro of no variable', rule("msg:'%{argz.a}'"), '1: SecRule: the macro %{argz.a} names no variable'],
     ['a phase that does not exist', 'SecAction "id:1,phase:6,pass"', '1: SecAction: there is no phase 6'],
     ['a rule without an id', 'SecRule ARGS "x" "phase:1,pass"', '1: SecRule: a SecRule needs an id'],
+    [
+      'a rule that looks for the answer of a model before there is one',
+      'SecRule LLM_COMPLETION "x" "id:1,phase:2,pass"',
+      '1: SecRule: LLM_COMPLETION is what a model answers, which is there in phases 4 and 5',
+    ],
     ['a quote that is not closed', 'SecRule ARGS "@rx a', '1: SecRule: a " is not closed'],
     [
       'an action list without a comma',
@@ -141,6 +146,12 @@ describe('amendments', () => {
 });
 
 describe('what a rule set says of itself', () => {
+  it('that nothing fills a variable it looks at, once', () => {
+    const looks = (id: number) => `SecRule BOT_SCORE|ARGS "@eq 1" "id:${id},phase:1,pass"\n`;
+    const set = compileRuleSet({ files: [{ name: 'test.conf', text: looks(1) + looks(2) }], read: () => undefined });
+    expect(set.warnings).toEqual(['test.conf:1: nothing fills BOT_SCORE yet: rules that look at it find nothing']);
+  });
+
   it('its cards, settings and warnings', () => {
     const set = rulesOf(`SecRuleEngine DetectionOnly
       SecResponseBodyMimeType application/json

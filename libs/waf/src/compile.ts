@@ -3,7 +3,7 @@ import { actionNamed, refusalOf } from './actions/registry';
 import type { Bytes } from './bytes';
 import { OperatorError, type Operator } from './operators/operator';
 import { operatorNamed } from './operators/registry';
-import { selects, type Disruption, type Link, type Phase, type Rule, type TargetFilter } from './rule-set';
+import { selects, type Disruption, type Link, type Phase, type Rule, type Target, type TargetFilter } from './rule-set';
 import { RuleSet } from './compiled-rules';
 import { parseMacro, type Macro } from './seclang/macro';
 import { SyntaxProblem } from './seclang/parser';
@@ -12,7 +12,8 @@ import { RuleError, type Place, type RuleSource } from './seclang/rule-source';
 import type { Amendment, DefaultActions, Script, ScriptItem } from './seclang/script';
 import type { ActionText, OperatorText, RuleText, TargetText } from './seclang/syntax';
 import { filterOf, targetOf } from './targets';
-import { variableNumber } from './variables/registry';
+import { isUnfilled } from './variables/signals';
+import { variableNumber, variables } from './variables/registry';
 
 export interface CompileOptions {
   /**
@@ -97,6 +98,7 @@ class Resolver implements ActionContext {
       const phase = phaseOf(draft, text);
       const standard = this.defaultsFor(phase, defaults);
       const head = this.link(text, draft, standard, amendedTargets(amendments));
+      refuseTooEarly(head, phase);
       return {
         number,
         id: draft.id ?? 0,
@@ -150,7 +152,7 @@ class Resolver implements ActionContext {
   private link(text: RuleText, draft: ActionDraft, standard: ActionDraft, amended: readonly TargetText[]): Link {
     const targets = [...text.targets, ...amended];
     const resolved = (excluded: boolean) =>
-      targets.filter((target) => target.excluded === excluded).map((target) => targetOf(target, this.multiline));
+      targets.filter((target) => target.excluded === excluded).map((target) => this.target(target, text));
     const { next } = text;
     return {
       number: this.links++,
@@ -186,12 +188,22 @@ class Resolver implements ActionContext {
 
   private operator({ name, argument }: OperatorText, { place }: RuleText): Operator {
     const operator = this.compileOperator(name, argument, place);
-    const { notice } = operator;
-    if (notice !== undefined && !this.notices.has(notice)) {
-      this.notices.add(notice);
-      this.warnings.push(`${place.file}:${place.line}: ${notice}`);
-    }
+    if (operator.notice !== undefined) this.warn(operator.notice, place);
     return operator;
+  }
+
+  private target(text: TargetText, { place }: RuleText): Target {
+    const target = targetOf(text, this.multiline);
+    const { name } = variables[target.variable]!;
+    if (isUnfilled(name)) this.warn(`nothing fills ${name} yet: rules that look at it find nothing`, place);
+    return target;
+  }
+
+  /** Says something once of a rule set, with the first place. */
+  private warn(notice: string, { file, line }: Place): void {
+    if (this.notices.has(notice)) return;
+    this.notices.add(notice);
+    this.warnings.push(`${file}:${line}: ${notice}`);
   }
 
   private compileOperator(name: string, text: Bytes, place: Place): Operator {
@@ -227,6 +239,14 @@ function phaseOf(draft: ActionDraft, { directive }: RuleText): Phase {
   const phase = draft.phase ?? 2;
   if (draft.id === undefined) throw new SyntaxProblem(`a ${directive} needs an id`);
   return phase as Phase;
+}
+
+/** @throws SyntaxProblem where a rule looks for what cannot be there yet, and would never match. */
+function refuseTooEarly(head: Link, phase: Phase): void {
+  for (let link: Link | undefined = head; link; link = link.next) {
+    if (phase < 4 && link.targets.some(({ variable }) => variables[variable]!.name === 'LLM_COMPLETION'))
+      throw new SyntaxProblem('LLM_COMPLETION is what a model answers, which is there in phases 4 and 5');
+  }
 }
 
 function amendedActions(amendments: readonly Amendment[]): ActionText[] {

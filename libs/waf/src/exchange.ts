@@ -9,6 +9,7 @@ import {
   type BodyProcessor,
   type ParsedBody,
 } from './body/parsed-body';
+import { completionOf } from './body/completion';
 import { noPrompt, promptOf, type Prompt } from './body/prompt';
 import type { Bytes } from './bytes';
 import type { OperatorContext } from './operators/operator';
@@ -91,6 +92,7 @@ export class Exchange implements Facts, OperatorContext {
   /** Bytes of the answer's body that were looked at. */
   responseLength = 0;
   private responseLimit: number;
+  private isAnswered = false;
   private readonly responseChunks: Bytes[] = [];
   /** By number of the variable. */
   private readonly values: (Entries | undefined)[] = [];
@@ -142,6 +144,17 @@ export class Exchange implements Facts, OperatorContext {
   keepResponse(chunk: Bytes): void {
     this.responseChunks.push(chunk);
     this.forget('response-body');
+  }
+
+  /** No more of the answer's body is looked at. */
+  endResponse(): void {
+    this.isAnswered = true;
+    this.forget('response-body');
+  }
+
+  /** Read once, when all of the answer is there: rules are tried on it before, again and again. */
+  get completion(): readonly BodyArgument[] {
+    return this.isAnswered ? completionOf(this.responseBody) : [];
   }
 
   /** Looks at less of an answer's body than was said at first, never at more. */

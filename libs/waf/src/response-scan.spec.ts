@@ -156,3 +156,28 @@ describe('the body of an answer', () => {
     expect(hitsAfter(transaction)).toEqual([]);
   });
 });
+
+describe('what a model answers', () => {
+  const asked = 'SecAction "id:100,phase:1,pass,nolog,setvar:tx.inspect_prompts=1"\n';
+  const rules = `SecRule LLM_COMPLETION "@rx (?i)the password is \\w+" "id:5,phase:4,deny,log,t:none,msg:'%{MATCHED_VAR}'"\n`;
+  const piece = (content: string) => `data: {"choices":[{"index":0,"delta":{"content":"${content}"}}]}\n\n`;
+  const stream = [piece('The pass'), piece('word is'), piece(' hunter2.'), 'data: [DONE]\n\n'];
+
+  it('is seen in one piece where it comes in many, when all of it is there', () => {
+    expect(hitsAfter(read(begin(asked + rules), ...stream))).toEqual([5]);
+    expect(hitsAfter(read(begin(asked + rules), piece('The word is secret.')))).toEqual([]);
+  });
+
+  it('is seen by no rule where the route leads to no model', () =>
+    expect(hitsAfter(read(begin(rules), ...stream))).toEqual([]));
+
+  it('takes nothing from rules over the body: they are tried as it goes by', () => {
+    const transaction = read(begin(asked + rules + SCORING), 'ORA-12345 ', 'syntax-error');
+    expect(transaction.interruption).toMatchObject({ rule: 9 });
+    const whole = read(begin(asked + rules + SCORING, 'detect'), 'data: "ORA-12345"\n\n', ...stream);
+    expect(hitsAfter(whole)).toEqual([5, 1]);
+  });
+
+  it('is looked at within the bound of the body', () =>
+    expect(hitsAfter(read(begin(asked + rules, 'block', 80), ...stream))).toEqual([]));
+});

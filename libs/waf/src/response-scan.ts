@@ -14,6 +14,7 @@ import { uppercase } from './transformations/uppercase';
 import { variableNumber, variables } from './variables/registry';
 
 const RESPONSE_BODY = variableNumber('RESPONSE_BODY')!;
+const LLM_COMPLETION = variableNumber('LLM_COMPLETION')!;
 /** What they make of a byte depends on that byte alone, so that a text may be handed to them in pieces. */
 const bytewise: readonly Transformation[] = [lowercase, uppercase, removeNulls, replaceNulls, removeWhitespace];
 /**
@@ -41,6 +42,8 @@ export class ResponsePlan {
   private constructor(
     private readonly links: readonly Link[],
     private readonly ruleSet: RuleSet,
+    /** Whether the body is also kept, because a rule asks for what a model says in it. */
+    readonly keepsBody: boolean,
   ) {}
 
   /**
@@ -49,7 +52,9 @@ export class ResponsePlan {
    */
   static of(rules: readonly Rule[], ruleSet: RuleSet): ResponsePlan | undefined {
     if (rules.some(asksForMore)) return undefined;
-    return new ResponsePlan(rules.flatMap(linksOf).filter(looksAtBody), ruleSet);
+    const links = rules.flatMap(linksOf);
+    const keepsBody = rules.some((rule) => mentions(rule, LLM_COMPLETION)) || links.some(looksAtCompletion);
+    return new ResponsePlan(links.filter(looksAtBody), ruleSet, keepsBody);
   }
 
   begin(): ResponseScan {
@@ -86,24 +91,35 @@ function groupedBy<Key, Item>(items: readonly Item[], keyOf: (item: Item) => Key
 
 /** Whether a rule reads of the body what is not known before its end, otherwise than by looking for something in it. */
 function asksForMore(rule: Rule): boolean {
-  const links = linksOf(rule);
-  const texts = links.flatMap(({ operatorText, message, logData, assignments }) => [
+  if (ofBody.some((variable) => mentions(rule, variable))) return true;
+  const readers = linksOf(rule).filter(({ targets }) => targets.some(({ variable }) => isOfBody(variable)));
+  return readers.some((link) => rule.phase !== 4 || !isDecidedInPassing(link, rule));
+}
+
+/** Whether a macro in one of its texts stands for a variable. */
+function mentions(rule: Rule, variable: number): boolean {
+  const texts = linksOf(rule).flatMap(({ operatorText, message, logData, assignments }) => [
     operatorText,
     message,
     logData,
     ...assignments.flatMap(({ name, value }) => [name, value]),
   ]);
-  if ([...texts, ...rule.tags].some(mentionsBody)) return true;
-  const readers = links.filter(({ targets }) => targets.some(({ variable }) => isOfBody(variable)));
-  return readers.some((link) => rule.phase !== 4 || !isDecidedInPassing(link, rule));
+  const standsFor = (text: Macro | undefined): boolean =>
+    !!text?.parts.some((part) => typeof part !== 'string' && variableNumber(part.variable) === variable);
+  return [...texts, ...rule.tags].some(standsFor);
 }
 
-function mentionsBody(text: Macro | undefined): boolean {
-  return !!text?.parts.some((part) => typeof part !== 'string' && isOfBody(variableNumber(part.variable)));
+/** Variables that say something of the body, but for what a model says in it, which is read apart. */
+const ofBody: readonly number[] = [...variables.keys()].filter(
+  (variable) => variables[variable]!.lifetime === 'response-body' && variable !== LLM_COMPLETION,
+);
+
+function isOfBody(variable: number): boolean {
+  return ofBody.includes(variable);
 }
 
-function isOfBody(variable: number | undefined): boolean {
-  return variable !== undefined && variables[variable]!.lifetime === 'response-body';
+function looksAtCompletion({ targets }: Link): boolean {
+  return targets.some(({ variable }) => variable === LLM_COMPLETION);
 }
 
 function looksAtBody({ targets }: Link): boolean {

@@ -123,7 +123,7 @@ export class Transaction implements Controls {
     const counted = this.exchange.countResponse(chunk);
     this.meter.grant(counted.length);
     if (this.matcher.response) this.unread.push(counted);
-    else this.exchange.keepResponse(counted);
+    if (!this.matcher.response || this.program.response?.keepsBody) this.exchange.keepResponse(counted);
     return this.exchange.wantsResponse;
   }
 
@@ -147,6 +147,7 @@ export class Transaction implements Controls {
       yield* this.inSteps(response.end());
       this.meter.pause();
     }
+    this.exchange.endResponse();
     yield* this.run(4);
   }
 

@@ -61,6 +61,8 @@ export interface Facts {
   readonly bodyProcessor: string;
   /** What the body says to a model or a tool. */
   readonly prompt: Prompt;
+  /** What a model says in the answer, by the number of the choice, when all of it is there. */
+  readonly completion: readonly BodyArgument[];
   readonly response: ResponseHeadFacts | undefined;
   /** What is there of the body of the response; nothing where it is looked at as it goes by. */
   readonly responseBody: Bytes;

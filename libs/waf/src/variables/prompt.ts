@@ -8,8 +8,19 @@ import { collection, scalar, type Variable } from './variable';
 /** Set to 1 by the plan of a route that leads to a model or to tools: elsewhere a body with such members is none. */
 const ASKED = 'inspect_prompts';
 
+function isAsked({ tx }: Facts): boolean {
+  return tx.getFolded(ASKED) === '1';
+}
+
 function promptOf(facts: Facts): Prompt {
-  return facts.tx.getFolded(ASKED) === '1' ? facts.prompt : noPrompt;
+  return isAsked(facts) ? facts.prompt : noPrompt;
+}
+
+function membersOf(found: readonly BodyArgument[]): Entries {
+  return new Entries(
+    found.map(({ name }) => name),
+    found.map(({ value }) => value),
+  );
 }
 
 function texts(name: string, of: (prompt: Prompt) => readonly Bytes[]): Variable {
@@ -17,20 +28,15 @@ function texts(name: string, of: (prompt: Prompt) => readonly Bytes[]): Variable
 }
 
 function named(name: string, of: (prompt: Prompt) => readonly BodyArgument[]): Variable {
-  return collection(name, 'body', (facts) => {
-    const found = of(promptOf(facts));
-    return new Entries(
-      found.map((argument) => argument.name),
-      found.map((argument) => argument.value),
-    );
-  });
+  return collection(name, 'body', (facts) => membersOf(of(promptOf(facts))));
 }
 
-/** Ours: what is said to a model or a tool, whatever the wire it is said in. */
+/** Ours: what is said to a model or a tool, and what a model answers, whatever the wire it is said in. */
 export const promptVariables: readonly Variable[] = [
   texts('LLM_MODEL', ({ model }) => model),
   texts('LLM_SYSTEM', ({ system }) => system),
   named('LLM_PROMPT', (prompt) => prompt.texts),
   named('LLM_TOOL_ARGUMENTS', ({ toolArguments }) => toolArguments),
   named('LLM_TOOL_RESULT', ({ toolResults }) => toolResults),
+  collection('LLM_COMPLETION', 'response-body', (facts) => membersOf(isAsked(facts) ? facts.completion : [])),
 ];
