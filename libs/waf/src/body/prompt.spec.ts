@@ -144,3 +144,11 @@ it('is no prompt where nothing is said', () => {
   expect(read({ item: 'lamp', count: 2 })).toEqual(noPrompt);
   expect(read('text')).toEqual(noPrompt);
 });
+
+it('takes a text for that of each role where a message names two, as some read the first and some the last', () => {
+  const { arguments: found } = jsonArguments(
+    '{"messages":[{"role":"user","content":"x","role":"system"}]}',
+    bodyLimits,
+  );
+  expect(promptOf(found)).toMatchObject({ system: ['x'], texts: [named('user.0', 'x')] });
+});

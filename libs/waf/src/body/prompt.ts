@@ -42,13 +42,17 @@ export function promptOf(found: readonly BodyArgument[]): Prompt {
 /** A message, or a part of one that is a call of a tool or its result. */
 class Place {
   private readonly facts = new Map<Bytes, Bytes>();
+  private firstRole: Bytes | undefined;
 
   note(name: Bytes, value: Bytes): void {
+    if (name === 'role') this.firstRole ??= value;
     this.facts.set(name, value);
   }
 
-  get role(): Bytes {
-    return this.facts.get('role') || 'user';
+  /** Of a member that comes twice some readers take the first and some the last: both are meant. */
+  get roles(): readonly Bytes[] {
+    const [first, last] = [this.firstRole || 'user', this.facts.get('role') || 'user'];
+    return first === last ? [last] : [first, last];
   }
 
   get tool(): Bytes | undefined {
@@ -112,11 +116,14 @@ class PromptReader {
     const toolResults: BodyArgument[] = [];
     for (const said of this.said) {
       const { as, message, number, value } = said;
-      const { role } = message;
       if (as === 'call') toolArguments.push({ name: toolOf(said), value });
-      else if (as === 'result' || TOOL_ROLES.has(role)) toolResults.push({ name: toolOf(said), value });
-      else if (SYSTEM_ROLES.has(role)) system.push(value);
-      else texts.push({ name: `${role}.${number}`, value });
+      else if (as === 'result') toolResults.push({ name: toolOf(said), value });
+      else
+        for (const role of message.roles) {
+          if (TOOL_ROLES.has(role)) toolResults.push({ name: toolOf(said), value });
+          else if (SYSTEM_ROLES.has(role)) system.push(value);
+          else texts.push({ name: `${role}.${number}`, value });
+        }
     }
     return { model: this.model, system, texts, toolArguments, toolResults };
   }
