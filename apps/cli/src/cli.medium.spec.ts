@@ -90,9 +90,7 @@ const answers: Readonly<Record<string, (body: string) => { status?: number; body
       dryRun: false,
       revision: 'c_3',
       changes: [{ action: 'create', type: 'service', name: 'pets' }],
-      findings: [
-        { severity: 'warning', object: 'services/pets', pointer: '/x', message: 'It is odd.', fix: 'Even it.' },
-      ],
+      findings: [{ severity: 'warning', where: '/services/0/x', message: 'it is odd', fix: 'Even it.' }],
     },
   }),
   'POST /v1/chat/completions': (body) =>
@@ -291,7 +289,7 @@ describe('sallyport apply', () => {
     const { code, stdout, stderr } = await sallyport(['apply', '-f', 'pets.yaml']);
     expect(code).toBe(0);
     expect(stdout).toBe('create  service  pets\n1 change in revision c_3\n');
-    expect(stderr).toBe('! warning  services/pets/x: It is odd. Even it.\n');
+    expect(stderr).toBe('! warning  /services/0/x: it is odd. Even it.\n');
     expect(seen).toMatchObject([{ line: 'POST /api/v1/changesets' }]);
     expect(JSON.parse(seen[0]!.body)).toEqual({
       sallyport: 1,

@@ -19,8 +19,8 @@ interface Changeset {
   }[];
   readonly findings: readonly {
     readonly severity: string;
-    readonly object: string;
-    readonly pointer: string;
+    /** Place in the document, or in the catalog where the document does not have it. */
+    readonly where: string;
     readonly message: string;
     readonly fix: string;
   }[];
@@ -79,7 +79,7 @@ function show({ dryRun, revision, changes, findings }: Changeset, output: Output
     const count = `${changes.length} ${changes.length === 1 ? 'change' : 'changes'}`;
     output.line(dryRun ? `dry run: ${count} would make revision ${revision}` : `${count} in revision ${revision}`);
   }
-  for (const { severity, object, pointer, message, fix } of findings) {
-    output.note(plain(`! ${severity}  ${object}${pointer}: ${message} ${fix}`));
+  for (const { severity, where, message, fix } of findings) {
+    output.note(plain(`! ${severity}  ${where}: ${message}. ${fix}`));
   }
 }
