@@ -118,6 +118,7 @@ export class RuleMatcher {
     if (target.variable === TX && target.member !== undefined) {
       return this.exchange.tx.getFolded(target.member) === undefined ? '0' : '1';
     }
+    if (target.variable === TX && target.pattern) return String(this.exchange.tx.countMatching(target.pattern));
     const entries = this.exchange.entriesOf(target.variable);
     if (target.member === undefined && !target.pattern) return String(entries.values.length);
     let count = 0;

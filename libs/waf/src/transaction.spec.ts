@@ -95,6 +95,16 @@ describe('collections', () => {
     ]);
   });
 
+  it('& counts variables of TX whose name a pattern is found in: those of the setup, written anew or deleted, and those of the request', () => {
+    const rules = `SecAction "id:1,phase:1,pass,nolog,setvar:tx.hit_a=1,setvar:tx.hit_b=1,setvar:tx.other=1"
+      SecRule ARGS:a "@rx ." "id:2,phase:2,pass,nolog,setvar:tx.hit_c=1,setvar:tx.HIT_B=2,setvar:!tx.hit_a"
+      SecRule &TX:/^hit_/ "@eq 2" "id:3,phase:2,pass"
+      SecRule &TX:/^none_/ "@eq 0" "id:4,phase:2,pass"`;
+    expect(hitsOf(rules, { target: '/?a=1' })).toEqual([3, 4]);
+    expect(hitsOf(rules, { target: '/?b=1' })).toEqual([3, 4]);
+    expect(hitsOf(rules.replace('setvar:!tx.hit_a', 'setvar:tx.hit_d=1'), { target: '/?a=1' })).toEqual([4]);
+  });
+
   it('SecRuleUpdateTargetById edits the list, for ranges as well', () => {
     const rules = `SecRule ARGS "@rx ." "id:10,phase:2,pass"
       SecRule ARGS "@rx ." "id:11,phase:2,pass"

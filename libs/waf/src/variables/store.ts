@@ -79,16 +79,28 @@ export class Store {
   matching(pattern: Pattern): Entries {
     const names: Bytes[] = [];
     const values: Bytes[] = [];
-    const take = (member: Member | undefined): void => {
-      if (!member) return;
-      names.push(member.name);
-      values.push(member.value);
-    };
-    for (const folded of this.base?.namesLike(pattern) ?? []) take(this.member(folded));
+    this.eachMatching(pattern, ({ name, value }) => {
+      names.push(name);
+      values.push(value);
+    });
+    return new Entries(names, values);
+  }
+
+  /** How many there are whose name a pattern is found in. */
+  countMatching(pattern: Pattern): number {
+    let count = 0;
+    this.eachMatching(pattern, () => count++);
+    return count;
+  }
+
+  private eachMatching(pattern: Pattern, take: (member: Member) => void): void {
+    for (const folded of this.base?.namesLike(pattern) ?? []) {
+      const member = this.member(folded);
+      if (member) take(member);
+    }
     for (const [folded, member] of this.own) {
       if (member && !this.base?.own.has(folded) && pattern.test(folded)) take(member);
     }
-    return new Entries(names, values);
   }
 
   /** Nothing writes a base, so that it need be searched once. */
