@@ -14,6 +14,11 @@ const LEAST_STEPS = 65_536;
 const TRY = 0;
 const RESTORE_SLOT = 1;
 const RESTORE_MARK = 2;
+const ENTRY = 3;
+/** Slots for where the whole match begins and ends. */
+const SLOTS_OF_WHOLE = 2;
+/** Numbers a stack has room for at first. */
+const FIRST_ROOM = 96;
 
 /** The search took more steps than it may. */
 class GivesUp extends Error {}
@@ -51,6 +56,9 @@ export class Backtracker {
 class Run {
   private readonly marks: Int32Array;
   private readonly looks: readonly Uint8Array[];
+  /** What is left to be tried, of the part that is tried and, below it, of those around it. */
+  private stack = new Int32Array(FIRST_ROOM);
+  private depth = 0;
 
   constructor(
     private readonly program: Program,
@@ -69,11 +77,13 @@ class Run {
   match(start: number, from: number, mustEnd?: number): number | undefined {
     const { steps, details, outs, others } = this.program;
     const { marks, slots } = this;
-    const stack = [TRY, start, from];
-    while (stack.length > 0) {
-      let at = stack.pop()!;
-      let node = stack.pop()!;
-      const entry = stack.pop()!;
+    const bottom = this.depth;
+    this.push(TRY, start, from);
+    while (this.depth > bottom) {
+      this.depth -= ENTRY;
+      const entry = this.stack[this.depth]!;
+      let node = this.stack[this.depth + 1]!;
+      let at = this.stack[this.depth + 2]!;
       if (entry === RESTORE_SLOT) slots[node] = at;
       else if (entry === RESTORE_MARK) marks[node] = at;
       if (entry !== TRY) continue;
@@ -81,23 +91,26 @@ class Run {
         if (this.isSpent()) throw new GivesUp();
         switch (steps[node]! as Step) {
           case Step.Match:
-            if (mustEnd === undefined || at === mustEnd) return at;
+            if (mustEnd === undefined || at === mustEnd) {
+              this.depth = bottom;
+              return at;
+            }
             node = -1;
             break;
           case Step.Split:
-            stack.push(TRY, others[node]!, at);
+            this.push(TRY, others[node]!, at);
             node = outs[node]!;
             break;
           case Step.Save: {
             const slot = details[node]!;
-            stack.push(RESTORE_SLOT, slot, slots[slot]!);
+            this.push(RESTORE_SLOT, slot, slots[slot]!);
             slots[slot] = at;
             node = outs[node]!;
             break;
           }
           case Step.Mark: {
             const mark = details[node]!;
-            stack.push(RESTORE_MARK, mark, marks[mark]!);
+            this.push(RESTORE_MARK, mark, marks[mark]!);
             marks[mark] = at;
             node = outs[node]!;
             break;
@@ -106,7 +119,7 @@ class Run {
             node = marks[details[node]!] === at ? others[node]! : outs[node]!;
             break;
           default: {
-            const end = this.simple(node, at, stack);
+            const end = this.simple(node, at);
             node = end < 0 ? -1 : outs[node]!;
             at = end;
           }
@@ -116,8 +129,20 @@ class Run {
     return undefined;
   }
 
+  private push(entry: number, node: number, at: number): void {
+    if (this.depth + ENTRY > this.stack.length) {
+      const larger = new Int32Array(this.stack.length * 2);
+      larger.set(this.stack);
+      this.stack = larger;
+    }
+    this.stack[this.depth] = entry;
+    this.stack[this.depth + 1] = node;
+    this.stack[this.depth + 2] = at;
+    this.depth += ENTRY;
+  }
+
   /** What has one way to go on. @returns where it ends, -1 where it does not hold */
-  private simple(node: number, at: number, stack: number[]): number {
+  private simple(node: number, at: number): number {
     const { steps, details, others, members, classes } = this.program;
     const detail = details[node]!;
     switch (steps[node]! as Step) {
@@ -132,9 +157,9 @@ class Run {
       case Step.Reference:
         return this.reference(detail, this.program.folds[node] === 1, at);
       case Step.Atomic:
-        return this.keepSlots(stack, () => this.match(others[node]!, at)) ?? -1;
+        return this.keepSlots(() => this.match(others[node]!, at)) ?? -1;
       default:
-        return this.look(detail, at, stack) ? at : -1;
+        return this.look(detail, at) ? at : -1;
     }
   }
 
@@ -147,12 +172,12 @@ class Run {
     return text === found || (folded && foldText(text) === foldText(found)) ? end : -1;
   }
 
-  private look(number: number, at: number, stack: number[]): boolean {
+  private look(number: number, at: number): boolean {
     const look = this.program.looks[number]!;
     if (!look.entangled) return this.looks[number]![at] === 1;
     const { negative } = look.syntax;
     const saved = this.slots.slice();
-    const holds = this.keepSlots(stack, () => this.tryLook(look, at)) !== undefined;
+    const holds = this.keepSlots(() => this.tryLook(look, at)) !== undefined;
     if (negative) this.slots.set(saved);
     return holds !== negative;
   }
@@ -167,12 +192,14 @@ class Run {
   }
 
   /** Has the slots a part sets put back when the way through it fails later. */
-  private keepSlots(stack: number[], part: () => number | undefined): number | undefined {
+  private keepSlots(part: () => number | undefined): number | undefined {
+    // Where there are no groups, no part sets a slot.
+    if (this.slots.length === SLOTS_OF_WHOLE) return part();
     const saved = this.slots.slice();
     const end = part();
     if (end === undefined) return undefined;
     for (let slot = 0; slot < saved.length; slot++) {
-      if (saved[slot] !== this.slots[slot]) stack.push(RESTORE_SLOT, slot, saved[slot]!);
+      if (saved[slot] !== this.slots[slot]) this.push(RESTORE_SLOT, slot, saved[slot]!);
     }
     return end;
   }

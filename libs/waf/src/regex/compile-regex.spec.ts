@@ -141,6 +141,25 @@ describe('the groups of a match', () => {
     expect(groups('(a)'.repeat(12), 'a'.repeat(12))).toHaveLength(10);
   });
 
+  it('are tried anew around parts that keep what they took, however many ways are left', () => {
+    const many = 'ab'.repeat(100);
+    expect(groups('^(?:(a)|(b)|x)*?(?>(c)|cd)(?:a|b)*(d)$', `${many}c${many}d`)).toEqual([
+      `${many}c${many}d`,
+      'a',
+      'b',
+      'c',
+      'd',
+    ]);
+    expect(groups('^(\\w*)(?>(b)\\d*)2$', `${many}12`)).toBeUndefined();
+    expect(groups('^(?:(\\w*)(?>(b)\\d*)3|(\\w*))$', `${many}12`)).toEqual([
+      `${many}12`,
+      undefined,
+      undefined,
+      `${many}12`,
+    ]);
+    expect(groups('^(\\w*)(?>a|(b))\\1$', `${many}b${many}`)).toEqual([`${many}b${many}`, many, 'b']);
+  });
+
   it('may be referred to, by number and by name', () => {
     expect(groups('(\\w+) \\1', 'to be be')).toEqual(['be be', 'be']);
     expect(matches('(?i)(a)-\\1', 'A-a')).toBe(true);
