@@ -13,7 +13,10 @@ export const METHOD =
  */
 export async function measure(systems, { seconds, windows, connections, rate, isWarm = false }, requestsFor) {
   const samples = new Map(systems.map((system) => [system, []]));
-  const fire = (system, forSeconds) => fireAt(system, { seconds: forSeconds, connections, rate }, requestsFor(system));
+  const fire = (system, forSeconds) =>
+    // What serves nobody has a window of its own.
+    system.window?.(requestsFor(system), forSeconds) ??
+    fireAt(system, { seconds: forSeconds, connections, rate }, requestsFor(system));
   for (const system of isWarm ? [] : systems) {
     say(`warming up: ${system.name}`);
     await warmUp(system, fire);

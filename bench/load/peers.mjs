@@ -94,7 +94,7 @@ Include ${RULES}/rules/*.conf
   return serveNginx('nginx + ModSecurity + CRS', upstreamPort, { main: `load_module ${MODULE};`, http: rules });
 }
 
-function setupFile() {
+export function setupFile() {
   const found = ['/etc/modsecurity/crs/crs-setup.conf', `${RULES}/crs-setup.conf.example`].find(existsSync);
   if (!found) throw new Error('the set-up file of the Core Rule Set is not where Debian puts it');
   return found;

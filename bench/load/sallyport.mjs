@@ -75,7 +75,7 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
 }
 
 /** Those of every start, unless the run asks for others; processes that are forked take them over. */
-function nodeArguments() {
+export function nodeArguments() {
   return process.env.SALLYPORT_BENCH_NODE_OPTIONS?.split(' ').filter(Boolean) ?? nodeOptions;
 }
 
