@@ -3,6 +3,7 @@ import { idOfAnswer, WireReader, WireWriter, type Clock } from '@sallyport/contr
 import { Breaker, HEADROOM, MessageConnection } from '@sallyport/platform';
 import { Consult, NOT_YET_SENT, type Silence } from './consult';
 import { hostAndPort } from './replicas';
+import { UnderWay } from './under-way';
 
 /** How one service's `Decide` is spoken. In every reply field 1 is an answer, and field 1 of an answer is its id. */
 export interface DecideProtocol {
@@ -69,7 +70,7 @@ export class DecideStream {
   /** New with every connection: what the peer can be expected to remember hangs on it. */
   session: object = {};
 
-  private readonly waiting = new Map<number, Consult>();
+  private readonly waiting = new UnderWay();
   private readonly breaker: Breaker;
   private readonly reader = new WireReader();
   private connection: MessageConnection | undefined;
@@ -78,7 +79,6 @@ export class DecideStream {
   private leaving = false;
   private timer: NodeJS.Timeout | undefined;
   private failures = 0;
-  private lastId = 0;
   private retired = false;
 
   /** The message that is being written, and those that are full and wait. */
@@ -117,11 +117,8 @@ export class DecideStream {
   }
 
   begin(consult: Consult, budgetMs: number): void {
-    do this.lastId = (this.lastId + 1) >>> 0 || 1;
-    while (this.waiting.has(this.lastId));
     consult.stream = this;
-    consult.id = this.lastId;
-    this.waiting.set(consult.id, consult);
+    this.waiting.enter(consult);
     this.host.onBegin();
     this.due(consult, budgetMs);
   }
@@ -143,7 +140,7 @@ export class DecideStream {
 
   /** Nothing more is owed to this consult. */
   end(consult: Consult): void {
-    if (!this.waiting.delete(consult.id)) return;
+    if (!this.waiting.leave(consult)) return;
     this.heard(consult);
     this.host.onEnd();
     if (this.waiting.size > 0) return;
@@ -289,7 +286,7 @@ export class DecideStream {
         continue;
       }
       const end = reader.nested();
-      const consult = this.waiting.get(idOfAnswer(reader, end));
+      const consult = this.waiting.find(idOfAnswer(reader, end));
       if (!consult) this.host.onLate();
       else {
         if (first) this.host.onReply(consult.sentAt);
@@ -312,7 +309,7 @@ export class DecideStream {
     try {
       consult.answered(this.reader, end);
     } catch (error) {
-      if (error instanceof RangeError && this.waiting.has(consult.id)) throw error;
+      if (error instanceof RangeError && this.waiting.find(consult.id)) throw error;
       this.host.onDefect(error);
     }
   }
@@ -346,7 +343,7 @@ export class DecideStream {
   }
 
   private silence(why: Silence): void {
-    for (const consult of [...this.waiting.values()]) {
+    for (const consult of this.waiting) {
       this.end(consult);
       consult.unanswered(why);
     }
