@@ -1,3 +1,5 @@
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import type { Exchange } from './exchange';
 import { ExchangeList } from './open-exchanges';
@@ -39,4 +41,32 @@ describe('the exchanges under way', () => {
     expect(seen).toEqual(exchanges);
     expect(list.size).toBe(0);
   });
+
+  it('are let go when they leave, also when others before them have grown old', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as (how?: { type: 'minor' }) => void;
+    const open = new ExchangeList();
+    comeAndGo(open, 100, collect);
+    const before = getHeapStatistics().used_heap_size;
+
+    comeAndGo(open, 2_000);
+
+    collect({ type: 'minor' });
+    collect({ type: 'minor' });
+    // A Set keeps half of the 32 MiB that came and went here until the next full collection.
+    expect(getHeapStatistics().used_heap_size - before).toBeLessThan(8 * 1024 * 1024);
+  });
 });
+
+/** Each of 16 KiB, and 32 of them at a time. @param last called while the last ones are still there */
+function comeAndGo(open: ExchangeList, count: number, last: () => void = () => undefined): void {
+  const here: Exchange[] = [];
+  for (let at = 0; at < count; at++) {
+    const each = { place: -1, load: new Array<number>(2_048).fill(at) } as unknown as Exchange;
+    open.enter(each);
+    here.push(each);
+    if (here.length > 32) open.leave(here.shift()!);
+  }
+  last();
+  for (const each of here) open.leave(each);
+}
