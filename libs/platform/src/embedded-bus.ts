@@ -40,11 +40,14 @@ type Handler = (message: BusMessage) => Promise<Verdict>;
 
 interface Kept {
   readonly subject: string;
-  readonly data: Uint8Array;
+  /** Let go when the message is: what a Map has dropped may stand in one of its former tables for long. */
+  data: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: number;
   readonly at: number;
 }
+
+const NOTHING = new Uint8Array(0);
 
 /** A bus that a durable consumer needs only for burying. */
 interface Undertaker {
@@ -282,6 +285,7 @@ class Stream {
       const oldestGoFirst = maxBytes !== undefined && this.bytes + bytes > maxBytes;
       if (!old && !finishedAndMuch && !oldestGoFirst) break;
       this.messages.delete(sequence);
+      kept.data = NOTHING;
       this.bytes -= kept.bytes;
       this.first = sequence + 1;
     }
