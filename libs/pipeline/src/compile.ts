@@ -261,7 +261,10 @@ export function policyHooks(policy: Policy): string[] {
 
 /** Everything one request is counted against: the route's limits, then those the credential and the consumer carry. */
 export function chargesOf(route: CompiledRoute, consumerLimits: readonly Limit[], input: PolicyInput): Charge[] {
-  return routeCharges(route, input).concat(principalCharges(input.exchange.principal, consumerLimits));
+  const charges = routeCharges(route, input);
+  const { principal } = input.exchange;
+  if (principal) chargePrincipal(principal, consumerLimits, charges);
+  return charges;
 }
 
 /** What the policies of the route count a request against. */
@@ -283,11 +286,9 @@ export interface Limit {
 }
 
 /** The limits that follow the caller wherever it goes. */
-function principalCharges(principal: Principal | undefined, consumerLimits: readonly Limit[]): Charge[] {
-  if (!principal) return [];
-  const ofKey = principal.quotas.map((quota) => charge(quota, `key:${principal.credential.id}:${quota.name}`));
-  const ofConsumer = consumerLimits.map((limit) => charge(limit, `consumer:${principal.consumer}:${limit.name}`));
-  return [...ofKey, ...ofConsumer];
+function chargePrincipal(principal: Principal, consumerLimits: readonly Limit[], into: Charge[]): void {
+  for (const quota of principal.quotas) into.push(charge(quota, `key:${principal.credential.id}:${quota.name}`));
+  for (const limit of consumerLimits) into.push(charge(limit, `consumer:${principal.consumer}:${limit.name}`));
 }
 
 function charge({ name, limit, windowSeconds }: Limit, key: string): Charge {
