@@ -34,6 +34,8 @@ export interface Outgoing {
   readonly destroyed: boolean;
   /** Bytes that were written and wait for the caller to read. */
   readonly writableLength?: number;
+  /** Of HTTP/1: the connection, while it is the turn of this response. What is written in one go is held there until `uncork`. */
+  readonly socket?: { uncork(): void } | null;
   sendDate: boolean;
   /** @param fields names and values in turn */
   writeHead(status: number, fields: string[]): unknown;
@@ -41,6 +43,7 @@ export interface Outgoing {
   writeContinue?(): void;
   /** @returns false when the caller's buffer is full; `drain` tells when it is not. */
   write(chunk: Buffer): boolean;
+  write(text: string, encoding: 'latin1'): boolean;
   end(chunk?: Buffer): unknown;
   end(text: string, encoding: 'latin1'): unknown;
   on(event: 'close' | 'drain', listener: () => void): unknown;

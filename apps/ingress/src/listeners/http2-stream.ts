@@ -89,10 +89,10 @@ export class Http2Answer implements Outgoing {
     this.respond(false);
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer | string, encoding: BufferEncoding = 'utf8'): boolean {
     if (this.closed) return true;
     this.respond(false);
-    return this.stream.write(chunk);
+    return this.stream.write(chunk, encoding);
   }
 
   end(chunk?: Buffer | string, encoding: BufferEncoding = 'utf8'): void {
