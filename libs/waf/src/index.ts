@@ -16,7 +16,6 @@ export {
   type Exclusion,
   type Plan,
 } from './plan';
-export { practice } from './practice';
 export type { Program } from './program';
 export { compileRegex } from './regex/compile-regex';
 export { automata } from './regex/lazy-dfa';

@@ -15,7 +15,7 @@ import {
   type RuleSetPlace,
   type RuleSetText,
 } from './rule-files';
-import { warmUp, warmUpReaders } from './self-test';
+import { warmUp } from './self-test';
 import { problemOf, type Problem, type Tried } from './trial';
 import type { Trial } from './trial-thread';
 
@@ -150,7 +150,6 @@ export class RuleSets implements Closable {
       },
     });
     await sets.start(sets.shared.value);
-    await warmUpReaders();
     sets.started = true;
     return sets;
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fieldsByName, type Field, type RequestHead } from '@sallyport/contracts';
-import { Engine, practice, type InspectionAnswer, type RulesInForce } from '@sallyport/waf';
+import { Engine, type InspectionAnswer, type RulesInForce } from '@sallyport/waf';
 
 /** A request as plain as it gets: what differs is what the self-test is about. */
 interface Probe {
@@ -153,11 +153,6 @@ export async function warmUp(rules: RulesInForce, rounds: number): Promise<void>
       await new Promise(setImmediate);
     }
   }
-}
-
-/** Lets what reads a whole value in one step be compiled before a request brings a long one. */
-export async function warmUpReaders(): Promise<void> {
-  for (const _ of practice()) await new Promise(setImmediate);
 }
 
 function isRefused(engine: Engine, probe: Probe): Promise<boolean> {
