@@ -40,7 +40,8 @@ class Values {
       case 1:
         return String(number % 1_000_000_000);
       case 2:
-        return number.toString(36).padStart(7, 'k');
+        // Of sixteen digits, not of all letters: among those a word such as xhtml comes up, which CRS 3.3.4 refuses.
+        return number.toString(16).padStart(8, 'k');
       case 3:
         return `${words[(number >>> 8) % words.length]}${number % 997}`;
       default:
