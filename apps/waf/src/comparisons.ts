@@ -1,49 +1,13 @@
-import type { Clock } from '@sallyport/contracts';
+import type { Clock, RuleDifference, RuleSetComparison, TrialKind } from '@sallyport/contracts';
 import type { Metrics } from '@sallyport/platform';
 import type { Found } from './compared-inspection';
 import type { Compared } from './guarded-inspector';
-import type { TrialKind } from './rulesets/rule-sets';
-
-/** Which of two sets did something the other did not. */
-export type Side = 'candidate' | 'in-force';
-
-/** A rule that only one of the sets has found something by. */
-export interface RuleDifference {
-  readonly rule: number;
-  readonly route: string;
-  readonly foundBy: Side;
-  readonly requests: number;
-  /** Of these, the ones that this set alone refuses. */
-  readonly refused: number;
-  /** The latest, for `waf explain`. */
-  readonly requestId: string;
-}
-
-/** How a set that is being tried differs from the one in force. */
-export interface ComparisonView {
-  readonly candidate: string;
-  readonly inForce: string;
-  readonly trial: TrialKind;
-  readonly since: string;
-  readonly requests: number;
-  readonly refusedByBoth: number;
-  /** What is refused as soon as the candidate is in force everywhere. */
-  readonly refusedByCandidate: number;
-  /** What is let through then. */
-  readonly refusedByInForce: number;
-  /** Refused by the set that decides before the other has seen all of the request. */
-  readonly undecided: number;
-  /** Most requests first. */
-  readonly rules: readonly RuleDifference[];
-  /** Differences beyond those that are kept. */
-  readonly untold: number;
-}
 
 /** Pairs of sets, and rules and routes of each, that are kept: no caller can make more of them. */
 const MOST_PAIRS = 8;
 const MOST_RULES = 1_000;
 
-interface Tally extends Omit<ComparisonView, 'rules'> {
+interface Tally extends Omit<RuleSetComparison, 'rules'> {
   readonly rules: Map<string, { -readonly [Name in keyof RuleDifference]: RuleDifference[Name] }>;
 }
 
@@ -64,7 +28,7 @@ export class Comparisons {
     this.count = (difference) => compared.add(1, { difference });
   }
 
-  get views(): ComparisonView[] {
+  get views(): RuleSetComparison[] {
     return [...this.tallies.values()].map((tally) => ({
       ...tally,
       rules: [...tally.rules.values()].sort((a, b) => b.refused - a.refused || b.requests - a.requests),
@@ -80,7 +44,7 @@ export class Comparisons {
     else if (candidate.refused && inForce.refused) tally.refusedByBoth++;
     else if (candidate.refused) tally.refusedByCandidate++;
     else if (inForce.refused) tally.refusedByInForce++;
-    const note = (side: Side, found: Found, other: Found): void => {
+    const note = (side: RuleDifference['foundBy'], found: Found, other: Found): void => {
       if (!other.isDone) return;
       for (const rule of found.rules)
         if (!other.rules.has(rule))

@@ -1,8 +1,9 @@
+import type { TrialKind } from '@sallyport/contracts';
 import { compilePlan, type Engine, type Inspection, type InspectionAnswer } from '@sallyport/waf';
 import type { InspectionHead, Inspector, MalformedRequest } from '@sallyport/waf';
 import { ComparedInspection, type Found } from './compared-inspection';
 import type { KillSwitches } from './kills/kill-switches';
-import type { RuleSets, TrialKind } from './rulesets/rule-sets';
+import type { RuleSets } from './rulesets/rule-sets';
 
 type Hear = (answer: InspectionAnswer) => void;
 

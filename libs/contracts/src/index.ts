@@ -21,6 +21,7 @@ export * from './problem';
 export * from './refusal';
 export * from './request-head';
 export * from './route-limits';
+export * from './rule-set-comparison';
 export * from './semconv';
 export * from './snapshot';
 export * from './subjects';

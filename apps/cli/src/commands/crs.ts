@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { RuleSetComparison } from '@sallyport/contracts';
 import { adminClient, dataDirectories, LONG_TIMEOUT_MS } from '../admin-client';
 import type { Command, Invocation } from '../command-line';
 import { installedVersions, placeOf, removeRelease, writeRelease } from '../crs/installed';
@@ -155,28 +156,6 @@ export const crsActivate: Command = {
   },
 };
 
-/** How a rule set on trial differs from the one in force, as the admin API shows it. */
-interface ComparisonView {
-  readonly candidate: string;
-  readonly inForce: string;
-  readonly trial: string;
-  readonly since: string;
-  readonly requests: number;
-  readonly refusedByBoth: number;
-  readonly refusedByCandidate: number;
-  readonly refusedByInForce: number;
-  readonly undecided: number;
-  readonly rules: readonly {
-    readonly rule: number;
-    readonly route: string;
-    readonly foundBy: 'candidate' | 'in-force';
-    readonly requests: number;
-    readonly refused: number;
-    readonly requestId: string;
-  }[];
-  readonly untold: number;
-}
-
 export const crsCompare: Command = {
   name: 'crs compare',
   summary: 'Show what a canary or a set in the shadow refuses that the one in force does not, and the other way round.',
@@ -185,14 +164,14 @@ export const crsCompare: Command = {
   examples: ['crs compare', 'crs compare --json'],
   async run(invocation, world, output) {
     const admin = adminClient(invocation.text('server'), world);
-    const { items } = await admin.get<{ items: readonly ComparisonView[] }>(`${PATH}/comparisons`);
+    const { items } = await admin.get<{ items: readonly RuleSetComparison[] }>(`${PATH}/comparisons`);
     const lines = items.length === 0 ? ['no rule set is on trial, or no request has met one yet'] : items.flatMap(told);
     output.result({ items }, ...lines);
     return exitCodes.done;
   },
 };
 
-function told(comparison: ComparisonView): string[] {
+function told(comparison: RuleSetComparison): string[] {
   const { candidate, inForce, trial, since, requests, rules, untold } = comparison;
   const { refusedByBoth, refusedByCandidate, refusedByInForce, undecided } = comparison;
   const rows = rules

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buckets, refuse, RefusalError, wafRuleSetName, type Clock } from '@sallyport/contracts';
+import { buckets, refuse, RefusalError, wafRuleSetName, type Clock, type TrialKind } from '@sallyport/contracts';
 import { atOnce, inSlices, type Bus, type Closable, type Logger } from '@sallyport/platform';
 import { compilePlan, compilingRuleSet, type Plan, type PlanId, type RuleSet, type RulesInForce } from '@sallyport/waf';
 import { z } from 'zod';
@@ -71,9 +71,6 @@ export interface Activation {
   /** It only watches. */
   readonly shadow?: boolean | undefined;
 }
-
-/** How a rule set is tried on what others decide. */
-export type TrialKind = 'canary' | 'shadow';
 
 /** Whose rules decide about one request, and whose only see it, for a comparison. */
 export interface Roles {
