@@ -9,7 +9,6 @@ import {
   type BodyProcessor,
   type ParsedBody,
 } from './body/parsed-body';
-import { completionOf } from './body/completion';
 import { noPrompt, promptOf, type Prompt } from './body/prompt';
 import type { Bytes } from './bytes';
 import type { OperatorContext } from './operators/operator';
@@ -92,13 +91,13 @@ export class Exchange implements Facts, OperatorContext {
   /** Bytes of the answer's body that were looked at. */
   responseLength = 0;
   private responseLimit: number;
-  private isAnswered = false;
   private readonly responseChunks: Bytes[] = [];
   /** By number of the variable. */
   private readonly values: (Entries | undefined)[] = [];
   private split: SplitArguments | undefined;
   private splitCookies: readonly BodyArgument[] | undefined;
   private readPrompt: Prompt | undefined;
+  private said: readonly BodyArgument[] = [];
 
   /** @param tx what `TX` holds at first */
   constructor(
@@ -146,15 +145,14 @@ export class Exchange implements Facts, OperatorContext {
     this.forget('response-body');
   }
 
-  /** No more of the answer's body is looked at. */
-  endResponse(): void {
-    this.isAnswered = true;
+  /** Takes what a model says in the answer, which is read once, when all of that is there. */
+  takeCompletion(said: readonly BodyArgument[]): void {
+    this.said = said;
     this.forget('response-body');
   }
 
-  /** Read once, when all of the answer is there: rules are tried on it before, again and again. */
   get completion(): readonly BodyArgument[] {
-    return this.isAnswered ? completionOf(this.responseBody) : [];
+    return this.said;
   }
 
   /** Looks at less of an answer's body than was said at first, never at more. */

@@ -5,7 +5,7 @@ import { fold, linksOf, type Folded } from './fold';
 import { foregone, looksBack, type Foregone } from './foregone';
 import type { Exclusion } from './plan';
 import type { Pattern } from './regex/pattern';
-import { ResponsePlan } from './response-scan';
+import { asksForCompletion, ResponsePlan } from './response-scan';
 import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, type Target } from './rule-set';
 import { Transaction, type TransactionOptions } from './transaction';
 import { filters, isSelectedBy } from './selection';
@@ -49,6 +49,8 @@ export class Program {
   readonly pinned: ReadonlyMap<Bytes, Bytes>;
   /** How bodies of answers are looked at as they go by; undefined where a rule wants the whole of one. */
   readonly response: ResponsePlan | undefined;
+  /** Whether a rule looks at what a model says in an answer. */
+  readonly asksForCompletion: boolean;
   private readonly plans: ReadonlyMap<Phase, PhasePlan>;
   private readonly looksBack: boolean;
   private readonly selections = new Map<RuleSelector, BitSet>();
@@ -61,7 +63,9 @@ export class Program {
     const folded = fold(excluded(ruleSet.rules, adjustment), this.pinned, (rule) => ruleSet.skipTarget(rule));
     this.tx = folded.tx;
     this.looksBack = ruleSet.rules.some(looksBack);
-    this.response = ResponsePlan.of([...folded.rules.values()].flat(), ruleSet);
+    const kept = [...folded.rules.values()].flat();
+    this.response = ResponsePlan.of(kept, ruleSet);
+    this.asksForCompletion = kept.some(asksForCompletion);
     this.plans = new Map(phases.map((phase) => [phase, this.planPhase(phase, folded)]));
   }
 

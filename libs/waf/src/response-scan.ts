@@ -42,8 +42,6 @@ export class ResponsePlan {
   private constructor(
     private readonly links: readonly Link[],
     private readonly ruleSet: RuleSet,
-    /** Whether the body is also kept, because a rule asks for what a model says in it. */
-    readonly keepsBody: boolean,
   ) {}
 
   /**
@@ -52,9 +50,7 @@ export class ResponsePlan {
    */
   static of(rules: readonly Rule[], ruleSet: RuleSet): ResponsePlan | undefined {
     if (rules.some(asksForMore)) return undefined;
-    const links = rules.flatMap(linksOf);
-    const keepsBody = rules.some((rule) => mentions(rule, LLM_COMPLETION)) || links.some(looksAtCompletion);
-    return new ResponsePlan(links.filter(looksAtBody), ruleSet, keepsBody);
+    return new ResponsePlan(rules.flatMap(linksOf).filter(looksAtBody), ruleSet);
   }
 
   begin(): ResponseScan {
@@ -118,8 +114,10 @@ function isOfBody(variable: number): boolean {
   return ofBody.includes(variable);
 }
 
-function looksAtCompletion({ targets }: Link): boolean {
-  return targets.some(({ variable }) => variable === LLM_COMPLETION);
+/** Whether a rule looks at what a model says in an answer: then the body is kept, and read as a whole when all of it is there. */
+export function asksForCompletion(rule: Rule): boolean {
+  const looksAtIt = ({ targets }: Link): boolean => targets.some(({ variable }) => variable === LLM_COMPLETION);
+  return linksOf(rule).some(looksAtIt) || mentions(rule, LLM_COMPLETION);
 }
 
 function looksAtBody({ targets }: Link): boolean {

@@ -1,6 +1,7 @@
 import type { Controls, EngineMode } from './actions/effect';
 import { bitSet, hasBit, nextBit, setBit, type BitSet } from './bit-set';
 import { defaultBudget, Meter, VISIT, type BudgetSettings, type Work } from './budget';
+import { completionInSteps } from './body/completion';
 import type { Bytes } from './bytes';
 import { Exchange, type ExchangeOptions, type InspectedBody } from './exchange';
 import { hitOf, logLineOf, type Match } from './hits';
@@ -13,6 +14,7 @@ import type { Phase, Rule, RuleSelector, TargetFilter } from './rule-set';
 import { scoresOf } from './score';
 import type { Macro } from './seclang/macro';
 import type { RequestHeadFacts, ResponseHeadFacts } from './variables/facts';
+import { isAsked } from './variables/prompt';
 import { variableNumber } from './variables/registry';
 
 export interface TransactionOptions extends ExchangeOptions {
@@ -123,7 +125,7 @@ export class Transaction implements Controls {
     const counted = this.exchange.countResponse(chunk);
     this.meter.grant(counted.length);
     if (this.matcher.response) this.unread.push(counted);
-    if (!this.matcher.response || this.program.response?.keepsBody) this.exchange.keepResponse(counted);
+    if (!this.matcher.response || this.program.asksForCompletion) this.exchange.keepResponse(counted);
     return this.exchange.wantsResponse;
   }
 
@@ -147,8 +149,15 @@ export class Transaction implements Controls {
       yield* this.inSteps(response.end());
       this.meter.pause();
     }
-    this.exchange.endResponse();
+    if (this.program.asksForCompletion && isAsked(this.exchange)) yield* this.readCompletion();
     yield* this.run(4);
+  }
+
+  private *readCompletion(): Work {
+    if (this.isOver(4)) return;
+    this.meter.resume();
+    this.exchange.takeCompletion(yield* this.inSteps(completionInSteps(this.exchange.responseBody)));
+    this.meter.pause();
   }
 
   /** @returns whether something was found that was not found before */

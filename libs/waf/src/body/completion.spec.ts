@@ -1,9 +1,16 @@
-import { completionOf } from './completion';
+import { completionInSteps } from './completion';
 
 const latin1 = (text: string) => Buffer.from(text).toString('latin1');
 const document = (value: unknown) => latin1(JSON.stringify(value, undefined, 1));
 const events = (...values: unknown[]) =>
   latin1(values.map((value) => `event: x\ndata: ${JSON.stringify(value)}\n\n`).join(''));
+function completionOf(body: string) {
+  const steps = completionInSteps(body);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
 const said = (choice: string, value: string) => ({ name: choice, value });
 
 it('reads an answer of a chat of OpenAI: texts, refusals and arguments of tools', () => {
@@ -96,4 +103,12 @@ it('takes time in proportion to the answer', () => {
   const quickest = (times: number) => Math.min(used(times), used(times), used(times));
   quickest(1_000);
   expect(quickest(8_000) / quickest(1_000)).toBeLessThan(40);
+});
+
+it('pauses every few lines and leaves, so that nobody waits for all of an answer', () => {
+  const pausesOf = (body: string) => [...completionInSteps(body)].length;
+  const event = 'data: {"choices":[{"delta":{"content":"a"}}]}\n\n';
+  expect(pausesOf(event.repeat(2_560))).toBe(20);
+  expect(pausesOf('event: x\n'.repeat(2_560))).toBe(10);
+  expect(pausesOf(`{"choices":[${'{"text":"a"},'.repeat(2_560)}{}]}`)).toBeGreaterThanOrEqual(20);
 });

@@ -8,33 +8,37 @@ const BYTE_ORDER_MARK = '\xef\xbb\xbf';
 /** Of the name of a leaf: deeper places say nothing of an answer. */
 const MOST_NAME_BYTES = 256;
 
+/** Lines or leaves that are read between two pauses. */
+const A_STEP = 256;
+
 /**
  * Finds what a model answers in the wires of OpenAI (chat, completions, responses), Anthropic, Google and Ollama: as one document,
  * as lines of them, or as a stream of events, whose pieces are put together. What cannot be read is passed over.
  * @param body as it was received, or the beginning of it
+ * @yields after every few lines and leaves
  * @returns texts, and arguments of the tools it calls, by the number of the choice, in the order in which they begin
  */
-export function completionOf(body: Bytes): readonly BodyArgument[] {
+export function* completionInSteps(body: Bytes): Generator<void, readonly BodyArgument[], void> {
   const answer = new Answer();
   const text = body.startsWith(BYTE_ORDER_MARK) ? body.slice(BYTE_ORDER_MARK.length) : body;
-  if (/^[\t\n\r ]*[{[]/.test(text)) {
-    answer.read(jsonLinesArguments(text, limits).arguments);
-  } else {
-    for (const data of dataOf(text)) answer.read(jsonArguments(data, limits).arguments);
-  }
+  if (/^[\t\n\r ]*[{[]/.test(text)) yield* answer.read(jsonLinesArguments(text, limits).arguments);
+  else yield* readEvents(text, answer);
   return answer.said();
 }
 
-/** The data of each event of a stream (WHATWG HTML §9.2.6). */
-function* dataOf(body: Bytes): Generator<Bytes> {
+/** Reads the data of each event of a stream (WHATWG HTML §9.2.6). */
+function* readEvents(text: Bytes, answer: Answer): Generator<void, void, void> {
+  const lineAt = /([^\r\n]*)(?:\r\n|\r|\n|$)/y;
   let data: Bytes[] = [];
-  for (const line of body.split(/\r\n|\r|\n/)) {
+  for (let lines = 1; lineAt.lastIndex < text.length; lines++) {
+    const [, line = ''] = lineAt.exec(text)!;
+    if (lines % A_STEP === 0) yield;
     if (line.startsWith('data:')) data.push(line.slice(line.startsWith('data: ') ? 6 : 5));
     if (line !== '' || data.length === 0) continue;
-    yield data.join('\n');
+    yield* answer.read(jsonArguments(data.join('\n'), limits).arguments);
     data = [];
   }
-  if (data.length > 0) yield data.join('\n');
+  if (data.length > 0) yield* answer.read(jsonArguments(data.join('\n'), limits).arguments);
 }
 
 /** Something that is said bit by bit. */
@@ -47,15 +51,20 @@ class Answer {
   private readonly byPlace = new Map<Bytes, Said>();
 
   /** @param leaves of one document, or of several in a row */
-  read(leaves: readonly BodyArgument[]): void {
+  *read(leaves: readonly BodyArgument[]): Generator<void, void, void> {
     // Events of Anthropic, and of OpenAI's responses, name the choice beside the piece.
-    const numbered = leaves.find(({ name }) => name === 'json.index' || name === 'json.output_index')?.value ?? '0';
-    const numbers = new Map(
-      leaves.filter(({ name }) => name.endsWith('.index')).map(({ name, value }) => [name.slice(0, -6), value]),
-    );
-    for (const { name, value } of leaves) {
+    let numbered: Bytes | undefined;
+    const numbers = new Map<Bytes, Bytes>();
+    for (const [at, { name, value }] of leaves.entries()) {
+      if (at % A_STEP === A_STEP - 1) yield;
+      if (!name.endsWith('.index') && name !== 'json.output_index') continue;
+      if (name === 'json.index' || name === 'json.output_index') numbered ??= value;
+      if (name.endsWith('.index')) numbers.set(name.slice(0, -'.index'.length), value);
+    }
+    for (const [at, { name, value }] of leaves.entries()) {
+      if (at % A_STEP === A_STEP - 1) yield;
       const path = name.slice(0, MOST_NAME_BYTES).split('.');
-      const place = placeOf(withNumbers(path, numbers).slice(1), numbered);
+      const place = placeOf(withNumbers(path, numbers).slice(1), numbered ?? '0');
       if (place) this.add(place, value);
     }
   }

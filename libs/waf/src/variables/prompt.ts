@@ -8,7 +8,8 @@ import { collection, scalar, type Variable } from './variable';
 /** Set to 1 by the plan of a route that leads to a model or to tools: elsewhere a body with such members is none. */
 const ASKED = 'inspect_prompts';
 
-function isAsked({ tx }: Facts): boolean {
+/** Whether the plan of the route asks for what is said to models, and by them. */
+export function isAsked({ tx }: Pick<Facts, 'tx'>): boolean {
   return tx.getFolded(ASKED) === '1';
 }
 
@@ -38,5 +39,5 @@ export const promptVariables: readonly Variable[] = [
   named('LLM_PROMPT', (prompt) => prompt.texts),
   named('LLM_TOOL_ARGUMENTS', ({ toolArguments }) => toolArguments),
   named('LLM_TOOL_RESULT', ({ toolResults }) => toolResults),
-  collection('LLM_COMPLETION', 'response-body', (facts) => membersOf(isAsked(facts) ? facts.completion : [])),
+  collection('LLM_COMPLETION', 'response-body', (facts) => membersOf(facts.completion)),
 ];
