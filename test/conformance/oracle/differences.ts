@@ -44,8 +44,9 @@ const isMultipart = (exchange: Exchange) => /^multipart\//i.test(typeOf(exchange
 const holdsNul = ({ target, fields, body }: Exchange) =>
   /\0|%(25)*00|%(25)*u0000|\\0|&#x?0/i.test(`${target}\n${fields.join('\n')}\n${body}`);
 
-/** Of a type that only begins with that of forms. */
-const isLikeForm = (exchange: Exchange) => /^application\/x-www-form-urlencoded[^\s;]/i.test(typeOf(exchange));
+/** A body of a type that only begins with that of forms. */
+const isLikeForm = (exchange: Exchange) =>
+  exchange.body !== '' && /^application\/x-www-form-urlencoded[^\s;]/i.test(typeOf(exchange));
 
 const boundaryOf = (exchange: Exchange) => /boundary="?([^";]+)/i.exec(typeOf(exchange))?.[1] ?? '';
 const hasPartWithoutBody = (exchange: Exchange) => exchange.body.includes(`\r\n\r\n--${boundaryOf(exchange)}`);
