@@ -11,6 +11,8 @@ COPY examples/orders/package.json examples/orders/package.json
 RUN npm ci --ignore-scripts
 COPY .swcrc tsconfig.json nest-cli.json ./
 COPY tools tools
+# The build itself reads what Node is started with.
+COPY deploy/node-options.json deploy/node-options.json
 COPY libs libs
 COPY apps apps
 COPY examples examples

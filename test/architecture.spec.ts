@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import nodeOptions from '../deploy/node-options.json';
 
@@ -117,6 +119,25 @@ describe('the walls of the house', () => {
   it('have one set of options for Node, in a container as elsewhere', () => {
     const entrypoint = /^ENTRYPOINT (\[.*\])$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1];
     expect(JSON.parse(entrypoint ?? '[]')).toEqual(['node', ...nodeOptions, 'deploy/docker/run.cjs']);
+  });
+
+  it('give the image all that its build tool reads before it builds', () => {
+    const context = mkdtempSync(join(tmpdir(), 'sallyport-image-'));
+    try {
+      const copied = readFileSync(join(root, 'Dockerfile'), 'utf8').matchAll(/^COPY (?!--)(.+) \S+$/gm);
+      const sourcesOfProduct = new Set(['libs', 'apps', 'examples']);
+      for (const path of [...copied].flatMap(([, paths]) => paths!.split(' '))) {
+        if (!sourcesOfProduct.has(path)) cpSync(join(root, path), join(context, path), { recursive: true });
+      }
+      symlinkSync(join(root, 'node_modules'), join(context, 'node_modules'));
+      const loaded = spawnSync(process.execPath, ['--input-type=module', '--eval', 'await import("./tools/build.mjs")'], {
+        cwd: context,
+        encoding: 'utf8',
+      });
+      expect(loaded).toMatchObject({ stderr: '', status: 0 });
+    } finally {
+      rmSync(context, { recursive: true });
+    }
   });
 
   it('read the data beside the clone through one helper', () => {
