@@ -130,10 +130,14 @@ describe('the walls of the house', () => {
         if (!sourcesOfProduct.has(path)) cpSync(join(root, path), join(context, path), { recursive: true });
       }
       symlinkSync(join(root, 'node_modules'), join(context, 'node_modules'));
-      const loaded = spawnSync(process.execPath, ['--input-type=module', '--eval', 'await import("./tools/build.mjs")'], {
-        cwd: context,
-        encoding: 'utf8',
-      });
+      const loaded = spawnSync(
+        process.execPath,
+        ['--input-type=module', '--eval', 'await import("./tools/build.mjs")'],
+        {
+          cwd: context,
+          encoding: 'utf8',
+        },
+      );
       expect(loaded).toMatchObject({ stderr: '', status: 0 });
     } finally {
       rmSync(context, { recursive: true });
