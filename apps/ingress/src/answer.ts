@@ -116,8 +116,6 @@ export class Answer {
     this.record(() => {
       const { held, response } = this;
       if (held === undefined) response.end();
-      else if (held.length === this.bytes && held.length <= ONE_WRITE_BYTES)
-        endAtOnce(response, held.toString('latin1'));
       else response.end(held);
     });
   }
@@ -127,26 +125,6 @@ export class Answer {
     this.ended = true;
     this.record(() => this.response.destroy());
   }
-}
-
-/**
- * Up to here a whole body goes to the response as text, in which every character is a byte: it then leaves in one write
- * with its head, where bytes would be a second part of it.
- */
-const ONE_WRITE_BYTES = 8 * 1024;
-
-/**
- * Sends the head and all of the body. Given to `end`, Node would gather them and an empty part behind them, and write the
- * list; written before it, and let go, they are one text for one plain write, and there is nothing left for `end` to send.
- * @param text in which every character is a byte
- */
-function endAtOnce(response: Outgoing, text: string): void {
-  const { socket } = response;
-  // Behind an answer that is not complete yet there is no connection to write to.
-  if (!socket) return void response.end(text, 'latin1');
-  response.write(text, 'latin1');
-  socket.uncork();
-  response.end();
 }
 
 /** A comment, and the end of an event that has no data: nothing happens at the reader. */

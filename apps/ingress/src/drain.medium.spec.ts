@@ -17,8 +17,8 @@ beforeEach(async () => {
       response.writeHead(200, ['content-length', '2']);
       response.end(Buffer.from('ok'));
     },
-    broken: (_, socket) => socket.destroy(),
-    tunnel: (_, socket) => socket.destroy(),
+    broken: ({ answer }) => answer(''),
+    brokenBody: (response) => response.destroy(),
   });
 });
 

@@ -16,7 +16,6 @@ import type { Control, FailedTarget, ModelFacts, Outcome, SkippedControl } from 
 import type { Hit, Inspected, Scores } from '@sallyport/waf';
 import { Answer } from './answer';
 import type { DecidedBy } from './consult/with-fallback';
-import type { ChunkOverhead } from './listeners/chunk-overhead';
 import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import type { GatewayParts } from './gateway-parts';
 import type { OpenInspection } from './inspect';
@@ -36,8 +35,6 @@ export class Exchange implements PolicyExchange {
   reading: IncomingBody | undefined;
   /** Kept by whoever looks for slow exchanges. */
   watched: Watched | undefined;
-  /** Of a chunked body: what it brings along beside its bytes. */
-  overhead: ChunkOverhead | undefined;
   request: CanonicalRequest | undefined;
   configuration: Configuration | undefined;
   compiled: CompiledRoute | undefined;

@@ -2,9 +2,7 @@ import { isRefusal, refuse, requestId, type Refusal } from '@sallyport/contracts
 import { canonicalRequest } from '@sallyport/proxy';
 import { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
-import { ChunkOverhead } from './listeners/chunk-overhead';
 import type { Connection, Incoming, Outgoing } from './listeners/connection';
-import { isSpent } from './listeners/spent';
 import { matchDestination, type Destination } from './match';
 import { admit } from './admit';
 import { inspectRefused } from './inspect';
@@ -19,7 +17,6 @@ export class Gateway {
   constructor(private readonly parts: GatewayParts) {}
 
   readonly handle = (incoming: Incoming, response: Outgoing, connection: Connection): void => {
-    if (isSpent(incoming.socket)) return;
     const exchange = this.begin(incoming, response, connection);
     try {
       this.serve(exchange);
@@ -49,8 +46,6 @@ export class Gateway {
     if (isRefusal(request))
       return inspectRefused(exchange, this.parts, () => this.parts.refuse(exchange, request, 'close'));
     exchange.request = request;
-    if (request.hasBody && request.contentLength === undefined && !connection.http2)
-      exchange.overhead = new ChunkOverhead(incoming);
 
     const destination = this.destination(exchange);
     const { overload } = this.parts;
@@ -79,8 +74,6 @@ export class Gateway {
       this.open.leave(exchange);
       this.parts.left(exchange);
     });
-    // A caller that resets the connection is an outcome, not a defect.
-    response.on('error', () => undefined);
     return exchange;
   }
 }

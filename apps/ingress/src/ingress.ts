@@ -134,16 +134,15 @@ export async function startIngress(
       await openSnapshotReader({ bus, dataDir: config.dataDir, pull: source.pull, runtime, apply }),
     );
 
-    const { broken, tunnel } = new SocketAnswers(runtime, parts, gateway.open);
+    const { broken, brokenBody } = new SocketAnswers(runtime, parts, gateway.open);
+    const handler = { handle: gateway.handle, broken, brokenBody };
     const door = opened.push(
       config.listeners
-        ? await openListeners(config.listeners, { handle: gateway.handle, runtime, broken, tunnel })
+        ? await openListeners(config.listeners, { ...handler, runtime })
         : await listenHttp({
+            ...handler,
             address: config.listen.http,
-            handle: gateway.handle,
             connection: plainConnection,
-            broken,
-            tunnel,
           }),
     );
     listener = door;

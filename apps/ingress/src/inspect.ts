@@ -67,7 +67,7 @@ export function inspectBody(
   whole: boolean,
   next: (body: IncomingBody) => void,
 ): void {
-  const { incoming, overhead, request } = exchange;
+  const { incoming, request } = exchange;
   // Nobody here reads the messages of gRPC, and a stream of them cannot be held; its head was inspected.
   const open = exchange.dialect === 'grpc' ? undefined : exchange.inspection;
   if (open !== exchange.inspection) exchange.skipped.push({ control: 'waf', reason: 'grpc-body' });
@@ -104,13 +104,11 @@ export function inspectBody(
         }),
         onRefused: refuseAndClose,
       });
-  const body = new IncomingBody(incoming, exchange.body, {
+  const body = new IncomingBody(incoming.body, exchange.body, {
     onChunk: (chunk) => {
-      overhead?.count(chunk);
       if (decoder) decoder.write(chunk);
       else show(chunk);
     },
-    judgeEnd: () => (overhead?.excessive ? LONG_EXTENSIONS : undefined),
     onEnd: () => {
       if (decoder) decoder.end();
       else open?.inspection.bodyEnd();
@@ -136,9 +134,6 @@ export function inspectBody(
 }
 
 const BROKEN_OFF = refuse('REQUEST_MALFORMED', { reason: 'the body broke off' });
-const LONG_EXTENSIONS = refuse('REQUEST_MALFORMED', {
-  reason: `a chunk extension of more than ${limits.body.chunkExtensionBytes} bytes`,
-});
 
 /** Reads on for a while what nobody wants any more, so that the caller sees the answer and not a reset. */
 function leave({ incoming, connection }: Exchange, body: IncomingBody): void {
@@ -147,7 +142,7 @@ function leave({ incoming, connection }: Exchange, body: IncomingBody): void {
   if (body.isComplete) return;
   const timer = setTimeout(cut, limits.body.pastRefusalMs);
   timer.unref();
-  incoming.once('close', () => clearTimeout(timer));
+  incoming.body.once('close', () => clearTimeout(timer));
 }
 
 /**
@@ -173,7 +168,7 @@ export function inspectRefused(exchange: Exchange, parts: GatewayParts, next: ()
 const MOST_PACKET_BYTES = 16 * 1024;
 
 /** What of a request that was read was received, as it would stand on the wire. */
-export function packetOf({ method, url, httpVersion, rawHeaders }: IncomingHead): Buffer {
+function packetOf({ method, url, httpVersion, rawHeaders }: IncomingHead): Buffer {
   const lines = [`${method ?? ''} ${url ?? ''} HTTP/${httpVersion}`];
   for (let at = 0; at < rawHeaders.length; at += 2) lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`);
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1').subarray(0, MOST_PACKET_BYTES);

@@ -111,7 +111,7 @@ export function canonicalRequest(raw: RawRequest, limits: HeadLimits): Canonical
 }
 
 /** Refuses a CONNECT: nobody digs tunnels here, and RFC 9112 §3.2.3 has it name a host and a port. */
-export function refuseTunnel(target: string): Refusal {
+function refuseTunnel(target: string): Refusal {
   const named = /:\d+$/.test(target) && parseAuthority(target, 'http') !== undefined;
   return named
     ? refuse('METHOD_NOT_ALLOWED', { method: 'CONNECT', allow: SERVED_METHODS })

@@ -7,8 +7,6 @@ import type { UpstreamBody } from './forward';
 export interface BodyListener {
   /** Counted, and within the cap. */
   onChunk?(chunk: Buffer): void;
-  /** Asked when the last byte was read, before anybody is told that the body is complete. */
-  judgeEnd?(): Refusal | undefined;
   onEnd?(): void;
   /** The body weighs more than it may. Nothing more is read until `discard`. */
   onRefused(refusal: Refusal): void;
@@ -134,11 +132,6 @@ export class IncomingBody {
 
   private end(): void {
     if (this.state === 'over' || this.complete) return;
-    const refusal = this.state === 'discarded' ? undefined : this.listener.judgeEnd?.();
-    if (refusal) {
-      this.stop();
-      return this.listener.onRefused(refusal);
-    }
     this.complete = true;
     this.feed?.push(null);
     if (this.state !== 'discarded') this.listener.onEnd?.();

@@ -3,7 +3,8 @@ export { addressGroup, AddressList } from './address';
 export { BodyCap } from './body-cap';
 export { BoundedDecoder, codingsOf, knownCodings, type DecoderLimits, type DecoderListener } from './bounded-decoder';
 export { canonicalPath, type CanonicalPath } from './canonical-path';
-export { canonicalRequest, refuseTunnel, type CanonicalRequest, type RawRequest } from './canonical-request';
+export { RequestParser, type ParsedHead, type RequestFault } from './http1/request-parser';
+export { canonicalRequest, type CanonicalRequest, type RawRequest } from './canonical-request';
 export { EventMeter } from './event-meter';
 export { fetchDocument, type DocumentRequest } from './fetch-document';
 export type {
@@ -15,7 +16,7 @@ export type {
   UpstreamClient,
   UpstreamRequest,
 } from './forward';
-export { fieldsToClient, fieldsToUpstream, type ForwardedFacts } from './headers-out';
+export { fieldsToClient, fieldsToUpstream, isSendable, type ForwardedFacts } from './headers-out';
 export { isImpersonating } from './inbound-fields';
 export { readHttp2Head, type Http2Head } from './http2-head';
 export { IncomingBody, type BodyListener } from './incoming-body';

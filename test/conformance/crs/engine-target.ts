@@ -13,7 +13,7 @@ const CLIENT = '127.0.0.1';
 /** What is tried is what rules say; how long they may take is tried elsewhere. */
 const budget = { ...defaultBudget, base: 60_000, most: 60_000 };
 
-/** The engine in this process, behind Node's parser and before an origin that is a function. */
+/** The engine in this process, behind the parser of the data door and before an origin that is a function. */
 export class EngineTarget implements Target {
   private readonly program: Program;
   private exchanges = 0;
@@ -25,7 +25,7 @@ export class EngineTarget implements Target {
 
   async observe(requests: readonly Buffer[]): Promise<Observation[]> {
     const observations: Observation[] = [];
-    for (const bytes of requests) observations.push(await this.exchange(bytes));
+    for (const bytes of requests) observations.push(this.exchange(bytes));
     return observations;
   }
 
@@ -33,8 +33,8 @@ export class EngineTarget implements Target {
     return;
   }
 
-  private async exchange(bytes: Buffer): Promise<Observation> {
-    const request = await readRequest(bytes);
+  private exchange(bytes: Buffer): Observation {
+    const request = readRequest(bytes);
     if (!request) return this.refused(bytes, 400);
     const refusal = judgedByIngress(request);
     // What the ingress refuses for more than its form has gone through the parser whole: its rules see it as it was read.
@@ -60,8 +60,7 @@ export class EngineTarget implements Target {
     transaction.responseChunk(answer.body.toString('latin1'));
     drain(transaction.responseEnd());
     drain(transaction.finish());
-    const status = request.broken ? errors.REQUEST_MALFORMED.http : answer.status;
-    return { status, response: responseText(answer), log: transaction.takeLogLines() };
+    return { status: answer.status, response: responseText(answer), log: transaction.takeLogLines() };
   }
 
   private begin() {

@@ -31,7 +31,7 @@ whenThere('the detectors, beside libmodsecurity', () => {
   let pieces: readonly string[] = [];
 
   beforeAll(async () => {
-    if (existsSync(testFolder)) ({ pieces } = await readPayloads(testFolder));
+    if (existsSync(testFolder)) ({ pieces } = readPayloads(testFolder));
   }, 120_000);
 
   it.each(['sqli', 'xss'] as const)(

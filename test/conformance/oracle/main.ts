@@ -37,7 +37,7 @@ async function main(): Promise<void> {
     for (const release of present) tell(release, 4, compareEachRule(program, release, seed, Number(ofEachRule)));
     return;
   }
-  const payloads = await readPayloads(testFolder);
+  const payloads = readPayloads(testFolder);
   const levels = values.paranoia === undefined ? [1, 2, 3, 4] : [Number(values.paranoia)];
   const count = Math.ceil(Number(values.count) / levels.length);
   for (const release of present) {

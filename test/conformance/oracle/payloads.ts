@@ -12,11 +12,11 @@ export interface Payloads {
 const longestPiece = 2000;
 
 /** @param folder of go-ftw tests; what the HTTP parser rejects is left out */
-export async function readPayloads(folder: string): Promise<Payloads> {
+export function readPayloads(folder: string): Payloads {
   const exchanges: Exchange[] = [];
   for (const { stages } of readTests(folder)) {
     for (const { input } of stages) {
-      const exchange = await exchangeOf(bytesOf(input));
+      const exchange = exchangeOf(bytesOf(input));
       if (exchange) exchanges.push(exchange);
     }
   }
@@ -25,9 +25,9 @@ export async function readPayloads(folder: string): Promise<Payloads> {
   return { exchanges, pieces: [...pieces] };
 }
 
-async function exchangeOf(bytes: Buffer): Promise<Exchange | undefined> {
-  const request = await readRequest(bytes);
-  if (!request || request.broken) return undefined;
+function exchangeOf(bytes: Buffer): Exchange | undefined {
+  const request = readRequest(bytes);
+  if (!request) return undefined;
   const { method, target, httpVersion, rawHeaders, body } = request;
   const fields = Array.from({ length: rawHeaders.length / 2 }, (_, at): [string, string] => [
     rawHeaders[2 * at]!,

@@ -23,7 +23,7 @@ whenThere('our engine, beside libmodsecurity', () => {
   it.each(levels)(
     `gives the same rules, scores and decision: CRS %s, paranoia level %i (ORACLE_SEED=${seed})`,
     async (_, paranoia, release) => {
-      const payloads = await readPayloads(testFolder);
+      const payloads = readPayloads(testFolder);
       const { unexplained } = compareRuleSets(program!, release, paranoia, payloads, seed, COUNT);
       expect(unexplained.map(describeMismatch)).toEqual([]);
     },

@@ -1,17 +1,16 @@
 import type { Duplex, Readable } from 'node:stream';
 import { defaultListenerLimits, type AddressList, type ListenerLimits, type RawFields } from '@sallyport/proxy';
 
-/**
- * What the gateway uses of a request, whatever version of HTTP brought it: Node's IncomingMessage is one, a stream of an
- * HTTP/2 connection becomes one.
- */
-export interface Incoming extends Readable {
+/** What the gateway uses of a request, whatever version of HTTP brought it. */
+export interface Incoming {
   readonly method?: string | undefined;
   /** The request target as received. */
   readonly url?: string | undefined;
   /** Names and values in turn, as received; of HTTP/2 without pseudo fields. */
   readonly rawHeaders: string[];
   readonly httpVersion: string;
+  /** What follows the head. Destroying it leaves the connection alone. */
+  readonly body: Readable;
   /** Whether the last byte of the body was received. */
   readonly complete: boolean;
   readonly socket: {
@@ -20,22 +19,20 @@ export interface Incoming extends Readable {
     /** Ends the connection, of HTTP/2 only this stream, once what was written has left. */
     destroySoon(): void;
   };
-  /** Of HTTP/2: whether a body follows the head. HTTP/1 says so in its fields. */
-  readonly bodyFollows?: boolean;
+  /** Whether a body follows the head, or what might be one. */
+  readonly bodyFollows: boolean;
   /** Of HTTP/2: why the head breaks RFC 9113, where it does. */
   readonly fault?: string | undefined;
   /** Of a request that would change the protocol (RFC 9110 §7.8): the bare connection, and what came too early over it. */
   readonly takeOver?: { readonly socket: Duplex; readonly early: Buffer };
 }
 
-/** What the gateway uses of a response: Node's ServerResponse is one. */
+/** What the gateway uses of a response. */
 export interface Outgoing {
   readonly headersSent: boolean;
   readonly destroyed: boolean;
   /** Bytes that were written and wait for the caller to read. */
   readonly writableLength?: number;
-  /** Of HTTP/1: the connection, while it is the turn of this response. What is written in one go is held there until `uncork`. */
-  readonly socket?: { uncork(): void } | null;
   sendDate: boolean;
   /** @param fields names and values in turn */
   writeHead(status: number, fields: string[]): unknown;
@@ -43,11 +40,8 @@ export interface Outgoing {
   writeContinue?(): void;
   /** @returns false when the caller's buffer is full; `drain` tells when it is not. */
   write(chunk: Buffer): boolean;
-  write(text: string, encoding: 'latin1'): boolean;
   end(chunk?: Buffer): unknown;
-  end(text: string, encoding: 'latin1'): unknown;
   on(event: 'close' | 'drain', listener: () => void): unknown;
-  on(event: 'error', listener: (error: Error) => void): unknown;
   /** Cuts the answer off. */
   destroy(): unknown;
   /** Sends the head now, not with the first byte of the body. */

@@ -1,14 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import { Server as NetServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { ListenError, type Address, type Closable } from '@sallyport/platform';
-import type { ListenerLimits } from '@sallyport/proxy';
 import { guardConnections } from './admission';
-import type { Connection, Handle } from './connection';
+import type { Connection } from './connection';
+import { Http1Sessions, type Http1Handler } from './http1-session';
 import type { Http2Sessions } from './http2-session';
-import type { ParserError } from './socket-answers';
 import type { TlsDoor } from './tls-door';
-import { upgrading } from './upgrade';
 
 export interface HttpListener extends Closable {
   /** Goes on accepting, and tells every client with its next answer that this connection is its last. */
@@ -31,9 +28,8 @@ export interface HttpListener extends Closable {
   renew(): void;
 }
 
-export interface HttpListenerOptions {
+export interface HttpListenerOptions extends Http1Handler {
   readonly address: Address;
-  readonly handle: Handle;
   /** What every request of this listener has in common; behind TLS the door knows what each connection has of its own. */
   readonly connection: Connection;
   readonly tls?: TlsDoor | undefined;
@@ -41,70 +37,64 @@ export interface HttpListenerOptions {
   readonly proxyProtocol?: boolean;
   /** Where connections go that speak HTTP/2; absent: it is not served. */
   readonly http2?: Http2Sessions | undefined;
-  /** CONNECT: there is no response object for it, only the socket. */
-  tunnel(incoming: IncomingMessage, socket: Socket): void;
-  /** Bytes that are no request: the parser's complaint, and how to answer it. */
-  broken(error: ParserError, socket: Socket): void;
 }
 
 /**
- * Opens an HTTP listener of the data door. Node's parser is kept strict and its silent limit on the number of fields
- * is lifted: it would drop fields that no policy then sees, so the canonical request counts them and refuses.
+ * Opens an HTTP listener of the data door.
  *
  * @throws ListenError
  */
 export async function listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
   const { connection, tls, http2 } = options;
-  const messages = messageOptions(connection.limits);
-  const server = tls
-    ? createTlsServer({ ...messages, ...tls.options, ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'] })
-    : createServer(messages);
-  server.maxHeadersCount = 0;
-  server.maxRequestsPerSocket = connection.limits.requestsPerSocket;
-  server.maxConnections = connection.limits.sockets;
+  const { limits } = connection;
   const sockets = new Set<Socket>();
   let draining = false;
   let lean = false;
+  const http1 = new Http1Sessions(
+    {
+      handle: options.handle,
+      broken: options.broken,
+      brokenBody: options.brokenBody,
+      now: () => performance.now(),
+      get closing() {
+        return draining || lean;
+      },
+    },
+    limits.checkMs,
+  );
+  const serve = (socket: Socket): void => http1.accept(socket, tls ? tls.connectionOf(socket) : connection);
 
+  // Half of a plain connection may end before the other: its session says what that means.
+  const server = tls
+    ? createTlsServer({ ...tls.options, noDelay: true, ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'] })
+    : createServer({ allowHalfOpen: true, noDelay: true });
+  server.maxConnections = limits.sockets;
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  const take = tls
-    ? (incoming: IncomingMessage, response: ServerResponse) =>
-        options.handle(incoming, response, tls.connectionOf(incoming.socket))
-    : (incoming: IncomingMessage, response: ServerResponse) => options.handle(incoming, response, connection);
-  server.on('request', (incoming, response) => {
-    if (draining || lean) response.setHeader('connection', 'close');
-    take(incoming, response);
-  });
-  // Whether the body is wanted is known after the head was judged; Node would ask for it at once.
-  server.on('checkContinue', take);
-  server.on('checkExpectation', take);
-  server.on('upgrade', (incoming, socket, early) => {
-    options.handle(
-      ...upgrading(incoming, socket as Socket, early),
-      tls ? tls.connectionOf(socket as Socket) : connection,
-    );
-  });
-  server.on('connect', (incoming, socket) => options.tunnel(incoming, socket as Socket));
-  server.on('clientError', (error: ParserError, socket) => options.broken(error, socket as Socket));
-  if (tls) tls.guard(server as TlsServer, http2);
+  if (tls) tls.guard(server as TlsServer, serve, http2);
   else if (http2)
-    recognisePreface(server, (socket) => http2.accept(socket, { ...connection, http2: true }), connection);
+    recognisePreface(server, (socket) => http2.accept(socket, { ...connection, http2: true }), serve, limits);
+  else server.on('connection', serve);
   guardConnections(server, connection, options.proxyProtocol === true);
 
-  await bind(server, options.address);
+  try {
+    await bind(server, options.address);
+  } catch (error) {
+    http1.stop();
+    throw error;
+  }
   return {
     get sockets() {
       return sockets.size;
     },
-    capacity: connection.limits.sockets,
+    capacity: limits.sockets,
     renew: () => tls?.renew(server as TlsServer),
     relieve(toLean, closed) {
       lean = toLean;
       // With any connection open Node closes every further one; with none there is nothing to be relieved of.
-      server.maxConnections = closed ? 1 : connection.limits.sockets;
+      server.maxConnections = closed ? 1 : limits.sockets;
     },
     announceEnd() {
       draining = true;
@@ -113,36 +103,17 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     stopAccepting() {
       draining = true;
       http2?.goAway();
-      // Not that of the HTTP server, which closes kept connections with it, a request on its way or not.
-      NetServer.prototype.close.call(server);
+      server.close();
     },
-    closeIdle: () => server.closeIdleConnections(),
+    closeIdle: () => http1.closeIdle(),
     async close() {
       draining = true;
-      server.close();
+      http1.stop();
       http2?.destroy();
-      server.closeAllConnections();
-      // Handshakes that never ended, and connections that belong to nobody yet.
+      server.close();
       for (const socket of sockets) socket.destroy();
       if (sockets.size > 0) await new Promise<void>((resolve) => server.once('close', resolve));
     },
-  };
-}
-
-/** No route may take longer. */
-const LONGEST_REQUEST_MS = 3_600_000;
-
-function messageOptions(limits: ListenerLimits): ServerOptions {
-  return {
-    insecureHTTPParser: false,
-    maxHeaderSize: limits.head.blockBytes + limits.head.targetBytes,
-    headersTimeout: limits.headersMs,
-    // How long a body may take depends on its route: whoever watches the exchanges knows.
-    requestTimeout: LONGEST_REQUEST_MS,
-    connectionsCheckingInterval: limits.checkMs,
-    keepAliveTimeout: limits.keepAliveMs,
-    requireHostHeader: false,
-    noDelay: true,
   };
 }
 
@@ -150,9 +121,12 @@ function messageOptions(limits: ListenerLimits): ServerOptions {
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
 /** Looks at the first bytes of a plain connection: clients that know that HTTP/2 is served say so with them (§3.3). */
-function recognisePreface(server: Server, accept: (socket: Socket) => void, { limits }: Connection): void {
-  const [serveHttp1] = server.listeners('connection') as ((socket: Socket) => void)[];
-  server.removeListener('connection', serveHttp1!);
+function recognisePreface(
+  server: Server,
+  serveHttp2: (socket: Socket) => void,
+  serveHttp1: (socket: Socket) => void,
+  limits: Connection['limits'],
+): void {
   server.on('connection', (socket: Socket) => {
     const silent = setTimeout(() => socket.destroy(), limits.headersMs);
     let first = Buffer.alloc(0);
@@ -168,8 +142,8 @@ function recognisePreface(server: Server, accept: (socket: Socket) => void, { li
       socket.removeListener('readable', look);
       socket.removeListener('error', ignore);
       socket.unshift(first);
-      if (begins) accept(socket);
-      else serveHttp1!.call(server, socket);
+      if (begins) serveHttp2(socket);
+      else serveHttp1(socket);
     };
     const ignore = (): void => undefined;
     socket.on('readable', look);

@@ -22,6 +22,7 @@ export function incomingOf(
     url: target,
     rawHeaders,
     httpVersion: '2',
+    body: stream,
     bodyFollows,
     fault,
     socket: { remoteAddress, destroySoon: () => stream.close(NGHTTP2_NO_ERROR) },
@@ -103,7 +104,7 @@ export class Http2Answer implements Outgoing {
     this.stream.end(chunk, encoding);
   }
 
-  on(event: string, listener: (error: Error) => void): void {
+  on(event: 'close' | 'drain', listener: () => void): void {
     this.stream.on(event, listener);
   }
 

@@ -208,8 +208,8 @@ describe('a listener with HTTP/2', () => {
     respond = (incoming, response) => {
       response.writeHead(200, []);
       let size = 0;
-      incoming.on('data', (chunk: Buffer) => (size += chunk.length));
-      incoming.on('end', () => response.end(Buffer.from(String(size))));
+      incoming.body.on('data', (chunk: Buffer) => (size += chunk.length));
+      incoming.body.on('end', () => response.end(Buffer.from(String(size))));
     };
     await open({ http2: true });
     await withHttp2(async (session) => {
@@ -441,8 +441,8 @@ async function open(settings: object = {}): Promise<void> {
     handle,
     runtime,
     refreshMs: 50,
-    broken: (_, socket) => void socket.destroy(),
-    tunnel: (_, socket) => void socket.destroy(),
+    broken: ({ answer }) => answer(''),
+    brokenBody: (response) => void response.destroy(),
   });
 }
 

@@ -1,7 +1,8 @@
 import type { Runtime } from '@sallyport/platform';
 import { Certificates } from './certificates';
-import { plainConnection, type Connection, type Handle } from './connection';
-import { listenHttp, type HttpListener, type HttpListenerOptions } from './http';
+import { plainConnection, type Connection } from './connection';
+import { listenHttp, type HttpListener } from './http';
+import type { Http1Handler } from './http1-session';
 import { Http2Sessions, type Http2Watcher } from './http2-session';
 import { unusableFile, type ListenerSettings } from './listeners-file';
 import { TlsDoor } from './tls-door';
@@ -9,8 +10,7 @@ import { TlsDoor } from './tls-door';
 /** How often the files of certificates are looked at. */
 const REFRESH_MS = 5_000;
 
-export interface ListenersOptions extends Pick<HttpListenerOptions, 'tunnel' | 'broken'> {
-  readonly handle: Handle;
+export interface ListenersOptions extends Http1Handler {
   readonly runtime: Runtime;
   /** Milliseconds between two looks at the files of certificates. */
   readonly refreshMs?: number;

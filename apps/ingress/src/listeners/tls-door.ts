@@ -1,7 +1,6 @@
 import { constants as cryptoConstants, type X509Certificate } from 'node:crypto';
-import type { Server, ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Server, TlsOptions, TLSSocket } from 'node:tls';
 import type { Certificates } from './certificates';
 import type { ClientCertificate, Connection } from './connection';
 import type { Http2Sessions } from './http2-session';
@@ -24,7 +23,7 @@ export class TlsDoor {
 
   constructor(private readonly door: TlsDoorOptions) {}
 
-  get options(): ServerOptions {
+  get options(): TlsOptions {
     const { settings, certificates, connection } = this.door;
     return {
       ...certificates.options,
@@ -49,18 +48,14 @@ export class TlsDoor {
   }
 
   /** Puts itself between the end of a handshake and the first request. */
-  guard(server: Server, http2: Http2Sessions | undefined): void {
-    const [serveHttp1] = server.listeners('secureConnection') as ((socket: TLSSocket) => void)[];
-    server.removeAllListeners('secureConnection');
+  guard(server: Server, serveHttp1: (socket: TLSSocket) => void, http2: Http2Sessions | undefined): void {
     server.on('secureConnection', (socket: TLSSocket) => {
       const connection = this.judge(socket, socket.alpnProtocol === 'h2');
       if (!connection) return void socket.destroy();
       this.connections.set(socket, connection);
       if (connection.http2 && http2) http2.accept(socket, connection);
-      else serveHttp1!.call(server, socket);
+      else serveHttp1(socket);
     });
-    // Nobody understands an HTTP answer before the handshake has ended.
-    server.removeAllListeners('tlsClientError');
     server.on('tlsClientError', (error, socket) => {
       this.door.onFailure('handshake', error);
       socket.destroy();

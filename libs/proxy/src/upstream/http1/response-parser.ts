@@ -1,26 +1,14 @@
 import { isSendable } from '../../headers-out';
+import { ChunkedBody, trimmed } from '../../http1/chunked-body';
 
 const CR = 13;
 const LF = 10;
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 
-/** A chunk's size line with its extensions, and all trailer fields together. */
-const MOST_LINE_BYTES = 256;
-const MOST_TRAILER_BYTES = 8 * 1024;
 /** Informational answers before the real one: more are not meant to inform. */
 const MOST_INFORMATIONAL = 8;
 
-type State =
-  | 'head'
-  | 'length'
-  | 'close'
-  | 'chunk-size'
-  | 'chunk-extension'
-  | 'chunk-line-end'
-  | 'chunk-data'
-  | 'chunk-end'
-  | 'trailer'
-  | 'done';
+type State = 'head' | 'length' | 'chunks' | 'close' | 'done';
 
 const NO_FIELDS: readonly string[] = [];
 
@@ -46,9 +34,7 @@ export class ResponseParser {
   private bodiless = false;
   private rest: Buffer | undefined;
   private left = 0;
-  private size = -1;
-  private counted = 0;
-  private trailer = '';
+  private readonly chunks = new ChunkedBody();
   private informational = 0;
 
   /** @param headBytes what the head of an answer may weigh */
@@ -84,17 +70,14 @@ export class ResponseParser {
       case 'head':
         return this.readHead(chunk, at);
       case 'length':
-      case 'chunk-data':
         return this.readCounted(chunk, at);
+      case 'chunks':
+        return this.readChunks(chunk, at);
       case 'close':
         this.pieces.push(at === 0 ? chunk : chunk.subarray(at));
         return chunk.length;
-      case 'trailer':
-        return this.readTrailer(chunk, at);
       case 'done':
         return this.fail('bytes follow the answer', at);
-      default:
-        return this.readChunkLine(chunk, at);
     }
   }
 
@@ -162,8 +145,10 @@ export class ResponseParser {
     this.keepAliveMs = framing.keepAliveMs;
     this.reusable = framing.persistent;
     if (this.bodiless || status === 204 || status === 304) this.state = 'done';
-    else if (chunked) this.beginChunk();
-    else if (length >= 0) {
+    else if (chunked) {
+      this.chunks.begin();
+      this.state = 'chunks';
+    } else if (length >= 0) {
       this.left = length;
       this.state = length === 0 ? 'done' : 'length';
     } else {
@@ -176,71 +161,16 @@ export class ResponseParser {
     const end = Math.min(chunk.length, at + this.left);
     this.pieces.push(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
     this.left -= end - at;
-    if (this.left === 0) this.state = this.state === 'length' ? 'done' : 'chunk-end';
-    this.counted = 0;
+    if (this.left === 0) this.state = 'done';
     return end;
   }
 
-  private beginChunk(): void {
-    this.state = 'chunk-size';
-    this.size = -1;
-    this.counted = 0;
-  }
-
-  /** RFC 9112 §7.1: what stands between the data of two chunks, byte by byte. */
-  private readChunkLine(chunk: Buffer, at: number): number {
-    const byte = chunk[at]!;
-    if (++this.counted > MOST_LINE_BYTES) return this.fail('the line of a chunk is too long', at);
-    switch (this.state) {
-      case 'chunk-size': {
-        const digit = hexDigit(byte);
-        if (digit >= 0) {
-          this.size = Math.max(0, this.size) * 16 + digit;
-          return this.size > Number.MAX_SAFE_INTEGER / 16 ? this.fail('a chunk is too large', at) : at + 1;
-        }
-        if (this.size < 0) return this.fail('a chunk has no size', at);
-        if (byte === CR) this.state = 'chunk-line-end';
-        else if (byte === 59 /* ; */) this.state = 'chunk-extension';
-        else return this.fail('the size of a chunk is malformed', at);
-        return at + 1;
-      }
-      case 'chunk-extension':
-        if (byte === CR) this.state = 'chunk-line-end';
-        else if (byte !== 9 && (byte < 32 || byte === 127))
-          return this.fail('an extension of a chunk is malformed', at);
-        return at + 1;
-      case 'chunk-line-end':
-        if (byte !== LF) return this.fail('the line of a chunk does not end', at);
-        this.left = this.size;
-        this.trailer = '';
-        this.state = this.size === 0 ? 'trailer' : 'chunk-data';
-        return at + 1;
-      default:
-        return this.readChunkEnd(byte, at);
-    }
-  }
-
-  private readChunkEnd(byte: number, at: number): number {
-    if (byte !== (this.counted === 1 ? CR : LF)) return this.fail('a chunk does not end where it says', at);
-    if (this.counted === 2) this.beginChunk();
-    return at + 1;
-  }
-
-  /** Trailers are read to find their end, and dropped. */
-  private readTrailer(chunk: Buffer, at: number): number {
-    this.trailer += String.fromCharCode(chunk[at]!);
-    const { trailer } = this;
-    if (trailer.length > MOST_TRAILER_BYTES) return this.fail('its trailers are too long', at);
-    if (chunk[at] !== LF) return at + 1;
-    if (!trailer.endsWith('\r\n')) return this.fail('a line of its trailers ends without a carriage return', at);
-    if (trailer !== '\r\n' && !trailer.endsWith('\r\n\r\n')) return at + 1;
-    for (const line of trailer.slice(0, -2).split('\r\n').slice(0, -1)) {
-      const colon = line.indexOf(':');
-      if (colon < 1 || !isSendable(line.slice(0, colon).toLowerCase(), trimmed(line, colon + 1, line.length)))
-        return this.fail('a line of its trailers is no field', at);
-    }
-    this.state = 'done';
-    return at + 1;
+  private readChunks(chunk: Buffer, at: number): number {
+    const { chunks } = this;
+    const end = chunks.read(chunk, at, this.pieces);
+    if (chunks.fault !== undefined) return this.fail(chunks.fault, end);
+    if (chunks.complete) this.state = 'done';
+    return end;
   }
 
   private fail(fault: string, at: number): number {
@@ -295,21 +225,4 @@ class Framing {
 function statusOf(line: string): number | undefined {
   const match = /^HTTP\/1\.[01] ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/.exec(line);
   return match ? Number(match[1]) : undefined;
-}
-
-/** Without the blanks around it (RFC 9112 §5.1); a line that begins with one is caught as a name that is none. */
-function trimmed(text: string, from: number, to: number): string {
-  while (from < to && isBlank(text.charCodeAt(from))) from++;
-  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
-  return text.slice(from, to);
-}
-
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9;
-}
-
-function hexDigit(byte: number): number {
-  if (byte >= 48 && byte <= 57) return byte - 48;
-  const lower = byte | 32;
-  return lower >= 97 && lower <= 102 ? lower - 87 : -1;
 }

@@ -1,0 +1,359 @@
+import { connect, type Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { listenerLimits } from '@sallyport/proxy';
+import { freePort } from '@sallyport/testkit';
+import { until } from '../ingress-under-test';
+import { plainConnection, type Incoming, type Outgoing } from './connection';
+import { listenHttp, type HttpListener } from './http';
+import type { BrokenBytes } from './http1-session';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const hasty = listenerLimits.parse({ headersMs: 200, keepAliveMs: 300, checkMs: 50, pastRefusalBytes: 64 * 1024 });
+
+let listener: HttpListener;
+let port: number;
+let handle: (incoming: Incoming, response: Outgoing) => void;
+let broken: BrokenBytes[];
+let brokenBodies: string[];
+let clients: Client[];
+
+beforeEach(async () => {
+  port = await freePort();
+  broken = [];
+  brokenBodies = [];
+  clients = [];
+  handle = (_, response) => answer(response, 'ok');
+  listener = await listenHttp({
+    address: { host: '127.0.0.1', port },
+    connection: { ...plainConnection, limits: { ...hasty, requestsPerSocket: 3 } },
+    handle: (incoming, response) => handle(incoming, response),
+    broken: (bytes) => {
+      broken.push(bytes);
+      bytes.answer('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    },
+    brokenBody: (response, { params }) => {
+      brokenBodies.push(String(params['reason']));
+      if (!response.headersSent) answer(response, 'broken', 400);
+    },
+  });
+});
+afterEach(async () => {
+  for (const { socket } of clients) socket.destroy();
+  await listener.close();
+});
+
+function answer(response: Outgoing, body: string, status = 200, fields: string[] = []): void {
+  response.writeHead(status, ['content-length', String(body.length), ...fields]);
+  response.end(Buffer.from(body));
+}
+
+interface Client {
+  readonly socket: Socket;
+  text: string;
+  ended: boolean;
+  reset: boolean;
+}
+
+async function client(halfOpen = false): Promise<Client> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: halfOpen });
+  const one: Client = { socket, text: '', ended: false, reset: false };
+  socket.on('data', (chunk: Buffer) => (one.text += chunk.toString('latin1')));
+  socket.on('end', () => (one.ended = true));
+  socket.on('error', () => (one.reset = true));
+  clients.push(one);
+  await new Promise((resolve) => socket.once('connect', resolve));
+  return one;
+}
+
+const answersIn = ({ text }: Client) => text.match(/HTTP\/1\.1 \d+/g)?.length ?? 0;
+const whole = async (body: Readable): Promise<string> => {
+  let text = '';
+  for await (const chunk of body) text += (chunk as Buffer).toString('latin1');
+  return text;
+};
+
+describe('a connection over HTTP/1.1', () => {
+  it('answers requests that came in one go in their order, one after another', async () => {
+    const waiting: Outgoing[] = [];
+    handle = (_, response) => void waiting.push(response);
+    const one = await client();
+    one.socket.write(GET + GET);
+    await until(() => waiting.length === 1);
+    answer(waiting[0]!, 'first');
+    await until(() => waiting.length === 2);
+    expect(one.text).toMatch(/first$/);
+    answer(waiting[1]!, 'second');
+    await until(() => one.text.endsWith('second'));
+    expect(one.ended).toBe(false);
+  });
+
+  it('takes nothing for a request that comes behind an answer that said that it is the last', async () => {
+    const seen: string[] = [];
+    handle = (incoming, response) => {
+      seen.push(incoming.url!);
+      answer(response, 'no', 400, ['connection', 'close']);
+    };
+    const one = await client();
+    one.socket.write(GET + GET.replace('/', '/second'));
+    await until(() => one.ended);
+    expect([seen, answersIn(one), one.reset]).toEqual([['/'], 1, false]);
+  });
+
+  it('says with the last request it may carry that it ends', async () => {
+    const one = await client();
+    for (let count = 1; count <= 3; count++) {
+      one.socket.write(GET);
+      await until(() => answersIn(one) === count);
+    }
+    expect(one.text.match(/connection: [a-z-]+/g)).toEqual([
+      'connection: keep-alive',
+      'connection: keep-alive',
+      'connection: close',
+    ]);
+    await until(() => one.ended);
+  });
+
+  it('sends the head and a small body in one write', async () => {
+    const writes: number[] = [];
+    handle = (incoming, response) => {
+      const socket = incoming.socket as Socket;
+      const write = socket._write.bind(socket);
+      socket._write = (chunk: string, ...rest) => (writes.push(chunk.length), write(chunk, ...rest));
+      answer(response, 'hello');
+    };
+    const one = await client();
+    one.socket.write(GET);
+    await until(() => one.text.endsWith('hello'));
+    expect(writes).toEqual([one.text.length]);
+  });
+
+  it('frames a body of no announced length in chunks, and ends it with the connection for who knows no chunks', async () => {
+    const big = 'x'.repeat(20_000);
+    handle = (_, response) => {
+      response.writeHead(200, []);
+      response.write(Buffer.from('small'));
+      response.write(Buffer.from(big));
+      response.end(Buffer.from('last'));
+    };
+    const modern = await client();
+    modern.socket.write(GET);
+    await until(() => modern.text.endsWith('0\r\n\r\n'));
+    expect(modern.text).toContain(`transfer-encoding: chunked\r\n`);
+    expect(modern.text.slice(modern.text.indexOf('\r\n\r\n') + 4)).toBe(
+      `5\r\nsmall\r\n4e20\r\n${big}\r\n4\r\nlast\r\n0\r\n\r\n`,
+    );
+    const old = await client();
+    old.socket.write('GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n');
+    await until(() => old.ended);
+    expect(old.text).toContain('connection: close\r\n');
+    expect(old.text.slice(old.text.indexOf('\r\n\r\n') + 4)).toBe(`small${big}last`);
+  });
+
+  it('has no body in the answer to HEAD, and in answers that never have one', async () => {
+    const statuses = [200, 204, 304];
+    handle = (_, response) => {
+      response.writeHead(statuses.shift()!, ['content-type', 'text/plain']);
+      response.end(Buffer.from('none'));
+    };
+    const one = await client();
+    for (const method of ['HEAD', 'GET', 'GET']) {
+      const before = answersIn(one);
+      one.socket.write(GET.replace('GET', method));
+      await until(() => answersIn(one) > before && one.text.endsWith('\r\n\r\n'));
+    }
+    expect(one.text).not.toMatch(/none|transfer-encoding|content-length/);
+  });
+
+  it('cuts an answer that is longer or shorter than it says', async () => {
+    for (const body of ['toolong', 'abc']) {
+      handle = (_, response) => {
+        response.writeHead(200, ['content-length', '5']);
+        response.write(Buffer.from(body));
+        response.end();
+      };
+      const one = await client();
+      one.socket.write(GET);
+      await until(() => one.socket.destroyed);
+      expect(one.text).not.toContain('toolo');
+      expect(one.text.slice(one.text.indexOf('\r\n\r\n') + 4).length).toBeLessThan(5);
+    }
+  });
+
+  it('sends no field that would be read as more than one', async () => {
+    const thrown: string[] = [];
+    handle = (_, response) => {
+      for (const fields of [
+        ['x-a', 'b\r\nset-cookie: c'],
+        ['x a', 'b'],
+        ['x-a', 'é\u2028'],
+      ])
+        try {
+          response.writeHead(200, fields);
+        } catch (error) {
+          thrown.push((error as Error).message);
+        }
+      answer(response, 'ok');
+    };
+    const one = await client();
+    one.socket.write(GET);
+    await until(() => one.text.endsWith('ok'));
+    expect(thrown).toEqual([
+      'the field "x-a" cannot be sent',
+      'the field "x a" cannot be sent',
+      'the field "x-a" cannot be sent',
+    ]);
+  });
+
+  it('reads a body no faster than it is wanted, and all of it once it is', async () => {
+    let incoming: Incoming | undefined;
+    handle = (request, response) => {
+      incoming = request;
+      void until(() => paused).then(async () => answer(response, String((await whole(request.body)).length)));
+    };
+    const total = 8 * 1024 * 1024;
+    let paused = false;
+    const one = await client();
+    one.socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${total}\r\n\r\n`);
+    one.socket.write(Buffer.alloc(total));
+    await until(() => incoming !== undefined && (incoming.socket as Socket).isPaused());
+    expect((incoming!.socket as Socket).bytesRead).toBeLessThan(total / 2);
+    paused = true;
+    await until(() => one.text.endsWith(String(total)));
+    one.socket.write(GET);
+    await until(() => answersIn(one) === 2);
+  });
+
+  it('tells whoever answers that the client has left, also by the end of its half', async () => {
+    for (const leave of [(socket: Socket) => socket.destroy(), (socket: Socket) => socket.end()]) {
+      let left = 0;
+      let begun = false;
+      handle = (_, response) => {
+        begun = true;
+        response.on('close', () => left++);
+      };
+      const one = await client(true);
+      one.socket.write(GET);
+      await until(() => begun);
+      leave(one.socket);
+      await until(() => left === 1);
+    }
+  });
+
+  it('tells once that an answer has left', async () => {
+    let closed = 0;
+    handle = (_, response) => {
+      response.on('close', () => closed++);
+      answer(response, 'ok');
+    };
+    const one = await client();
+    one.socket.write(GET);
+    await until(() => closed === 1);
+    one.socket.destroy();
+    await until(() => listener.sockets === 0);
+    expect(closed).toBe(1);
+  });
+
+  it('breaks off a body whose client leaves, or whose chunks are none, and answers what it can', async () => {
+    const ends: string[] = [];
+    handle = (incoming) => {
+      incoming.body.on('close', () => ends.push(incoming.complete ? 'whole' : 'broken'));
+      incoming.body.resume();
+    };
+    const leaver = await client();
+    leaver.socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab');
+    await until(() => listener.sockets === 1);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    leaver.socket.resetAndDestroy();
+    await until(() => ends.length === 1);
+    const liar = await client();
+    liar.socket.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    liar.socket.write(`zz\r\n${GET}`);
+    await until(() => liar.ended);
+    expect(brokenBodies).toEqual(['a chunk has no size']);
+    expect([answersIn(liar), liar.text.endsWith('broken')]).toEqual([1, true]);
+    await until(() => ends.length === 2);
+    expect(ends).toEqual(['broken', 'broken']);
+  });
+
+  it('hands nothing on of a request whose first piece ends in a chunk that is none', async () => {
+    handle = () => fail('nothing was asked');
+    const one = await client();
+    one.socket.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n');
+    await until(() => one.ended);
+    expect(broken[0]!.cause).toBe('a chunk has no size');
+  });
+
+  it('lets its client see the answer to what it is still sending, up to a limit', async () => {
+    handle = (_, response) => answer(response, 'enough', 413, ['connection', 'close']);
+    const one = await client();
+    one.socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n');
+    one.socket.write(Buffer.alloc(30_000));
+    await until(() => one.text.endsWith('enough'));
+    expect(one.reset).toBe(false);
+    const endless = await client();
+    endless.socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n');
+    const pump = (): void => {
+      if (!endless.socket.destroyed) endless.socket.write(Buffer.alloc(64 * 1024), () => setImmediate(pump));
+    };
+    pump();
+    await until(() => endless.socket.destroyed);
+    expect(endless.socket.bytesWritten).toBeLessThan(20_000_000);
+  });
+
+  it('is refused when a head is late, and closed when nothing is asked for long', async () => {
+    const silent = await client();
+    const slow = await client();
+    slow.socket.write('GET / HTTP/1.1\r\nHo');
+    const idle = await client();
+    idle.socket.write(GET);
+    await until(() => silent.ended && slow.ended && idle.ended);
+    expect(broken.map(({ refusal }) => refusal.code)).toEqual(['REQUEST_TIMEOUT', 'REQUEST_TIMEOUT']);
+    expect(answersIn(idle)).toBe(1);
+    await until(() => listener.sockets === 0);
+  });
+
+  it('is refused when its client ends in the middle of a head', async () => {
+    const one = await client(true);
+    one.socket.end('GET / HTTP/1.1\r\nHo');
+    await until(() => one.ended);
+    expect(broken[0]).toMatchObject({ cause: 'its head broke off' });
+  });
+
+  it('hands the bare connection to who asks for another protocol, with what came behind the head, and ends if it is not taken', async () => {
+    const asked = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n';
+    handle = ({ takeOver }) => {
+      const { socket, early } = takeOver!;
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n\r\n${early.toString('latin1')}`);
+      socket.on('data', (chunk: Buffer) => socket.write(chunk.toString('latin1').toUpperCase()));
+      socket.on('end', () => socket.end());
+      socket.resume();
+    };
+    const taken = await client();
+    taken.socket.write(`${asked}early`);
+    await until(() => taken.text.endsWith('early'));
+    taken.socket.write('later');
+    await until(() => taken.text.endsWith('LATER'));
+    taken.socket.end();
+    await until(() => taken.ended);
+
+    handle = (_, response) => answer(response, 'no', 400);
+    const refused = await client();
+    refused.socket.write(asked + GET);
+    await until(() => refused.ended);
+    expect([answersIn(refused), refused.text.includes('connection: close')]).toEqual([1, true]);
+  });
+
+  it('holds only so much of what is asked ahead of an answer', async () => {
+    let first: { incoming: Incoming; response: Outgoing } | undefined;
+    handle = (incoming, response) => (first = { incoming, response });
+    const one = await client();
+    one.socket.write(GET + GET.repeat(100_000));
+    await until(() => first !== undefined && (first.incoming.socket as Socket).isPaused());
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((first!.incoming.socket as Socket).bytesRead).toBeLessThan(300_000);
+    handle = (_, response) => answer(response, 'ok');
+    answer(first!.response, 'ok');
+    await until(() => answersIn(one) === 3);
+  });
+});
