@@ -31,6 +31,8 @@ export type Syntax =
   | { readonly kind: 'place'; readonly place: Place }
   | { readonly kind: 'group'; readonly number: number; readonly body: Syntax }
   | { readonly kind: 'atomic'; readonly body: Syntax }
+  /** Takes no byte, and holds where none of the set follows. */
+  | { readonly kind: 'unfollowed'; readonly set: ByteSet }
   | {
       readonly kind: 'repeat';
       readonly body: Syntax;
@@ -41,6 +43,16 @@ export type Syntax =
     }
   | { readonly kind: 'reference'; readonly group: number; readonly folded: boolean }
   | Look;
+
+/**
+ * A part that gives nothing back of what it took. A loop over bytes of one set has taken all there are where none of the set
+ * follows, so that an automaton can tell; other parts must be tried.
+ */
+export function keeping(body: Syntax): Syntax {
+  const takesAll = body.kind === 'repeat' && body.body.kind === 'bytes' && body.most === Infinity && !body.lazy;
+  if (!takesAll) return { kind: 'atomic', body };
+  return { kind: 'sequence', parts: [body, { kind: 'unfollowed', set: body.body.set }] };
+}
 
 export const empty: Syntax = { kind: 'sequence', parts: [] };
 

@@ -3,7 +3,7 @@ import { lookBits } from './lookaround';
 import type { Captures } from './pattern';
 import { capturesOf } from './pike';
 import { isPlace } from './place';
-import { Step, type LookProgram, type Program } from './program';
+import { isFollowed, Step, type LookProgram, type Program } from './program';
 
 /** Steps for each byte of the text, after which a search gives up. */
 const STEPS_PER_BYTE = 64;
@@ -143,15 +143,13 @@ class Run {
 
   /** What has one way to go on. @returns where it ends, -1 where it does not hold */
   private simple(node: number, at: number): number {
-    const { steps, details, others, members, classes } = this.program;
+    const { steps, details, others } = this.program;
     const detail = details[node]!;
     switch (steps[node]! as Step) {
-      case Step.Bytes: {
-        const takes =
-          at < this.value.length &&
-          members[detail * classes.count + classes.classOf[this.value.charCodeAt(at) & 0xff]!] === 1;
-        return takes ? at + 1 : -1;
-      }
+      case Step.Bytes:
+        return isFollowed(this.program, node, this.value, at) ? at + 1 : -1;
+      case Step.Unfollowed:
+        return isFollowed(this.program, node, this.value, at) ? -1 : at;
       case Step.Place:
         return isPlace(detail, this.value, at) ? at : -1;
       case Step.Reference:

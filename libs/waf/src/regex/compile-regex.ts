@@ -138,7 +138,7 @@ function widen(syntax: Syntax): Syntax {
       if (inner.kind === 'reference') return anything;
       if (inner.kind === 'bytes') return { kind: 'bytes', set: foldCase(inner.set) };
       if (inner.kind === 'group' || inner.kind === 'atomic') return inner.body;
-      return inner.kind === 'look' || inner.kind === 'place' ? empty : inner;
+      return inner.kind === 'look' || inner.kind === 'place' || inner.kind === 'unfollowed' ? empty : inner;
     });
   return rewrite(syntax, (part) => {
     if (part.kind === 'look') return empty;

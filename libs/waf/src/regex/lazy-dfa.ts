@@ -429,10 +429,11 @@ export class LazyDfa {
       resolved[node] = generation;
       const step = steps[node]!;
       if (step === Step.Match) return false;
+      const isNext =
+        step !== Step.Place && symbol !== this.endOfText && members[details[node]! * classes.count + byteClass] === 1;
       if (step === Step.Bytes) {
-        const takes = symbol !== this.endOfText && members[details[node]! * classes.count + byteClass] === 1;
-        if (takes && !this.addClosure(outs[node]!)) return false;
-      } else if (this.isAt(details[node]!, before, symbol)) {
+        if (isNext && !this.addClosure(outs[node]!)) return false;
+      } else if (step === Step.Unfollowed ? !isNext : this.isAt(details[node]!, before, symbol)) {
         if (!this.resolve(this.closureOf(outs[node]!), before, symbol)) return false;
       }
     }
@@ -464,17 +465,18 @@ export class LazyDfa {
     let asked = 0;
     for (let index = 0; index < nodes.length; index++) {
       const node = nodes[index]!;
-      if (steps[node] === Step.Place) asked |= this.asksBehind(node, details[node]!);
+      if (steps[node] === Step.Place) asked |= this.asksBehind(node, asks[details[node]! as Place]);
+      else if (steps[node] === Step.Unfollowed) asked |= this.asksBehind(node, 0);
     }
     return asked;
   }
 
   /** A place may be followed by others before a byte is taken. */
-  private asksBehind(node: number, place: Place): number {
+  private asksBehind(node: number, own: number): number {
     const known = this.placeAsks.get(node);
     if (known !== undefined) return known;
-    this.placeAsks.set(node, asks[place]);
-    const all = asks[place] | this.asksOf(this.closureOf(this.program.outs[node]!));
+    this.placeAsks.set(node, own);
+    const all = own | this.asksOf(this.closureOf(this.program.outs[node]!));
     this.placeAsks.set(node, all);
     return all;
   }
@@ -520,6 +522,7 @@ function closureOf({ steps, outs, others }: Program, start: number): Int32Array 
     switch (steps[node]! as Step) {
       case Step.Bytes:
       case Step.Place:
+      case Step.Unfollowed:
       case Step.Match:
         closure.push(node);
         break;

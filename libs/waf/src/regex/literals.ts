@@ -58,6 +58,7 @@ function knowledgeOf(syntax: Syntax): Knowledge {
     case 'repeat':
       return repeatKnowledge(syntax);
     case 'place':
+    case 'unfollowed':
     case 'look':
       return known(nothing);
     case 'reference':

@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes';
 import { isPlace } from './place';
-import { Step, type LookProgram, type Program } from './program';
+import { isFollowed, Step, type LookProgram, type Program } from './program';
 
 /** By lookaround of a program and place: 1 where it holds. Empty for those that must be tried at each place. */
 export function lookBits(program: Program, value: Bytes): readonly Uint8Array[] {
@@ -71,6 +71,9 @@ class NodeSet {
           break;
         case Step.Place:
           if (isPlace(details[node]!, this.value, at)) stack.push(outs[node]!);
+          break;
+        case Step.Unfollowed:
+          if (!isFollowed(this.program, node, this.value, at)) stack.push(outs[node]!);
           break;
         case Step.Look:
           if (this.looks[details[node]!]![at] === 1) stack.push(outs[node]!);

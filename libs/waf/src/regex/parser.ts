@@ -1,5 +1,5 @@
 import { ByteSet, type Bytes } from '../bytes';
-import { Place, RegexError, rewrite, type Syntax } from './ast';
+import { keeping, Place, RegexError, rewrite, type Syntax } from './ast';
 import {
   complement,
   digits,
@@ -183,7 +183,7 @@ class Reader {
       const lazy = this.take('?');
       const possessive = !lazy && this.take('+');
       result = { kind: 'repeat', body: result, ...count, lazy: lazy !== this.flags.ungreedy && !possessive };
-      if (possessive) result = { kind: 'atomic', body: result };
+      if (possessive) result = keeping(result);
     }
   }
 
@@ -248,7 +248,7 @@ class Reader {
     if (this.next === '*') throw this.error('verbs that steer backtracking mean nothing here', from);
     if (!this.take('?')) return this.capturing(from);
     if (this.take(':')) return this.closed(from);
-    if (this.take('>')) return { kind: 'atomic', body: this.closed(from) };
+    if (this.take('>')) return keeping(this.closed(from));
     if (this.take('|')) throw this.error('groups that share numbers are not supported', from);
     const look = this.takeMatch(/(<?)([=!])/y);
     if (look) {

@@ -2,7 +2,7 @@ import type { Bytes } from '../bytes';
 import type { Captures } from './pattern';
 import { lookBits } from './lookaround';
 import { isPlace } from './place';
-import { Step, type Program } from './program';
+import { isFollowed, Step, type Program } from './program';
 import { resultOf } from './steps';
 
 /** Threads of one place in the text, in the order of their priority, each with the slots of its groups. */
@@ -160,6 +160,9 @@ export class PikeMachine {
         }
         case Step.Place:
           if (isPlace(details[node]!, value, at)) stack.push(outs[node]!);
+          break;
+        case Step.Unfollowed:
+          if (!isFollowed(this.program, node, value, at)) stack.push(outs[node]!);
           break;
         case Step.Look:
           if (looks[details[node]!]![at] === 1) stack.push(outs[node]!);

@@ -1,4 +1,4 @@
-import { ByteSet } from '../bytes';
+import { ByteSet, type Bytes } from '../bytes';
 import { contains, mayBeEmpty, Place, type Look, type Syntax } from './ast';
 import { partition, wordBytes, type Partition } from './byte-classes';
 
@@ -10,6 +10,8 @@ export const enum Step {
   Split,
   /** Goes on where the `Place` in `detail` is. */
   Place,
+  /** Goes on where no byte of the set numbered `detail` follows. */
+  Unfollowed,
   /** Notes the place in slot `detail`. */
   Save,
   /** Goes on where the lookaround numbered `detail` says so. */
@@ -35,6 +37,12 @@ export interface LookProgram {
   readonly program: Program;
   /** Whether it captures, refers to groups or holds atomic parts, so that one bit per position does not do. */
   readonly entangled: boolean;
+}
+
+/** Whether a byte of the set that a node names stands at a place. @param at bytes before it */
+export function isFollowed({ details, members, classes }: Program, node: number, value: Bytes, at: number): boolean {
+  if (at >= value.length) return false;
+  return members[details[node]! * classes.count + classes.classOf[value.charCodeAt(at) & 0xff]!] === 1;
 }
 
 /** A nondeterministic automaton over byte classes. Node numbers mean nothing; `start` is where a match begins. */
@@ -163,6 +171,8 @@ class Assembler {
       case 'place':
         this.places.add(syntax.place);
         return this.node(Step.Place, syntax.place, next);
+      case 'unfollowed':
+        return this.node(Step.Unfollowed, this.numberOf(syntax.set), next);
       case 'group':
         return this.group(syntax.number, syntax.body, next);
       case 'repeat':

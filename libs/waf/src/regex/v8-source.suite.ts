@@ -13,6 +13,8 @@ export function v8Source(syntax: Syntax): string {
       return classOf(syntax.set);
     case 'place':
       return places[syntax.place];
+    case 'unfollowed':
+      return `(?!${classOf(syntax.set)})`;
     case 'group':
       return `(${v8Source(syntax.body)})`;
     case 'repeat': {
