@@ -116,6 +116,24 @@ describe('rules over the head', () => {
   });
 });
 
+describe('the query', () => {
+  const text = `SecRule ARGS "@rx ^(?:sent|kept)$" "id:1,phase:1,pass,log,capture,severity:ERROR,logdata:'%{TX.0}'"`;
+  const program = compileRuleSet({ files: [{ name: 'query.conf', text }], read: () => undefined }).adjusted({});
+  const engine = new Engine({ rules: () => ({ name: 'query', program }), used: () => 0 });
+
+  it.each([
+    ['is what was received where the canonical one differs', '/orders?q=sent', 'sent'],
+    ['is split once where both are the same', '/orders?q=kept', 'kept'],
+  ])('that rules see %s', (_, rawTarget, seen) => {
+    const answers: InspectionAnswer[] = [];
+    const head = { ...headUnderTest({ query: 'q=kept' }), rawTarget };
+    engine.open({ head, plan: 'structural:detect', tenant: 'default', requestId: 'req_1' }, (answer) =>
+      answers.push(answer),
+    );
+    expect(answers[0]!.hits.map(({ data }) => data)).toEqual([seen]);
+  });
+});
+
 describe('rules over bodies', () => {
   const post = (mediaType: string): RequestUnderTest => ({ method: 'POST', mediaType });
   const bodyRule = (request: RequestUnderTest, body: string[], plan?: string) =>

@@ -1,5 +1,6 @@
 import { refuse, type Refusal, type RequestHead } from '@sallyport/contracts';
 import { defaultBudget, type BudgetSettings, type Work } from './budget';
+import { splitArguments, type SplitArguments } from './body/arguments';
 import { PlainView, type BodyView, type Unseen } from './body/body-view';
 import { mediaTypeOf } from './body/content-type';
 import { formOf, viewOf } from './body/view-of';
@@ -24,6 +25,7 @@ import { judgeLength } from './rules/bodies';
 import { judgeHead, scannerOf, type BodyScan, type Found } from './structural';
 import type { Interruption, Transaction } from './transaction';
 import type { RequestHeadFacts } from './variables/facts';
+import { queryOf } from './variables/request-line';
 
 type Answer = (answer: InspectionAnswer) => void;
 
@@ -195,11 +197,17 @@ function* malformedWork(transaction: Transaction, facts: RequestHeadFacts): Work
   yield* transaction.finish();
 }
 
-/** The head as it was received, as far as the canonical one still tells. */
-function factsOf({ method, rawTarget, version, fields, removed, clientAddress }: RequestHead): RequestHeadFacts {
+/**
+ * The head as it was received, as far as the canonical one still tells.
+ * @param split the arguments of its query
+ */
+function factsOf(head: RequestHead, split: SplitArguments): RequestHeadFacts {
+  const { method, rawTarget, version, fields, removed, clientAddress } = head;
   return {
     method,
     target: rawTarget,
+    // What was written in another way may also be split in another way.
+    query: queryOf(rawTarget) === head.query ? split : undefined,
     protocol: version === '2' ? 'HTTP/2.0' : `HTTP/${version}`,
     fields: removed ? [...fields, ...removed] : fields,
     clientAddress,
@@ -338,11 +346,12 @@ class EngineInspection implements Inspection {
   }
 
   open(): void {
-    const found = judgeHead(this.head, this.plan, this.options.now());
+    const query = splitArguments(this.head.query);
+    const found = judgeHead(this.head, query.arguments, this.plan, this.options.now());
     if (found.length === 0 && this.view instanceof PlainView && isAnnouncedTooLong(this.head, this.plan))
       found.push(tooLong(this.plan));
     const decided = this.plan.mode === 'block' && found.length > 0;
-    const work = decided ? undefined : this.running && this.headWork(this.running.transaction);
+    const work = decided ? undefined : this.running && this.headWork(this.running.transaction, query);
     this.step(work, () => this.say('request-head', found, !this.head.hasBody));
   }
 
@@ -409,8 +418,8 @@ class EngineInspection implements Inspection {
     this.step(work, () => this.say('request-body', found ? [found] : [], true));
   }
 
-  private *headWork(transaction: Transaction): Work {
-    yield* transaction.requestHead(factsOf(this.head));
+  private *headWork(transaction: Transaction, query: SplitArguments): Work {
+    yield* transaction.requestHead(factsOf(this.head, query));
     if (!this.head.hasBody) yield* transaction.requestBody({ raw: '' });
     if (!this.head.hasBody || transaction.interruption) yield* this.lastOfRequest(transaction);
   }

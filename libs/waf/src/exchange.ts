@@ -167,7 +167,7 @@ export class Exchange implements Facts, OperatorContext {
   }
 
   get query(): SplitArguments {
-    this.split ??= splitArguments(queryOf(this.request));
+    this.split ??= this.request.query ?? splitArguments(queryOf(this.request.target));
     return this.split;
   }
 

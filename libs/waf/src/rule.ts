@@ -19,6 +19,8 @@ export interface HeadView {
   readonly head: RequestHead;
   /** Arguments of the query, in order. */
   readonly queryArguments: readonly BodyArgument[];
+  /** The query is printable ASCII without escapes and without two dots in a row: nothing can be hidden in its arguments. */
+  readonly isPlainQuery: boolean;
   readonly limits: ProfileLimits;
 }
 

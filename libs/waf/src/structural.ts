@@ -1,7 +1,7 @@
 import type { RequestHead } from '@sallyport/contracts';
-import { splitArguments } from './body/arguments';
 import { FormCounter } from './body/form-counter';
 import { JsonScanner } from './body/json-scanner';
+import type { BodyArgument } from './body/parsed-body';
 import { boundaryOf, MultipartScanner, type MultipartFault } from './body/multipart-scanner';
 import { isFormType, isJsonType } from './media-type';
 import { excludesRule, type Exclusion, type Plan } from './plan';
@@ -13,15 +13,26 @@ import { headRules } from './rules/registry';
 /** A structural rule and what it found. */
 export type Found = readonly [RuleCard, Finding];
 
+/** Any of it but what is escaped. */
+const PLAIN = /^[ -$&-~]*$/;
+
 /**
  * In `block` the first finding decides and ends the work; in `detect` all of them are recorded.
+ * @param queryArguments those of the head's query
  * @param now milliseconds since the epoch: exclusions end
  */
-export function judgeHead(head: RequestHead, plan: Plan, now: number): Found[] {
-  const view: HeadView = { head, queryArguments: splitArguments(head.query).arguments, limits: plan.limits };
+export function judgeHead(
+  head: RequestHead,
+  queryArguments: readonly BodyArgument[],
+  plan: Plan,
+  now: number,
+): Found[] {
+  const isPlainQuery = PLAIN.test(head.query) && !head.query.includes('..');
+  const view: HeadView = { head, queryArguments, isPlainQuery, limits: plan.limits };
+  const mayBeExcluded = plan.exclusions.length > 0 || plan.killed.length > 0;
   const found: Found[] = [];
   for (const rule of headRules) {
-    if (isExcluded(rule.id, plan.exclusions, now) || isExcluded(rule.id, plan.killed, now)) continue;
+    if (mayBeExcluded && (isExcluded(rule.id, plan.exclusions, now) || isExcluded(rule.id, plan.killed, now))) continue;
     const finding = rule.inspect(view);
     if (!finding) continue;
     found.push([rule, finding]);

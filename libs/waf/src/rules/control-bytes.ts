@@ -11,9 +11,10 @@ export const nulByte: HeadRule = {
   message: 'NUL byte in path or argument',
   explanation:
     'Code written in C ends a text at a NUL and judges another value than it uses. No text an API takes holds one.',
-  inspect: ({ head, queryArguments }) => {
+  inspect: ({ head, queryArguments, isPlainQuery }) => {
     if (unescapePercent(head.path).includes('\0'))
       return { variable: 'REQUEST_PATH', data: '\0', refusal: refuse('WAF_BLOCKED') };
+    if (isPlainQuery) return undefined;
     const found = queryArguments.find(({ name, value }) => value.includes('\0') || name.includes('\0'));
     return found && { variable: `ARGS:${found.name}`, data: '\0', refusal: refuse('WAF_BLOCKED') };
   },
@@ -24,7 +25,8 @@ export const controlByte: HeadRule = {
   severity: 'error',
   message: 'Control character in argument',
   explanation: 'Control characters other than tab and line ends drive terminals and parsers, not APIs.',
-  inspect: ({ queryArguments }) => {
+  inspect: ({ queryArguments, isPlainQuery }) => {
+    if (isPlainQuery) return undefined;
     for (const { name, value } of queryArguments) {
       const match = CONTROL.exec(value) ?? CONTROL.exec(name);
       if (match) return { variable: `ARGS:${name}`, data: match[0], refusal: refuse('WAF_BLOCKED') };

@@ -59,7 +59,8 @@ export const argumentTraversal: HeadRule = {
   message: 'Argument climbs to a parent folder',
   explanation:
     'A value with a “..” segment, escaped once or several times or written in overlong UTF-8, is how files outside the intended folder are asked for. An API that takes relative paths as data needs the rule in detect mode.',
-  inspect: ({ queryArguments }) => {
+  inspect: ({ queryArguments, isPlainQuery }) => {
+    if (isPlainQuery) return undefined;
     const found = queryArguments.find(({ name, value }) => climbs(value) || climbs(name));
     return found && climbing(`ARGS:${found.name}`);
   },

@@ -14,6 +14,8 @@ export interface RequestHeadFacts {
   readonly method: Bytes;
   /** The request target as received, `/a?b` or absolute. */
   readonly target: Bytes;
+  /** The query of the target, where somebody has split it already. */
+  readonly query?: SplitArguments | undefined;
   /** `HTTP/1.1` */
   readonly protocol: Bytes;
   /** The request line as received, where it is not the three with single spaces between. */

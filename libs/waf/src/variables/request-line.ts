@@ -41,7 +41,7 @@ function pathOf({ target }: RequestHeadFacts): Bytes {
   return unescape(question < 0 ? target : target.slice(0, question));
 }
 
-export function queryOf({ target }: RequestHeadFacts): Bytes {
+export function queryOf(target: Bytes): Bytes {
   const question = target.indexOf('?');
   return question < 0 ? '' : target.slice(question + 1);
 }
@@ -76,7 +76,7 @@ export const requestLineVariables: readonly Variable[] = [
   line('REQUEST_FILENAME', pathOf),
   line('PATH_INFO', pathOf),
   line('REQUEST_BASENAME', basenameOf),
-  line('QUERY_STRING', queryOf),
+  line('QUERY_STRING', ({ target }) => queryOf(target)),
   scalar('FULL_REQUEST', 'body', (facts) => Entries.single(fullRequest(facts))),
   scalar('FULL_REQUEST_LENGTH', 'body', (facts) => Entries.single(String(fullRequest(facts).length))),
 ];
