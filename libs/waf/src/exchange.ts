@@ -56,6 +56,21 @@ const processors: readonly string[] = ['URLENCODED', 'MULTIPART', 'JSON', 'XML']
 const MATCHED_VAR = variableNumber('MATCHED_VAR')!;
 const MATCHED_VAR_NAME = variableNumber('MATCHED_VAR_NAME')!;
 
+/** By lifetime: the numbers of the variables that have it. */
+const numbersOf = numbersByLifetime();
+
+function numbersByLifetime(): Readonly<Record<Lifetime, readonly number[]>> {
+  const numbers: Record<Lifetime, number[]> = {
+    request: [],
+    body: [],
+    response: [],
+    'response-body': [],
+    moment: [],
+  };
+  variables.forEach(({ lifetime }, number) => numbers[lifetime].push(number));
+  return numbers;
+}
+
 /** Of the rule that is being evaluated. */
 export class Evaluation {
   rule!: Rule;
@@ -93,7 +108,7 @@ export class Exchange implements Facts, OperatorContext {
   private responseLimit: number;
   private readonly responseChunks: Bytes[] = [];
   /** By number of the variable. */
-  private readonly values: (Entries | undefined)[] = [];
+  private readonly values = new Array<Entries | undefined>(variables.length);
   private split: SplitArguments | undefined;
   private splitCookies: readonly BodyArgument[] | undefined;
   private readPrompt: Prompt | undefined;
@@ -263,9 +278,7 @@ export class Exchange implements Facts, OperatorContext {
   }
 
   private forget(lifetime: Lifetime): void {
-    for (const number of this.values.keys()) {
-      if (variables[number]!.lifetime === lifetime) this.values[number] = undefined;
-    }
+    for (const number of numbersOf[lifetime]) this.values[number] = undefined;
   }
 }
 

@@ -40,6 +40,28 @@ export interface PhasePlan {
   /** By place: where to go on when the rule matches and passes over others; -1 where it does not. */
   readonly skips: Int32Array;
   readonly scans: readonly VariablePlan[];
+  /** Sets that no transaction uses now. */
+  readonly spareSets: PhaseSets[];
+}
+
+/** What a transaction notes while it runs a phase. */
+export class PhaseSets {
+  /** Patterns that were found. */
+  readonly found: BitSet;
+  /** Places of the rules to be visited. */
+  readonly visits: BitSet;
+  /** Places of those whose outcome is foregone no more. */
+  readonly stirred: BitSet;
+
+  /**
+   * @param rules of the phase
+   * @param words 32-bit words of a row of patterns
+   */
+  constructor(rules: number, words: number) {
+    this.found = new Uint32Array(words);
+    this.visits = bitSet(rules);
+    this.stirred = bitSet(rules);
+  }
 }
 
 /** A rule set as one route runs it: what the setup decides is decided, and what is excluded is gone. */
@@ -119,6 +141,7 @@ export class Program {
       waiting,
       skips: Int32Array.from(rules, (rule) => this.skipOf(rule, rules)),
       scans: variables.map((variable) => this.planVariable(variable, wanting)),
+      spareSets: [],
     };
   }
 

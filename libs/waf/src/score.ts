@@ -38,12 +38,12 @@ export function scoresOf(tx: Store): Scores {
 function sideOf(names: readonly (readonly Bytes[])[], score: Score, blockingLevel: number): Scores['inbound'] {
   let detection = 0;
   let blocking = 0;
-  for (const [index, spellings] of names.entries()) {
+  names.forEach((spellings, index) => {
     let points = 0;
     for (const name of spellings) points ||= score(name);
     detection += points;
     if (index < blockingLevel) blocking += points;
-  }
+  });
   return { detection, blocking };
 }
 

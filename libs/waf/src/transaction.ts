@@ -1,12 +1,12 @@
 import type { Controls, EngineMode } from './actions/effect';
-import { bitSet, hasBit, nextBit, setBit, type BitSet } from './bit-set';
+import { hasBit, nextBit, setBit, type BitSet } from './bit-set';
 import { defaultBudget, Meter, VISIT, type BudgetSettings, type Work } from './budget';
 import { completionInSteps } from './body/completion';
 import type { Bytes } from './bytes';
 import { Exchange, type ExchangeOptions, type InspectedBody } from './exchange';
 import { hitOf, logLineOf, type Match } from './hits';
 import type { Hit, Scores } from './inspector';
-import type { PhasePlan, Program } from './program';
+import { PhaseSets, type PhasePlan, type Program } from './program';
 import { Removals } from './removals';
 import type { ResponseScan } from './response-scan';
 import { RuleMatcher, type Scans } from './rule-matcher';
@@ -15,7 +15,7 @@ import { scoresOf } from './score';
 import type { Macro } from './seclang/macro';
 import type { RequestHeadFacts, ResponseHeadFacts } from './variables/facts';
 import { isAsked } from './variables/prompt';
-import { variableNumber } from './variables/registry';
+import { variableNumber, variables } from './variables/registry';
 
 export interface TransactionOptions extends ExchangeOptions {
   /** `block`: rules may decide; `detect`: everything runs and nothing is refused. */
@@ -44,6 +44,8 @@ const RESPONSE_BODY = variableNumber('RESPONSE_BODY')!;
 const LONG = 1024;
 /** What one of these steps counts for: bytes read, or states made that cost as much. */
 const STEP = 4096;
+/** Sets of a phase that are kept for the transactions after this one. */
+const MOST_SPARE = 4;
 
 /** Runs the five phases over one exchange. Each step is work to be run to its end before the next begins. */
 export class Transaction implements Controls {
@@ -53,7 +55,7 @@ export class Transaction implements Controls {
   private readonly exchange: Exchange;
   private readonly meter: Meter;
   private readonly removals = new Removals();
-  private readonly scans: Scans = [];
+  private readonly scans: Scans = new Array<Scans[number]>(variables.length);
   private readonly matcher: RuleMatcher;
   private hasLongValues = false;
   private engine: EngineMode;
@@ -244,8 +246,10 @@ export class Transaction implements Controls {
     if (this.engine === 'off' || (decided && phase !== 5) || this.exhausted) return;
     this.meter.resume();
     const plan = this.program.phase(phase);
-    const visits = yield* this.findVisits(plan);
-    const stirred = this.watch(plan, visits);
+    const sets = plan.spareSets.pop() ?? new PhaseSets(plan.rules.length, this.program.ruleSet.patterns.words);
+    const { visits, stirred } = sets;
+    yield* this.findVisits(plan, sets);
+    this.watch(plan, sets);
     let place = nextBit(visits, 0);
     while (place >= 0 && !this.isOver(phase)) {
       if (this.hasLongValues) yield* this.prepare(plan, place);
@@ -255,24 +259,24 @@ export class Transaction implements Controls {
       if (this.meter.isDue(VISIT + this.matcher.read)) yield* this.giveWay();
       this.matcher.read = 0;
     }
+    this.exchange.tx.onWrite = undefined;
+    if (plan.spareSets.length < MOST_SPARE) plan.spareSets.push(sets);
     this.meter.pause();
   }
 
-  /**
-   * Sees to it that a rule whose outcome is foregone is visited when something is written that it reads.
-   * @returns a bit set of the places of those of which it was, for as long as the phase runs
-   */
-  private watch({ rules, readers }: PhasePlan, visits: BitSet): BitSet {
-    const stirred = bitSet(rules.length);
+  /** Sees to it that a rule whose outcome is foregone is visited when something is written that it reads. */
+  private watch({ readers }: PhasePlan, { visits, stirred }: PhaseSets): void {
     const { tx } = this.exchange;
-    tx.onWrite = (name) => {
-      for (const place of readers.get(name) ?? []) {
+    const onWrite = (name: Bytes): void => {
+      const places = readers.get(name);
+      if (!places) return;
+      for (const place of places) {
         setBit(stirred, place);
         setBit(visits, place);
       }
     };
-    for (const name of tx.written.keys()) tx.onWrite(name);
-    return stirred;
+    tx.onWrite = onWrite;
+    for (const name of tx.written.keys()) onWrite(name);
   }
 
   private *prepare({ rules, gates }: PhasePlan, place: number): Work {
@@ -308,10 +312,12 @@ export class Transaction implements Controls {
     return phase !== 5 && (this.interruption !== undefined || this.allowed >= phase);
   }
 
-  /** Looks for every pattern of the phase in every value at once. @returns the places of the rules to be visited. */
-  private *findVisits(plan: PhasePlan): Generator<void, BitSet, void> {
-    const { patterns, scanner } = this.program.ruleSet;
-    const found = new Uint32Array(patterns.words);
+  /** Looks for every pattern of the phase in every value at once, and fills in the sets. */
+  private *findVisits(plan: PhasePlan, { found, visits, stirred }: PhaseSets): Work {
+    const { scanner } = this.program.ruleSet;
+    found.fill(0);
+    stirred.fill(0);
+    visits.fill(0);
     for (const { variable, members, others } of plan.scans) {
       if (variable === RESPONSE_BODY && this.matcher.response) {
         this.matcher.response.addTo(found);
@@ -332,10 +338,10 @@ export class Transaction implements Controls {
             : yield* this.inSteps(scanner.scanInSteps(value, own, found));
         if (scan) (this.scans[variable] ??= [])[index] = scan;
         if (this.meter.isDue(value.length + VISIT)) yield* this.giveWay();
-        if (this.exhausted) return bitSet(plan.rules.length);
+        if (this.exhausted) return;
       }
     }
-    return visitsOf(plan, found);
+    fillVisits(plan, found, visits);
   }
 
   private *inSteps<Result>(steps: Generator<void, Result, void>): Generator<void, Result, void> {
@@ -377,10 +383,11 @@ export class Transaction implements Controls {
   }
 }
 
-function visitsOf({ always, waiting }: PhasePlan, found: BitSet): BitSet {
-  const visits = always.slice();
+/** @param visits becomes the places of the rules to be visited */
+function fillVisits({ always, waiting }: PhasePlan, found: BitSet, visits: BitSet): void {
+  visits.set(always);
   for (let bit = nextBit(found, 0); bit >= 0; bit = nextBit(found, bit + 1)) {
-    for (const place of waiting[bit] ?? []) setBit(visits, place);
+    const places = waiting[bit];
+    if (places) for (const place of places) setBit(visits, place);
   }
-  return visits;
 }

@@ -14,7 +14,7 @@ export class Store {
   /** Whether one of the base may have been deleted. */
   private deletes = false;
   /** Of a base: the names in it that a pattern was found in, by pattern. */
-  private readonly picked = new Map<Pattern, readonly Bytes[]>();
+  private picked: Map<Pattern, readonly Bytes[]> | undefined;
 
   /** Told the name, in lower case, of each variable that is written. */
   onWrite: ((folded: Bytes) => void) | undefined;
@@ -68,10 +68,10 @@ export class Store {
   entries(): Entries {
     const names: Bytes[] = [];
     const values: Bytes[] = [];
-    for (const { name, value } of this.members()) {
+    this.eachMember(({ name, value }) => {
       names.push(name);
       values.push(value);
-    }
+    });
     return new Entries(names, values);
   }
 
@@ -94,21 +94,25 @@ export class Store {
   }
 
   private eachMatching(pattern: Pattern, take: (member: Member) => void): void {
-    for (const folded of this.base?.namesLike(pattern) ?? []) {
-      const member = this.member(folded);
-      if (member) take(member);
+    const { base } = this;
+    if (base) {
+      for (const folded of base.namesLike(pattern)) {
+        const member = this.member(folded);
+        if (member) take(member);
+      }
     }
-    for (const [folded, member] of this.own) {
-      if (member && !this.base?.own.has(folded) && pattern.test(folded)) take(member);
-    }
+    const { shortest = 0 } = pattern;
+    this.own.forEach((member, folded) => {
+      if (member && folded.length >= shortest && !base?.own.has(folded) && pattern.test(folded)) take(member);
+    });
   }
 
   /** Nothing writes a base, so that it need be searched once. */
   private namesLike(pattern: Pattern): readonly Bytes[] {
-    const known = this.picked.get(pattern);
+    const known = this.picked?.get(pattern);
     if (known) return known;
     const names = [...this.own.keys()].filter((folded) => pattern.test(folded));
-    this.picked.set(pattern, names);
+    (this.picked ??= new Map()).set(pattern, names);
     return names;
   }
 
@@ -118,11 +122,14 @@ export class Store {
     return this.base.member(folded);
   }
 
-  private *members(): Generator<Member> {
-    for (const [folded, member] of this.base?.own ?? []) {
-      const seen = this.own.has(folded) ? this.own.get(folded) : member;
-      if (seen) yield seen;
-    }
-    for (const [folded, member] of this.own) if (member && !this.base?.own.has(folded)) yield member;
+  private eachMember(take: (member: Member) => void): void {
+    const { base, own } = this;
+    base?.own.forEach((member, folded) => {
+      const seen = own.has(folded) ? own.get(folded) : member;
+      if (seen) take(seen);
+    });
+    own.forEach((member, folded) => {
+      if (member && !base?.own.has(folded)) take(member);
+    });
   }
 }
