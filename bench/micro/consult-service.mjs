@@ -35,11 +35,16 @@ const kinds = {
     return { module: VerificationModule.over(engine), services: verificationServices };
   },
   'rate-limit'() {
-    const { LocalLimiter, MemorySource } = load('libs/limits/src/index.js');
-    const { DecideModule } = load('apps/rate-limit/src/decide/decide.module.js');
-    const { LiveNodes } = load('apps/rate-limit/src/decide/live-nodes.js');
-    const module = DecideModule.over(new LocalLimiter(new MemorySource(systemClock)), new LiveNodes());
-    return { module, services: { 'sallyport.limits.v1.LimitService': limitsV1.LimitServiceService } };
+    const { memoryBuckets } = load('apps/rate-limit/src/shared-buckets.js');
+    return limitService(memoryBuckets({ clock: systemClock }));
+  },
+  async 'rate-limit-redis'() {
+    const { sharedBuckets } = load('apps/rate-limit/src/shared-buckets.js');
+    const logger = createLogger({ app: 'rate-limit', node: 'bench', level: 'silent' });
+    const metrics = createMetrics('rate-limit');
+    const trail = { append: () => undefined };
+    const parts = { app: 'rate-limit', clock: systemClock, random: randomBytes, logger, metrics, trail };
+    return limitService(await sharedBuckets(process.env.SALLYPORT_BENCH_REDIS, parts, 20_000));
   },
   waf() {
     const { Engine } = load('libs/waf/src/index.js');
@@ -68,12 +73,19 @@ const kinds = {
   },
 };
 
+function limitService({ limiter, source }) {
+  const { DecideModule } = load('apps/rate-limit/src/decide/decide.module.js');
+  const { LiveNodes } = load('apps/rate-limit/src/decide/live-nodes.js');
+  const module = DecideModule.over(limiter, new LiveNodes(), source === 'valkey');
+  return { module, services: { 'sallyport.limits.v1.LimitService': limitsV1.LimitServiceService } };
+}
+
 const [kind, path] = process.argv.slice(2);
 const runtime = {
   bus: createEmbeddedBus(systemClock),
   logger: createLogger({ app: kind, node: 'bench', level: 'silent' }),
 };
-await createRpcServer({ ...kinds[kind](), address: { path }, runtime });
+await createRpcServer({ ...(await kinds[kind]()), address: { path }, runtime });
 process.on('message', () => process.send(process.cpuUsage()));
 process.on('disconnect', () => process.exit(0));
 process.send('ready');

@@ -1,6 +1,7 @@
 // What one consult costs, both ends together: the clients of the ingress here, each service in a process of its own.
 // `node bench/micro/consult.mjs [--in-flight 1,8,32,64] [--seconds 2] [--only auth,waf] [--profile DIR] [--json]`
-import { fork } from 'node:child_process';
+// Where there is a redis-server, `--only rate-limit-redis` counts limits there; its own processor time is in the figure.
+import { fork, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,9 +10,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from '../../tools/build.mjs';
 import { whenMain } from '../../tools/process.mjs';
-import { describeMachine, median } from '../load/machine.mjs';
+import { describeMachine, median, processorSeconds } from '../load/machine.mjs';
+import { searched } from '../load/programs.mjs';
 
 const SERVICES = ['auth', 'rate-limit', 'waf', 'ai-router'];
+/** Asked only where it is asked for: it needs a server. */
+const OVER_REDIS = 'rate-limit-redis';
 const THREE = ['auth', 'rate-limit', 'waf'];
 /** A busy machine must not turn into unanswered consults: what is measured is the cost of answers. */
 const PATIENT_MS = 2_400;
@@ -37,7 +41,8 @@ export async function benchConsult(args) {
   });
   const only = values.only.split(',');
   const folder = mkdtempSync(join(tmpdir(), 'sp-'));
-  const ends = new Ends(folder, values.profile);
+  const services = only.includes(OVER_REDIS) ? [...SERVICES, OVER_REDIS] : SERVICES;
+  const ends = new Ends(folder, services, values.profile);
   try {
     await ends.open();
     const rows = [];
@@ -58,8 +63,9 @@ class Ends {
   children = new Map();
   clients = {};
 
-  constructor(folder, profile) {
+  constructor(folder, services, profile) {
     this.folder = folder;
+    this.services = services;
     this.profile = profile;
     if (profile) mkdirSync(profile, { recursive: true });
   }
@@ -71,7 +77,8 @@ class Ends {
     const { createLogger, createMetrics } = load('libs/platform/src/index.js');
     const { mintApiKey } = load('libs/identity/src/index.js');
     this.key = mintApiKey('live', randomBytes);
-    await Promise.all(SERVICES.map((service) => this.start(service)));
+    if (this.services.includes(OVER_REDIS)) this.startRedis();
+    await Promise.all(this.services.map((service) => this.start(service)));
     const runtime = {
       clock: systemClock,
       logger: createLogger({ app: 'ingress', node: 'bench', level: 'silent' }),
@@ -87,11 +94,20 @@ class Ends {
       waf: new (consult('remote-inspector').RemoteInspector)({ ...of('waf'), budget: patient }),
       'ai-router': new (consult('remote-model-router').RemoteModelRouter)({ ...of('ai-router'), models: () => [] }),
     };
+    if (this.redis)
+      this.clients[OVER_REDIS] = new (consult('remote-limiter').RemoteLimiter)({ ...of(OVER_REDIS), node: 'bench' });
     this.questions = questions(this.key.text, refuse);
     for (const end = Date.now() + 20_000; Object.values(this.clients).some((client) => client.state() !== 'up');) {
       if (Date.now() > end) throw new Error('no stream within 20 s');
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+  }
+
+  startRedis() {
+    const socket = join(this.folder, 'redis.sock');
+    const options = ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', this.folder];
+    this.redis = spawn('redis-server', options, { env: { PATH: searched }, stdio: 'ignore' });
+    process.env.SALLYPORT_BENCH_REDIS = socket;
   }
 
   async start(service) {
@@ -118,6 +134,7 @@ class Ends {
       const { user, system } = await answerOf(child);
       used.set(service, user + system);
     }
+    if (this.redis) used.set(OVER_REDIS, used.get(OVER_REDIS) + processorSeconds([this.redis.pid]) * 1e6);
     const { user, system } = process.cpuUsage();
     return used.set('ingress', user + system);
   }
@@ -131,6 +148,7 @@ class Ends {
         return gone;
       }),
     );
+    this.redis?.kill();
   }
 }
 
@@ -183,6 +201,7 @@ function asking({ clients, questions }, what) {
   const asks = {
     auth: (done) => clients.auth.verify(questions.presented, done),
     'rate-limit': (done) => clients['rate-limit'].spend('default', questions.charges, done),
+    [OVER_REDIS]: (done) => clients[OVER_REDIS].spend('default', questions.charges, done),
     'ai-router': (done) => clients['ai-router'].plan(questions.plan, done),
     waf: (done) => {
       const inspection = clients.waf.open(questions.head, (outcome) => {

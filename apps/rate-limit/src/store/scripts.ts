@@ -1,6 +1,8 @@
 /**
- * Draws on all buckets or on none, in one step. KEYS: the buckets, all of one tenant and so in one slot. ARGV, three for
- * each: capacity, cost, and what drains in a millisecond, in ticks. Answers whether all was taken, then each debt.
+ * Decides one request after the other, as if each had come alone, all at one moment: a request draws on all of its buckets
+ * or on none. KEYS: the buckets of every request, all of one tenant and so in one slot. ARGV, for each request: how many of
+ * the keys are its own, then three numbers for each of them: capacity, cost, and what drains in a millisecond, in ticks.
+ * Answers one text of numbers with a space between: for each request whether all was taken, then each debt.
  *
  * The arithmetic is that of `libs/limits/gcra.ts`; one suite runs against both. Time is the server's, so that replicas
  * with different clocks share one. Numbers are whole and below 2^53: `%.0f` writes them exactly, `tostring` would not.
@@ -8,33 +10,52 @@
 export const DRAW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local buckets, met, taken = {}, {}, 1
-for i, key in ipairs(KEYS) do
-  local capacity, cost, drain = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
+local buckets, said = {}, {}
+local function bucketOf(key, drain)
   local bucket = buckets[key]
-  if not bucket then
-    bucket = { debt = 0, at = now, drain = drain }
-    local debt, at = string.match(redis.call('GET', key) or '', '^(%d+) (%d+)$')
-    if debt then
-      debt, at = tonumber(debt), tonumber(at)
-      bucket.debt = math.max(0, debt - math.max(0, now - at) * drain)
-      bucket.at = math.max(at, now)
-    end
-    buckets[key] = bucket
+  if bucket then return bucket end
+  bucket = { debt = 0, at = now, drain = drain, drawn = false }
+  local debt, at = string.match(redis.call('GET', key) or '', '^(%d+) (%d+)$')
+  if debt then
+    debt, at = tonumber(debt), tonumber(at)
+    bucket.debt = math.max(0, debt - math.max(0, now - at) * drain)
+    bucket.at = math.max(at, now)
   end
-  met[i] = string.format('%.0f', bucket.debt)
-  if bucket.debt + cost > capacity then taken = 0 else bucket.debt = bucket.debt + cost end
+  buckets[key] = bucket
+  return bucket
 end
-if taken == 0 then return { '0', unpack(met) } end
+local key, word = 0, 1
+while word <= #ARGV do
+  local count, drawn, met, given, taken = tonumber(ARGV[word]), {}, {}, {}, true
+  for i = 1, count do
+    local capacity, cost, drain = tonumber(ARGV[word + 1]), tonumber(ARGV[word + 2]), tonumber(ARGV[word + 3])
+    key, word = key + 1, word + 3
+    local bucket = bucketOf(KEYS[key], drain)
+    drawn[i], met[i], given[i] = bucket, bucket.debt, 0
+    if bucket.debt + cost > capacity then
+      taken = false
+    else
+      bucket.debt, given[i] = bucket.debt + cost, cost
+    end
+  end
+  word = word + 1
+  said[#said + 1] = taken and '1' or '0'
+  for i = 1, count do
+    if taken then
+      drawn[i].drawn, met[i] = true, drawn[i].debt
+    else
+      drawn[i].debt = drawn[i].debt - given[i]
+    end
+    said[#said + 1] = string.format('%.0f', met[i])
+  end
+end
 for key, bucket in pairs(buckets) do
-  if bucket.debt > 0 then
+  if bucket.drawn and bucket.debt > 0 then
     local life = bucket.at - now + math.ceil(bucket.debt / bucket.drain) + 1000
     redis.call('SET', key, string.format('%.0f %.0f', bucket.debt, bucket.at), 'PX', string.format('%.0f', life))
   end
 end
-local after = {}
-for i, key in ipairs(KEYS) do after[i] = string.format('%.0f', buckets[key].debt) end
-return { '1', unpack(after) }
+return table.concat(said, ' ')
 `;
 
 /**

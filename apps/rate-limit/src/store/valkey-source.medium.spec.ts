@@ -1,7 +1,7 @@
 import { setTimeout as pass } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { systemClock } from '@sallyport/contracts';
-import type { Draw, Drawn } from '@sallyport/limits';
+import { MemorySource, type Draw, type Drawn } from '@sallyport/limits';
 import { describeLimitSource } from '../../../../libs/limits/src/source.suite';
 import { redisBinary, startTestRedis, type TestRedis } from '@sallyport/testkit';
 import { ReplicaCount } from './replica-count';
@@ -14,6 +14,13 @@ if (!binary)
 /** A busy machine must not turn the timing of production into a failure here. */
 const PATIENT_MS = 2_000;
 const tenPerMinute = { capacity: 600_000, perRequest: 60_000, perMillisecond: 10 };
+
+/** So many requests in a window so long that nothing drains that would matter while a test runs. */
+const slow = (limit: number, seconds: number) => ({
+  capacity: limit * seconds * 1_000,
+  perRequest: seconds * 1_000,
+  perMillisecond: limit,
+});
 
 const when = binary ? describe : describe.skip;
 when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valkey-server is installed)'}`, () => {
@@ -59,6 +66,75 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
       ),
     );
     expect(results.filter((drawn) => drawn!.taken)).toHaveLength(10);
+  });
+
+  it('decides what is asked in one turn in one run of the script, and tells everybody their part', async () => {
+    const redis = await connect();
+    await redis.flushall();
+    const source = patient(redis);
+    const rate = slow(10, 86_400);
+    const requests = ({ debts }: Drawn): number[] => debts.map((debt) => Math.round(debt / rate.perRequest));
+    await draw(source, []);
+    await draw(source, [{ key: 'warm', rate, cost: 1 }]);
+    await redis.config('RESETSTAT');
+    const drawn = await Promise.all([
+      draw(source, [{ key: 'a', rate, cost: 6 }]),
+      draw(source, [
+        { key: 'b', rate, cost: 4 },
+        { key: 'a', rate, cost: 6 },
+      ]),
+      draw(source, [
+        { key: 'b', rate, cost: 10 },
+        { key: 'a', rate, cost: 4 },
+      ]),
+      draw(source, [{ key: 'b', rate, cost: 1 }]),
+    ]);
+    expect(drawn.map((one) => [one!.taken, requests(one!)])).toEqual([
+      [true, [6]],
+      [false, [0, 6]],
+      [true, [10, 10]],
+      [false, [10]],
+    ]);
+    expect(await redis.info('commandstats')).toContain('cmdstat_evalsha:calls=1,');
+  });
+
+  it('makes of many decisions of one turn what the buckets of one process make of them one by one', async () => {
+    const redis = await connect();
+    await redis.flushall();
+    const source = patient(redis);
+    const rate = slow(100, 86_400 * 300);
+    const memory = new MemorySource({ ...systemClock, monotonic: () => 0 });
+    let seed = 7;
+    const upTo = (most: number): number => (seed = (seed * 48_271) % 2_147_483_647) % (most + 1);
+    const some = Array.from({ length: 400 }, () => ({
+      tenant: `tenant-${upTo(2)}`,
+      draws: Array.from({ length: 1 + upTo(2) }, () => ({ key: `key-${upTo(4)}`, rate, cost: upTo(5) })),
+    }));
+    const whole = (drawn: Drawn | undefined) => [
+      drawn?.taken,
+      drawn?.debts.map((debt) => Math.round(debt / rate.perRequest)),
+    ];
+    const here = some.map(({ tenant, draws }) => {
+      let drawn: Drawn | undefined;
+      memory.draw(tenant, draws, (outcome) => (drawn = outcome));
+      return whole(drawn);
+    });
+    const there = await Promise.all(some.map(({ tenant, draws }) => draw(source, draws, tenant)));
+    expect(there.map(whole)).toEqual(here);
+    expect(new Set(here.map(([taken]) => taken)).size).toBe(2);
+  });
+
+  it('counts each of several decisions that were not answered in time as a miss', async () => {
+    const changes: boolean[] = [];
+    const source = patient(await connect(), 100, (up) => changes.push(up));
+    const one = { key: 'silent', rate: tenPerMinute, cost: 1 };
+    server.pause();
+    try {
+      expect(await Promise.all(Array.from({ length: 3 }, () => draw(source, [one])))).toEqual(Array(3).fill(undefined));
+      expect(source.up).toBe(false);
+    } finally {
+      server.resume();
+    }
   });
 
   it('leaves no key without an end of its life, and none that outlives its debt by more than a moment', async () => {
@@ -118,12 +194,16 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
     expect(source.up).toBe(true);
   });
 
-  it('takes an answer in that lay unread while this process was busy, however late it is', async () => {
+  it.each([
+    ['from the turn of the question on', 0],
+    ['when the question has left', 1],
+  ])('takes an answer in that lay unread while this process was busy %s, however late it is', async (_, turns) => {
     const source = patient(await connect(), 20);
     const one = { key: 'busy', rate: tenPerMinute, cost: 1 };
     await draw(source, [one]);
     for (let round = 0; round < 3; round++) {
       const answer = draw(source, [one]);
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
       const until = performance.now() + 80;
       // Nothing of this process runs meanwhile, and Redis answers.
       while (performance.now() < until);

@@ -4,8 +4,8 @@ import type { Draw, Drawn, LimitSource } from '@sallyport/limits';
 import { Breaker, DeadlineWheel, type Perishable } from '@sallyport/platform';
 import { DRAW } from './scripts';
 
-type Answer = (error: Error | null, reply?: string[]) => void;
-type DrawCommand = (keyCount: number, keysAndArguments: string[], answer: Answer) => void;
+type Answer = (error: Error | null, reply?: string) => void;
+type DrawCommand = (keyCount: number, keysAndArguments: readonly string[], answer: Answer) => void;
 
 /**
  * How long one decision waits for Redis: less than the 5 ms for which an ingress waits for the decision. With the same time
@@ -23,22 +23,46 @@ export interface ValkeyPorts {
   readonly budgetMs?: number;
 }
 
-/** One decision under way. */
-class Pending implements Perishable {
+/** With so many buckets a run is full, so that it holds nobody else up for long: 64 decisions on two buckets each. */
+const MOST_KEYS = 128;
+
+/** One decision to be made. */
+interface Asked {
+  readonly draws: readonly Draw[];
+  readonly done: (drawn: Drawn | undefined) => void;
+}
+
+/** Decisions on buckets of one tenant that are made in one run of the script, in their order; a probe makes none. */
+class Run implements Perishable {
   expires = 0;
-  constructor(readonly done: (drawn: Drawn | undefined) => void) {}
+  readonly asked: Asked[] = [];
+  readonly keys: string[] = [];
+  readonly numbers: string[] = [];
+
+  add(tenant: string, asked: Asked): void {
+    this.asked.push(asked);
+    this.numbers.push(String(asked.draws.length));
+    for (const { key, rate, cost } of asked.draws) {
+      this.keys.push(`sallyport:limits:{${tenant}}:${key}`);
+      this.numbers.push(String(rate.capacity), String(cost * rate.perRequest), String(rate.perMillisecond));
+    }
+  }
 }
 
 /**
- * Buckets that several replicas share in Redis or Valkey: one script a decision, everything of a tenant in one slot. A
- * decision waits 4 ms for it; after three misses within a second Redis is left alone but for four probes a second.
+ * Buckets that several replicas share in Redis or Valkey, everything of a tenant in one slot. What is asked in one turn of
+ * the event loop is decided in one run of a script for each tenant, and leaves when the turn ends: a run costs more than a
+ * decision. It is waited for 4 ms; after three decisions missed within a second Redis is left alone but for four probes a
+ * second.
  */
 export class ValkeySource implements LimitSource {
   private readonly command: DrawCommand;
-  private readonly wheel: DeadlineWheel<Pending>;
+  private readonly wheel: DeadlineWheel<Run>;
   private readonly breaker: Breaker;
   private readonly budgetMs: number;
   private reached: boolean | undefined;
+  /** The runs of this turn by tenant, the one that is not full; made anew each turn, see ADR 33. */
+  private runs: Map<string, Run> | undefined;
 
   /** @param redis without an offline queue. */
   constructor(
@@ -50,7 +74,7 @@ export class ValkeySource implements LimitSource {
     redis.defineCommand('sallyportDraw', { lua: DRAW });
     const defined = redis as unknown as Record<'sallyportDraw', (...args: unknown[]) => void>;
     this.command = (keyCount, keysAndArguments, answer) => defined.sallyportDraw(keyCount, ...keysAndArguments, answer);
-    this.wheel = new DeadlineWheel(clock, (pending) => this.missed(pending));
+    this.wheel = new DeadlineWheel(clock, (run) => this.missed(run));
     this.breaker = new Breaker({
       clock,
       chance,
@@ -71,22 +95,7 @@ export class ValkeySource implements LimitSource {
       this.note(false, `the connection is ${this.redis.status}`);
       return done(undefined);
     }
-    const keys = draws.map(({ key }) => `sallyport:limits:{${tenant}}:${key}`);
-    const ticks = draws.flatMap(({ rate, cost }) => [rate.capacity, cost * rate.perRequest, rate.perMillisecond]);
-    const pending = new Pending(done);
-    this.wheel.arm(pending, this.budgetMs);
-    this.command(keys.length, [...keys, ...ticks.map(String)], (error, reply) => {
-      // What comes late has been decided elsewhere.
-      if (pending.expires === 0) return;
-      this.wheel.disarm(pending);
-      if (error || !reply) {
-        this.note(false, error?.message ?? 'no reply');
-        return this.missed(pending);
-      }
-      this.note(true, 'it answers');
-      const [taken, ...debts] = reply;
-      done({ taken: taken === '1', debts: debts.map(Number) });
-    });
+    this.runFor(tenant).add(tenant, { draws, done });
   }
 
   close(): void {
@@ -94,15 +103,53 @@ export class ValkeySource implements LimitSource {
     this.breaker.close();
   }
 
-  private missed({ done }: Pending): void {
-    this.breaker.missed();
-    done(undefined);
+  /** A run of this turn with room for one more decision. */
+  private runFor(tenant: string): Run {
+    if (!this.runs) {
+      this.runs = new Map();
+      setImmediate(this.leave);
+    }
+    const begun = this.runs.get(tenant);
+    if (begun && begun.keys.length < MOST_KEYS) return begun;
+    if (begun) this.send(begun);
+    const run = new Run();
+    this.runs.set(tenant, run);
+    return run;
+  }
+
+  private readonly leave = (): void => {
+    const { runs } = this;
+    this.runs = undefined;
+    for (const run of runs!.values()) this.send(run);
+  };
+
+  /** Patience begins when a run leaves (ADR 17). */
+  private send(run: Run): void {
+    this.wheel.arm(run, this.budgetMs);
+    this.command(run.keys.length, [...run.keys, ...run.numbers], (error, reply) => {
+      // What comes late has been decided elsewhere.
+      if (run.expires === 0) return;
+      this.wheel.disarm(run);
+      if (error || reply === undefined) {
+        this.note(false, error?.message ?? 'no reply');
+        return this.missed(run);
+      }
+      this.note(true, 'it answers');
+      handOut(run, reply);
+    });
+  }
+
+  private missed({ asked }: Run): void {
+    for (const { done } of asked) {
+      this.breaker.missed();
+      done(undefined);
+    }
   }
 
   private probe(): void {
     // A connection that is not there is no answer; a new one is.
     if (this.redis.status !== 'ready') return;
-    const probe = new Pending(() => {});
+    const probe = new Run();
     this.wheel.arm(probe, this.budgetMs);
     void this.redis.ping((error) => {
       if (probe.expires === 0) return;
@@ -115,5 +162,16 @@ export class ValkeySource implements LimitSource {
     if (this.reached === up) return;
     this.reached = up;
     this.ports.onChange(up, reason);
+  }
+}
+
+/** Reads what the script says, and tells everybody their part of it. */
+function handOut({ asked }: Run, reply: string): void {
+  const words = reply.split(' ');
+  let at = 0;
+  for (const { draws, done } of asked) {
+    const taken = words[at++] === '1';
+    const debts = draws.map(() => Number(words[at++]));
+    done({ taken, debts });
   }
 }
