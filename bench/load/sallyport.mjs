@@ -148,6 +148,8 @@ export async function startCluster(document, name = 'Sallyport cluster', more = 
     fields: { authorization: `Bearer ${key}` },
     admin,
     pids,
+    /** Workers of the ingress; the process that started them answers nobody. */
+    answering: () => Math.max(1, treeOf('ingress').length - 1),
     resident: () => residentBytes(treeOf('ingress')),
     processorSeconds: async () => ({
       own: processorSeconds(pids()),
