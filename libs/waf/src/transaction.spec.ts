@@ -393,6 +393,38 @@ describe('work', () => {
     expect(transaction.takeHits()).toMatchObject([{ rule: 99 }]);
   });
 
+  it('of several exchanges takes turns, and each finds what is its own', () => {
+    let now = 0;
+    const words = ['amber', 'basket', 'candle', 'delivery', 'evening', 'forest'];
+    const ofWords = words.map(
+      (word, at) => `SecRule REQUEST_BODY "@rx ${word}[0-9]" "id:${at + 1},phase:2,pass,setvar:tx.score=+${at}"`,
+    );
+    const program = rulesOf(
+      [...ofWords, 'SecRule TX:score "@gt 3" "id:9,phase:2,pass,log"', many.replaceAll('id:', 'id:10')].join('\n'),
+    ).adjusted();
+    const begin = () =>
+      program.begin({
+        mode: 'block',
+        requestId: 'r',
+        now: () => (now += 1),
+        budget: { slice: 2, base: 1e6, perKib: 1, most: 1e6 },
+      });
+    const expected = words.map((_, at) => (at > 3 ? [at + 1, 9] : [at + 1]));
+    // What the first ones have used, the others use again.
+    for (let round = 0; round < 2; round++) {
+      const transactions = words.map(begin);
+      for (const transaction of transactions)
+        drain(
+          transaction.requestHead({ method: 'POST', target: '/', protocol: 'HTTP/1.1', clientAddress: '', fields: [] }),
+        );
+      let under = transactions.map((transaction, at) =>
+        transaction.requestBody({ raw: `${long.body.slice(0, 20_000)}-${words[at]}7` }),
+      );
+      while (under.length > 0) under = under.filter((work) => !work.next().done);
+      expect(transactions.map((transaction) => transaction.takeHits().map(({ rule }) => rule))).toEqual(expected);
+    }
+  });
+
   it('ends when its budget is spent, and says so', () => {
     let now = 0;
     const budget = { slice: 1, base: 3, perKib: 0, most: 3 };
