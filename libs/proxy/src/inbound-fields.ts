@@ -137,11 +137,17 @@ const MAX_KNOWN = 1_024;
 const MAX_KNOWN_LENGTH = 64;
 const known = new Map<string, NameFacts>();
 
+/** A part of a text keeps the whole text alive: what stays is a copy. */
+function remember(raw: string): void {
+  const copy = Buffer.from(raw, 'latin1').toString('latin1');
+  known.set(copy, judgeName(copy));
+}
+
 /** Judges a name as received; names that come again are not judged again. */
 export function nameFacts(raw: string): NameFacts {
   const before = known.get(raw);
   if (before) return before;
   const facts = judgeName(raw);
-  if (known.size < MAX_KNOWN && raw.length <= MAX_KNOWN_LENGTH && facts.fault === undefined) known.set(raw, facts);
+  if (known.size < MAX_KNOWN && raw.length <= MAX_KNOWN_LENGTH && facts.fault === undefined) remember(raw);
   return facts;
 }

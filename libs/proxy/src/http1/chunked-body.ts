@@ -40,8 +40,9 @@ export class ChunkedBody {
   private state: State = 'size';
   private size = -1;
   private left = 0;
-  /** Bytes since the last that was data. */
+  /** Bytes since the last that was data; of the trailers, all of them. */
   private counted = 0;
+  /** Of the line that is being read. */
   private trailer = '';
   /** Whether an extension has a byte of the name, or the value, that is being read. */
   private named = false;
@@ -154,15 +155,20 @@ export class ChunkedBody {
   }
 
   private readTrailer(byte: number): void {
-    this.trailer += String.fromCharCode(byte);
-    const { trailer } = this;
-    if (trailer.length > MOST_TRAILER_BYTES) return this.fail('the trailers are too long');
-    if (byte !== LF) return;
-    if (!trailer.endsWith('\r\n')) return this.fail('a line of the trailers ends without a carriage return');
-    if (trailer !== '\r\n' && !trailer.endsWith('\r\n\r\n')) return;
-    const fault = judgeTrailers(trailer.slice(0, -2).split('\r\n').slice(0, -1));
-    if (fault !== undefined) return this.fail(fault);
-    this.state = 'done';
+    if (++this.counted > MOST_TRAILER_BYTES) return this.fail('the trailers are too long');
+    if (byte !== LF) {
+      this.trailer += String.fromCharCode(byte);
+      return;
+    }
+    const line = this.trailer;
+    this.trailer = '';
+    if (!line.endsWith('\r')) return this.fail('a line of the trailers ends without a carriage return');
+    if (line === '\r') {
+      this.state = 'done';
+      return;
+    }
+    const fault = judgeTrailer(line.slice(0, -1));
+    if (fault !== undefined) this.fail(fault);
   }
 
   private fail(fault: string): void {
@@ -170,15 +176,13 @@ export class ChunkedBody {
   }
 }
 
-function judgeTrailers(lines: readonly string[]): string | undefined {
-  for (const line of lines) {
-    const colon = line.indexOf(':');
-    const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
-    if (colon < 1 || !isSendable(name, trimmed(line, colon + 1, line.length)))
-      return 'a line of the trailers is no field';
-    // RFC 9110 §6.5.1: whoever merges trailers with the fields would read another message.
-    if (name === 'content-length' || name === 'transfer-encoding') return 'a trailer says where the message ends';
-  }
+function judgeTrailer(line: string): string | undefined {
+  const colon = line.indexOf(':');
+  const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
+  if (colon < 1 || !isSendable(name, trimmed(line, colon + 1, line.length)))
+    return 'a line of the trailers is no field';
+  // RFC 9110 §6.5.1: whoever merges trailers with the fields would read another message.
+  if (name === 'content-length' || name === 'transfer-encoding') return 'a trailer says where the message ends';
   return undefined;
 }
 

@@ -1,6 +1,9 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { array, assert, constantFrom, nat, property, uint8Array, tuple } from 'fast-check';
 import { isRefusal } from '@sallyport/contracts';
 import { canonicalRequest } from '../canonical-request';
+import { nameFacts } from '../inbound-fields';
 import { limits } from '../limits';
 import { RequestParser, type ParsedHead, type RequestFault } from './request-parser';
 
@@ -33,6 +36,12 @@ function read(text: string, cuts: readonly number[] = []): Read {
     }
   }
   return { requests, fault: undefined };
+}
+
+/** Collects what nobody holds. */
+function collect(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
 }
 
 const reasonOf = (text: string) => read(text).fault?.reason;
@@ -143,6 +152,12 @@ describe('a request over HTTP/1.1', () => {
       chunked('0\r\nT: v\n'),
       'a line of the trailers ends without a carriage return',
     ],
+    [
+      'a line of many trailers that is no field',
+      chunked(`0\r\n${'T: v\r\n'.repeat(100)}nothing\r\n`),
+      'a line of the trailers is no field',
+    ],
+    ['many trailers that are too long', chunked(`0\r\n${'T: v\r\n'.repeat(2_000)}`), 'the trailers are too long'],
     ['trailers that are too long', chunked(`0\r\nT: ${'v'.repeat(9_000)}`), 'the trailers are too long'],
     ['an empty line too many', `${'\r\n'.repeat(5)}${get()}`, 'its first line is no request line'],
   ])('is refused with %s', (_, text, reason) => {
@@ -172,6 +187,35 @@ describe('a request over HTTP/1.1', () => {
     expect(read(get(large)).fault).toMatchObject({ kind: 'too-large' });
     expect(read(get(large).slice(0, -2)).fault).toMatchObject({ kind: 'too-large' });
     expect(read(get(large), [100, 1_000, 20_000]).fault).toMatchObject({ kind: 'too-large' });
+  });
+
+  it('leaves nothing behind of what came with the end of its head', () => {
+    const request = `${get('Content-Length: 60000\r\n')}${'b'.repeat(60_000)}`;
+    const parsers: RequestParser[] = [];
+    collect();
+    const before = process.memoryUsage().arrayBuffers;
+    for (let count = 0; count < 500; count++) {
+      const parser = new RequestParser(HEAD_BYTES);
+      parser.feed(Buffer.from(request.slice(0, 1)));
+      parser.feed(Buffer.from(request.slice(1)));
+      expect(parser.complete).toBe(true);
+      parser.next();
+      parsers.push(parser);
+    }
+    collect();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
+    expect(parsers).toHaveLength(500);
+  });
+
+  it('is not kept whole because the name of one of its fields is remembered', () => {
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let count = 0; count < 500; count++) {
+      const [request] = read(get(`x-remembered-name-${count}: ${'v'.repeat(20_000)}\r\n`)).requests;
+      nameFacts(request!.head.rawHeaders[2]!);
+    }
+    collect();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000);
   });
 
   it('shows what has come of a head that is refused, from its own first byte', () => {
@@ -225,6 +269,7 @@ describe('a request over HTTP/1.1', () => {
     expect(upgrade('Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n')).toBe(true);
     expect(upgrade('Upgrade: websocket\r\n')).toBe(false);
     expect(upgrade('Connection: upgrade\r\n')).toBe(false);
+    expect(upgrade('Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n')).toBe(false);
   });
 });
 

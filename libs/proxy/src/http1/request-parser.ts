@@ -5,6 +5,7 @@ const CR = 13;
 const LF = 10;
 const TAB = 9;
 const MOST_EMPTY_LINES = 4;
+const NOTHING: Buffer = Buffer.alloc(0);
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 
 /** RFC 9112 §3: three parts, one blank between them; which of them are served is judged by whoever reads them. */
@@ -25,7 +26,7 @@ export interface ParsedHead {
   readonly bodyFollows: boolean;
   /** Whether the client keeps the connection (RFC 9112 §9.3). */
   readonly persistent: boolean;
-  /** Whether the client asks for another protocol (RFC 9110 §7.8): behind the head may come what is no HTTP. */
+  /** Whether the client asks for another protocol (RFC 9110 §7.8), and has no body: behind the head may come what is no HTTP. */
   readonly upgrade: boolean;
 }
 
@@ -56,7 +57,7 @@ export class RequestParser {
   private left = 0;
   private readonly chunks = new ChunkedBody();
   /** What has come of a head, in a buffer with room for more. */
-  private rest = Buffer.alloc(0);
+  private rest: Buffer = NOTHING;
   private kept = 0;
   private emptyLines = 0;
 
@@ -138,6 +139,8 @@ export class RequestParser {
     if (end + 4 > this.headBytes) return this.tooLarge(this.rest.subarray(0, end), at);
     const text = this.rest.toString('latin1', 0, end);
     this.kept = 0;
+    // What came with the end of a head may be much more than a head, and a connection lives long.
+    this.rest = NOTHING;
     this.parseHead(text);
     return at + end + 4 - kept;
   }
@@ -198,7 +201,7 @@ export class RequestParser {
       rawHeaders,
       bodyFollows: this.state !== 'done',
       persistent: framing.persistent,
-      upgrade: framing.upgrade && framing.connectionUpgrade,
+      upgrade: framing.upgrade && framing.connectionUpgrade && this.state === 'done',
     };
   }
 
