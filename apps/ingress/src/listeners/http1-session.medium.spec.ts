@@ -344,6 +344,21 @@ describe('a connection over HTTP/1.1', () => {
     expect([answersIn(refused), refused.text.includes('connection: close')]).toEqual([1, true]);
   });
 
+  it('goes on with an answer to who asked for another protocol when its client has read what was there', async () => {
+    const total = 8 * 1024 * 1024;
+    handle = (_, response) => {
+      response.writeHead(200, ['content-length', String(total)]);
+      expect(response.write(Buffer.alloc(total / 2))).toBe(false);
+      response.on('drain', () => response.end(Buffer.alloc(total / 2)));
+    };
+    const one = await client();
+    let received = 0;
+    one.socket.on('data', (chunk: Buffer) => (received += chunk.length));
+    one.socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    await until(() => one.ended);
+    expect(received).toBeGreaterThan(total);
+  });
+
   it('holds only so much of what is asked ahead of an answer', async () => {
     let first: { incoming: Incoming; response: Outgoing } | undefined;
     handle = (incoming, response) => (first = { incoming, response });

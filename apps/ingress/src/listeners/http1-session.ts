@@ -145,7 +145,6 @@ export class Http1Session implements AnswerPlace {
     const { socket } = this;
     socket.removeListener('data', this.read);
     socket.removeListener('end', this.ended);
-    socket.removeListener('drain', this.drained);
     socket.pause();
     answer.last = true;
     request.takeOver = { socket, early: this.early };
