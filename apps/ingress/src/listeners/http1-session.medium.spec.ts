@@ -359,6 +359,21 @@ describe('a connection over HTTP/1.1', () => {
     expect(received).toBeGreaterThan(total);
   });
 
+  it('takes nothing for a request any more once it is closed because nothing was asked', async () => {
+    const asked: Incoming[] = [];
+    handle = (incoming, response) => {
+      asked.push(incoming);
+      answer(response, 'ok');
+    };
+    const one = await client();
+    one.socket.write(GET);
+    await until(() => answersIn(one) === 1);
+    listener.closeIdle();
+    (asked[0]!.socket as Socket).emit('data', Buffer.from(GET));
+    await until(() => one.ended);
+    expect(asked).toHaveLength(1);
+  });
+
   it('holds only so much of what is asked ahead of an answer', async () => {
     let first: { incoming: Incoming; response: Outgoing } | undefined;
     handle = (incoming, response) => (first = { incoming, response });

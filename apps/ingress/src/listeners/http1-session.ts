@@ -90,7 +90,7 @@ export class Http1Session implements AnswerPlace {
 
   /** Ends it where nothing is asked. */
   closeIdle(): void {
-    if (this.state === 'idle') this.socket.destroySoon();
+    if (this.state === 'idle') this.linger(true);
   }
 
   /** To be called every so often: ends what is idle or overdue. */
@@ -98,7 +98,7 @@ export class Http1Session implements AnswerPlace {
     const { headersMs, keepAliveMs } = this.connection.limits;
     const waited = now - this.since;
     if (this.state === 'ending' && waited > limits.body.pastRefusalMs) this.socket.destroy();
-    else if (this.state === 'idle' && this.served > 0 && waited > keepAliveMs) this.socket.destroySoon();
+    else if (this.state === 'idle' && this.served > 0 && waited > keepAliveMs) this.linger(true);
     else if ((this.state === 'head' || (this.state === 'idle' && this.served === 0)) && waited > headersMs)
       this.refuse(refuse('REQUEST_TIMEOUT', { seconds: headersMs / 1000 }), 'the head is late', undefined);
   }
