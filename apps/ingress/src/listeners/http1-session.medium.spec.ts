@@ -374,6 +374,25 @@ describe('a connection over HTTP/1.1', () => {
     expect(asked).toHaveLength(1);
   });
 
+  it('is ended once, however much comes behind a chunk that is none while its client reads nothing', async () => {
+    let socket: Socket | undefined;
+    handle = (incoming, response) => {
+      socket = incoming.socket as Socket;
+      response.writeHead(200, []);
+      response.write(Buffer.alloc(8 * 1024 * 1024));
+    };
+    const one = await client();
+    one.socket.pause();
+    one.socket.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+    await until(() => socket !== undefined);
+    one.socket.write('zz\r\n');
+    await until(() => brokenBodies.length === 1);
+    const read = socket!.bytesRead;
+    one.socket.write(Buffer.alloc(4 * 1024 * 1024));
+    await until(() => socket!.bytesRead - read > 2 * 1024 * 1024);
+    expect(socket!.listenerCount('finish')).toBeLessThan(5);
+  });
+
   it('holds only so much of what is asked ahead of an answer', async () => {
     let first: { incoming: Incoming; response: Outgoing } | undefined;
     handle = (incoming, response) => (first = { incoming, response });

@@ -192,8 +192,10 @@ export class Http1Session implements AnswerPlace {
   }
 
   private throwAway(bytes: number): void {
+    const { pastRefusalBytes } = this.connection.limits;
+    const before = this.thrownAway;
     this.thrownAway += bytes;
-    if (this.thrownAway > this.connection.limits.pastRefusalBytes) this.socket.destroySoon();
+    if (before <= pastRefusalBytes && this.thrownAway > pastRefusalBytes) this.socket.destroySoon();
   }
 
   private breakOff(fault: RequestFault, bytes: Buffer): void {
