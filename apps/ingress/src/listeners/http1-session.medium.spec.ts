@@ -374,6 +374,24 @@ describe('a connection over HTTP/1.1', () => {
     expect(asked).toHaveLength(1);
   });
 
+  it('hands a body of many small chunks on in few pieces', async () => {
+    let pieces = 0;
+    handle = (incoming, response) => {
+      let text = '';
+      incoming.body.on('data', (chunk: Buffer) => {
+        pieces++;
+        text += chunk.toString('latin1');
+      });
+      incoming.body.on('end', () => answer(response, text));
+    };
+    const one = await client();
+    one.socket.write(
+      `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${'1\r\na\r\n'.repeat(2_000)}0\r\n\r\n`,
+    );
+    await until(() => one.text.endsWith('a'.repeat(2_000)));
+    expect(pieces).toBeLessThan(200);
+  });
+
   it('is ended once, however much comes behind a chunk that is none while its client reads nothing', async () => {
     let socket: Socket | undefined;
     handle = (incoming, response) => {
