@@ -14,12 +14,14 @@ let listener: HttpListener;
 let port: number;
 let handle: (incoming: Incoming, response: Outgoing) => void;
 let broken: BrokenBytes[];
+let answerBroken: (bytes: BrokenBytes) => void;
 let brokenBodies: string[];
 let clients: Client[];
 
 beforeEach(async () => {
   port = await freePort();
   broken = [];
+  answerBroken = (bytes) => bytes.answer('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
   brokenBodies = [];
   clients = [];
   handle = (_, response) => answer(response, 'ok');
@@ -29,7 +31,7 @@ beforeEach(async () => {
     handle: (incoming, response) => handle(incoming, response),
     broken: (bytes) => {
       broken.push(bytes);
-      bytes.answer('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      answerBroken(bytes);
     },
     brokenBody: (response, { params }) => {
       brokenBodies.push(String(params['reason']));
@@ -318,6 +320,16 @@ describe('a connection over HTTP/1.1', () => {
     one.socket.end('GET / HTTP/1.1\r\nHo');
     await until(() => one.ended);
     expect(broken[0]).toMatchObject({ cause: 'its head broke off' });
+  });
+
+  it('is answered when its client ends behind what is refused, also when the answer takes a while', async () => {
+    const answerAtOnce = answerBroken;
+    answerBroken = (bytes) => setTimeout(() => answerAtOnce(bytes), 50);
+    const one = await client(true);
+    one.socket.end('{"no": "request"}');
+    await until(() => one.ended);
+    expect(answersIn(one)).toBe(1);
+    await until(() => listener.sockets === 0);
   });
 
   it('hands the bare connection to who asks for another protocol, with what came behind the head, and ends if it is not taken', async () => {

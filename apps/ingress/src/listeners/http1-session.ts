@@ -229,8 +229,8 @@ export class Http1Session implements AnswerPlace {
       this.parser.fault = { kind: 'malformed', reason };
       this.breakOff(this.parser.fault, NOTHING);
     } else if (this.state === 'ending') this.socket.destroy();
-    // Who waits for an answer listens; who does not listen any more has left.
-    else this.socket.destroySoon();
+    // Who waits for an answer listens; who does not listen any more has left. What is refused is answered all the same.
+    else if (this.parser.fault === undefined) this.socket.destroySoon();
   };
 
   private readonly drained = (): void => {
