@@ -4,6 +4,7 @@ import type { Adjustment, RuleSet } from './compiled-rules';
 import { fold, linksOf, type Folded } from './fold';
 import { foregone, looksBack, type Foregone } from './foregone';
 import type { Exclusion } from './plan';
+import type { PhaseSets } from './phase-sets';
 import type { Pattern } from './regex/pattern';
 import { asksForCompletion, ResponsePlan } from './response-scan';
 import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, type Target } from './rule-set';
@@ -42,26 +43,6 @@ export interface PhasePlan {
   readonly scans: readonly VariablePlan[];
   /** Sets that no transaction uses now. */
   readonly spareSets: PhaseSets[];
-}
-
-/** What a transaction notes while it runs a phase. */
-export class PhaseSets {
-  /** Patterns that were found. */
-  readonly found: BitSet;
-  /** Places of the rules to be visited. */
-  readonly visits: BitSet;
-  /** Places of those whose outcome is foregone no more. */
-  readonly stirred: BitSet;
-
-  /**
-   * @param rules of the phase
-   * @param words 32-bit words of a row of patterns
-   */
-  constructor(rules: number, words: number) {
-    this.found = new Uint32Array(words);
-    this.visits = bitSet(rules);
-    this.stirred = bitSet(rules);
-  }
 }
 
 /** A rule set as one route runs it: what the setup decides is decided, and what is excluded is gone. */
