@@ -137,7 +137,9 @@ const BROKEN_OFF = refuse('REQUEST_MALFORMED', { reason: 'the body broke off' })
 
 /** Reads on for a while what nobody wants any more, so that the caller sees the answer and not a reset. */
 function leave({ incoming, connection }: Exchange, body: IncomingBody): void {
-  const cut = (): void => incoming.socket.destroySoon();
+  const cut = (): void => {
+    if (!incoming.complete) incoming.socket.destroySoon();
+  };
   body.discard(connection.limits.pastRefusalBytes, cut);
   if (body.isComplete) return;
   const timer = setTimeout(cut, limits.body.pastRefusalMs);

@@ -120,7 +120,9 @@ export class Http1Answer implements Outgoing {
 
   private send(before: string, part: Buffer, after: string, sent?: (error?: Error | null) => void): boolean {
     const { socket } = this.place;
-    if (part.length <= ONE_WRITE_BYTES) return socket.write(before + part.toString('latin1') + after, 'latin1', sent);
+    // Texts are kept on V8's own heap: what waits for a slow reader waits as bytes.
+    if (part.length <= ONE_WRITE_BYTES && socket.writableLength === 0)
+      return socket.write(before + part.toString('latin1') + after, 'latin1', sent);
     socket.cork();
     if (before !== '') socket.write(before, 'latin1');
     let more = after === '' ? socket.write(part, sent) : socket.write(part);
