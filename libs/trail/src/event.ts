@@ -1,5 +1,5 @@
 import { canonicalJson, type Json } from '@sallyport/contracts';
-import { storable } from './layout';
+import { storable } from './written-json';
 import type { AuditEvent } from './trail';
 
 export const MAX_EVENT_BYTES = 32 * 1024;
