@@ -263,7 +263,7 @@ class Stream {
     this.makeRoom(bytes, at);
     if (options.id !== undefined) this.ids.set(options.id, at);
     const headers = Object.freeze({ ...options.headers });
-    this.messages.set(++this.last, { subject, data: Uint8Array.from(data), headers, bytes, at });
+    this.messages.set(++this.last, { subject, data: new Uint8Array(data), headers, bytes, at });
     this.bytes += bytes;
     for (const durable of this.durables.values()) durable.wake();
   }
@@ -377,7 +377,7 @@ class EmbeddedKv implements Kv {
   private set(key: string, value: Uint8Array): number {
     requireKey(key);
     requireFits(`${this.name}.${key}`, value);
-    this.write({ key, value: Uint8Array.from(value), revision: ++this.revision, operation: 'put' });
+    this.write({ key, value: new Uint8Array(value), revision: ++this.revision, operation: 'put' });
     return this.revision;
   }
 
@@ -445,7 +445,7 @@ class EmbeddedBus implements Bus, Undertaker {
     this.requireOpen();
     if (stream) this.stream(stream).keep(subject, data, options);
     const message = { subject, data, headers: options.headers ?? {}, deliveries: 1 };
-    for (const mailbox of mailboxes) mailbox.push({ ...message, data: Uint8Array.from(data) });
+    for (const mailbox of mailboxes) mailbox.push({ ...message, data: new Uint8Array(data) });
   }
 
   /** @throws TypeError when it is no subject. */

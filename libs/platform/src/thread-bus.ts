@@ -342,7 +342,7 @@ class BorrowedBus implements Bus {
 
 /** A view may lie in a buffer that is much larger and goes on being used: what crosses is bytes of its own. */
 function copyOf(data: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(data);
+  return new Uint8Array(data);
 }
 
 function copied(message: BusMessage): BusMessage {
