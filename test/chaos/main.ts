@@ -8,7 +8,18 @@ import { optionsFrom, passed, Run, type Result } from './run';
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
+const HELP = `npm run chaos -- [TEST …] [options]
+  --quick          only those that are quick
+  --list           only tells what there is
+  --json           one JSON object instead of the table
+  --results=FILE   the same, into a file
+  --help           this text`;
+
 async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    console.log(HELP);
+    return 0;
+  }
   const tests = chosen(args);
   if (args.includes('--list')) {
     for (const { number, title, quick } of tests) console.log(`${number}  ${title}${quick ? ' (quick)' : ''}`);
@@ -42,6 +53,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function chosen(args: readonly string[]): ChaosTest[] {
+  const odd = args.find((arg) => arg.startsWith('--') && !/^--(quick|list|json|results=.+)$/.test(arg));
+  if (odd !== undefined) throw new RangeError(`there is no option ${odd}`);
   const names = args.filter((arg) => !arg.startsWith('--')).map((arg) => arg.toUpperCase());
   const unknown = names.filter((name) => !catalogue.some(({ number }) => number === name));
   if (unknown.length > 0) throw new RangeError(`there is no test ${unknown.join(', ')}`);
