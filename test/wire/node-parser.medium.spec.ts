@@ -56,21 +56,10 @@ function readByUs(text: string): Read[] {
     rest = rest.subarray(parser.feed(rest));
     const { head } = parser;
     if (parser.fault || !head) break;
-    const request = canonicalRequest(
-      {
-        method: head.method,
-        target: head.target,
-        rawHeaders: head.rawHeaders,
-        httpVersion: head.version,
-        remoteAddress: '127.0.0.1',
-        encrypted: false,
-        bodyFollows: head.bodyFollows,
-      },
-      limits.head,
-    );
+    const request = canonicalRequest({ ...head, remoteAddress: '127.0.0.1', encrypted: false }, limits.head);
     if (isRefusal(request)) break;
     requests.push({
-      line: `${head.method} ${head.target} ${head.version}`,
+      line: `${head.method} ${head.target} ${head.httpVersion}`,
       fields: head.rawHeaders,
       body: parser.pieces.map((piece) => piece.toString('latin1')).join(''),
       complete: parser.complete,

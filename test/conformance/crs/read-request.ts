@@ -20,6 +20,6 @@ export function readRequest(bytes: Buffer): ReadRequest | undefined {
   parser.feed(bytes);
   const { head, fault, pieces } = parser;
   if (!head || fault) return undefined;
-  const { method, target, version, rawHeaders } = head;
-  return { method, target, httpVersion: version, rawHeaders, body: Buffer.concat(pieces) };
+  const { method, target, httpVersion, rawHeaders } = head;
+  return { method, target, httpVersion, rawHeaders, body: Buffer.concat(pieces) };
 }

@@ -16,14 +16,14 @@ export class Http1Request implements Incoming {
 
   /** @param onWant called when the body is read faster than it comes */
   constructor(
-    { method, target, rawHeaders, version, bodyFollows }: ParsedHead,
+    { method, target, rawHeaders, httpVersion, bodyFollows }: ParsedHead,
     readonly socket: Socket,
     private readonly onWant: () => void,
   ) {
     this.method = method;
     this.url = target;
     this.rawHeaders = rawHeaders;
-    this.httpVersion = version;
+    this.httpVersion = httpVersion;
     this.bodyFollows = bodyFollows;
   }
 

@@ -81,7 +81,7 @@ export class Http1Session implements AnswerPlace {
   }
 
   get version(): string {
-    return this.head!.version;
+    return this.head!.httpVersion;
   }
 
   isLast(): boolean {

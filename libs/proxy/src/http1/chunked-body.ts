@@ -1,5 +1,6 @@
 import { isSendable } from '../headers-out';
 import { limits } from '../limits';
+import { CountedBody } from './counted-body';
 
 const CR = 13;
 const LF = 10;
@@ -39,7 +40,7 @@ export class ChunkedBody {
 
   private state: State = 'size';
   private size = -1;
-  private left = 0;
+  private readonly data = new CountedBody();
   /** Bytes since the last that was data; of the trailers, all of them. */
   private counted = 0;
   /** Of the line that is being read. */
@@ -80,11 +81,9 @@ export class ChunkedBody {
   }
 
   private readData(bytes: Buffer, at: number, pieces: Buffer[]): number {
-    const end = Math.min(bytes.length, at + this.left);
-    pieces.push(bytes.subarray(at, end));
-    this.left -= end - at;
+    const end = this.data.read(bytes, at, pieces);
     this.counted = 0;
-    if (this.left === 0) this.state = 'end';
+    if (this.data.complete) this.state = 'end';
     return end;
   }
 
@@ -96,7 +95,7 @@ export class ChunkedBody {
         return this.readSize(byte);
       case 'line-end':
         if (byte !== LF) return this.fail('the line of a chunk does not end');
-        this.left = this.size;
+        this.data.begin(this.size);
         this.counted = 0;
         this.state = this.size === 0 ? 'trailer' : 'data';
         return;

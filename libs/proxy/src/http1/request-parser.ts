@@ -1,4 +1,5 @@
 import { METHODS } from 'node:http';
+import { CountedBody } from './counted-body';
 import { ChunkedBody, isTokenByte, trimmed } from './chunked-body';
 
 const CR = 13;
@@ -19,7 +20,7 @@ export interface ParsedHead {
   readonly method: string;
   readonly target: string;
   /** As `1.1`. */
-  readonly version: string;
+  readonly httpVersion: string;
   /** Names and values in turn, as received (latin1: one character a byte), values without the blanks around them. */
   readonly rawHeaders: string[];
   /** Whether bytes follow that belong to the message, or might. */
@@ -54,7 +55,7 @@ export class RequestParser {
   fault: RequestFault | undefined;
 
   private state: State = 'head';
-  private left = 0;
+  private readonly counted = new CountedBody();
   private readonly chunks = new ChunkedBody();
   /** What has come of a head, in a buffer with room for more. */
   private rest: Buffer = NOTHING;
@@ -178,8 +179,8 @@ export class RequestParser {
     const line = REQUEST_LINE.exec(end < 0 ? text : text.slice(0, end));
     if (line === null) return this.failHead('its first line is no request line', text);
     if (!KNOWN_METHODS.has(line[1]!)) return this.failHead('nobody knows its method', text);
-    const version = line[3]!;
-    const framing = new Framing(version);
+    const httpVersion = line[3]!;
+    const framing = new Framing(httpVersion);
     const rawHeaders: string[] = [];
     while (end >= 0) {
       const at = end + 2;
@@ -197,7 +198,7 @@ export class RequestParser {
     this.head = {
       method: line[1]!,
       target: line[2]!,
-      version,
+      httpVersion,
       rawHeaders,
       bodyFollows: this.state !== 'done',
       persistent: framing.persistent,
@@ -211,16 +212,14 @@ export class RequestParser {
       this.chunks.begin();
       this.state = 'chunks';
     } else {
-      this.left = length;
+      this.counted.begin(length);
       this.state = length > 0 ? 'length' : 'done';
     }
   }
 
   private readCounted(bytes: Buffer, at: number): number {
-    const end = Math.min(bytes.length, at + this.left);
-    this.pieces.push(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
-    this.left -= end - at;
-    if (this.left === 0) this.state = 'done';
+    const end = this.counted.read(bytes, at, this.pieces);
+    if (this.counted.complete) this.state = 'done';
     return end;
   }
 

@@ -1,5 +1,6 @@
 import { isSendable } from '../../headers-out';
 import { ChunkedBody, trimmed } from '../../http1/chunked-body';
+import { CountedBody } from '../../http1/counted-body';
 
 const CR = 13;
 const LF = 10;
@@ -33,7 +34,7 @@ export class ResponseParser {
   private state: State = 'done';
   private bodiless = false;
   private rest: Buffer | undefined;
-  private left = 0;
+  private readonly counted = new CountedBody();
   private readonly chunks = new ChunkedBody();
   private informational = 0;
 
@@ -149,7 +150,7 @@ export class ResponseParser {
       this.chunks.begin();
       this.state = 'chunks';
     } else if (length >= 0) {
-      this.left = length;
+      this.counted.begin(length);
       this.state = length === 0 ? 'done' : 'length';
     } else {
       this.reusable = false;
@@ -158,10 +159,8 @@ export class ResponseParser {
   }
 
   private readCounted(chunk: Buffer, at: number): number {
-    const end = Math.min(chunk.length, at + this.left);
-    this.pieces.push(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
-    this.left -= end - at;
-    if (this.left === 0) this.state = 'done';
+    const end = this.counted.read(chunk, at, this.pieces);
+    if (this.counted.complete) this.state = 'done';
     return end;
   }
 
