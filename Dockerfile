@@ -36,4 +36,4 @@ ENV NODE_ENV=production APP=${APP} SALLYPORT_HOST=0.0.0.0 SALLYPORT_DATA_DIR=/da
 USER 10001:10001
 VOLUME /data
 # The options are those of deploy/node-options.json (ADR 31); a test compares them.
-ENTRYPOINT ["node", "--enable-source-maps", "--single-threaded-gc", "--heap-growing-percent=100", "deploy/docker/run.cjs"]
+ENTRYPOINT ["node", "--enable-source-maps", "--single-threaded-gc", "--heap-growing-percent=100", "--no-allocation-site-pretenuring", "deploy/docker/run.cjs"]
