@@ -101,21 +101,27 @@ async function recordsOf(
   }
 }
 
+/** From the first byte of a request to the last of its answer, epoch milliseconds. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
- * How long the gateway itself took for each of these, by its own records: where the caller shares the processors with it, the
- * caller's clock tells mostly how late the caller is.
- * @returns milliseconds
+ * When the gateway itself had each of these, by its own records: where the caller shares the processors with it, the caller's
+ * clock tells mostly how late the caller is.
  */
-export async function recordedLatencies(rows: readonly Row[], databaseUrl: string): Promise<number[]> {
+export async function recordedSpans(rows: readonly Row[], databaseUrl: string): Promise<Span[]> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
-    const recorded = await client.query<{ latency: string }>(
-      `SELECT convert_from(body, 'UTF8')::jsonb #>> '{http_response,latency}' AS latency FROM audit.audit_event
-       WHERE kind = 'request.completed' AND request_id = ANY($1)`,
+    const recorded = await client.query<{ time: string; latency: string }>(
+      `SELECT record ->> 'time' AS time, record #>> '{http_response,latency}' AS latency FROM (
+         SELECT convert_from(body, 'UTF8')::jsonb AS record FROM audit.audit_event
+         WHERE kind = 'request.completed' AND request_id = ANY($1)) AS each`,
       [rows.map(({ requestId }) => requestId)],
     );
-    return recorded.rows.map(({ latency }) => Number(latency));
+    return recorded.rows.map(({ time, latency }) => ({ from: Number(time) - Number(latency), to: Number(time) }));
   } finally {
     await client.end();
   }

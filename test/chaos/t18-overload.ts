@@ -1,6 +1,6 @@
 import { pause } from '../e2e/waiting';
 import type { ChaosTest } from './chaos-test';
-import { atLeast, atMost, recordedLatencies, shareAtLeast } from './checkers';
+import { atLeast, atMost, recordedSpans, shareAtLeast } from './checkers';
 import { durations, isServed, outcomes, percentile, ratio, type Row } from './ledger';
 import { capacityOf, oracles, underLoad, type Phase } from './under-load';
 
@@ -39,7 +39,7 @@ export const overload: ChaosTest = {
         0.99,
       );
     const verdicts = await oracles(flooded);
-    const recorded = await recordedLatencies(refused, world.stage.databaseUrl);
+    const recorded = (await recordedSpans(refused, world.stage.databaseUrl)).map(({ from, to }) => to - from);
     context.say(`${Math.round(capacity)}/s is the capacity; flood: ${outcomes(flooded.ledger.rows)}`);
     return {
       checks: [
