@@ -3,6 +3,9 @@ import type { Bytes } from '../bytes';
 /** Larger results are written into memory of their own, so that one huge value is not paid for ever after. */
 const KEPT = 256 * 1024;
 
+/** Up to here a text costs less when it is made here than a call into what Node is written in. */
+const SHORT = 8;
+
 let kept = Buffer.allocUnsafe(4096);
 
 /**
@@ -34,7 +37,8 @@ export class ByteOutput {
   }
 
   text(): Bytes {
-    return this.memory.toString('latin1', 0, this.length);
+    const { memory, length } = this;
+    return length <= SHORT ? shortText(memory, length) : memory.toString('latin1', 0, length);
   }
 
   /** The text, or `value` itself where both are equal: the engine knows by the reference that nothing changed. */
@@ -42,4 +46,14 @@ export class ByteOutput {
     const text = this.text();
     return text === value ? value : text;
   }
+}
+
+/** @param length at most `SHORT` */
+function shortText(memory: Buffer, length: number): Bytes {
+  let text = '';
+  let at = 0;
+  for (; at + 4 <= length; at += 4)
+    text += String.fromCharCode(memory[at]!, memory[at + 1]!, memory[at + 2]!, memory[at + 3]!);
+  for (; at < length; at++) text += String.fromCharCode(memory[at]!);
+  return text;
 }
