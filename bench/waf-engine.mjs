@@ -73,13 +73,13 @@ export function inspectFor(state, seconds) {
 }
 
 /** A request as the ingress hands it over. */
-function prepared({ method, path, fields, body }) {
+function prepared({ method, path, host, fields, body }) {
   const { canonicalRequest, limits } = require('./libs/proxy/src/index.js');
   const framing = body === undefined ? [] : [['content-length', String(body.length)]];
   const raw = {
     method,
     target: path,
-    rawHeaders: [...fields, ['host', 'shop.example'], ...framing].flat(),
+    rawHeaders: [...fields, ['host', host], ...framing].flat(),
     httpVersion: '1.1',
     remoteAddress: '192.0.2.7',
     encrypted: false,

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { standardRequests } from '../waf-requests.mjs';
 
 /**
- * The plan: `host`, `port`, `requests` (each `{ method, path, fields, body }`, taken in turn; or `{ standard, fields }`, the name
+ * The plan: `host`, `port`, `requests` (each `{ method, path, host, fields, body }`, taken in turn; or `{ standard, fields }`, the name
  * of one of the standard requests for inspection, made anew each time), `connections`, `seconds`, and `rate` in requests a
  * second; without a rate every connection sends its next request when it has its answer.
  */
@@ -32,8 +32,8 @@ const idle = [];
 const waiting = [];
 let over = false;
 
-function bytesOf({ method = 'GET', path, fields = {}, body }) {
-  const lines = [`${method} ${path} HTTP/1.1`, `host: ${plan.host}:${plan.port}`];
+function bytesOf({ method = 'GET', path, host = `${plan.host}:${plan.port}`, fields = {}, body }) {
+  const lines = [`${method} ${path} HTTP/1.1`, `host: ${host}`];
   for (const [name, value] of Object.entries(fields)) lines.push(`${name}: ${value}`);
   if (body !== undefined) lines.push(`content-length: ${Buffer.byteLength(body)}`);
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body ?? ''}`);
