@@ -1,9 +1,12 @@
-// What inspection costs a request: `npm run -s bench:waf -- --rules DIR [--setup FILE] [--paranoia 1] [--seconds 1] [--hostile] [--json]`
+// What inspection costs a request: `npm run -s bench:waf -- --rules DIR [--setup FILE] [--paranoia 1] [--seconds 1] [--hostile | --memory] [--json]`
 // With `--hostile` instead: the longest time for which bodies made to keep it busy leave nobody else their turn.
+// With `--memory` instead: what the process holds more than before once the rules are compiled and their tables warm.
 // Prints microseconds of processor time for a whole inspection, the median of five windows, each value new in each request.
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { build } from '../../tools/build.mjs';
 import { Failure, whenMain } from '../../tools/process.mjs';
 import { median } from '../load/machine.mjs';
@@ -24,6 +27,7 @@ whenMain(import.meta, async (args) => {
       paranoia: { type: 'string', default: '1' },
       seconds: { type: 'string', default: '1' },
       hostile: { type: 'boolean', default: false },
+      memory: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -32,9 +36,11 @@ whenMain(import.meta, async (args) => {
   await build();
   const paranoia = Number(values.paranoia);
   const place = placeOf(values.rules, values.setup);
+  const before = values.memory ? residentMiB() : undefined;
   const built = await engineOf(place, paranoia);
   const { name } = built;
   if (values.hostile) return reportHostile({ rules: name, paranoia }, built.program, values.json);
+  if (values.memory) return reportMemory({ rules: name, paranoia }, built, before, values.json);
   const figures = {};
   for (const kind of Object.keys(standardRequests))
     figures[kind] = measure(askedWith(built, kind), Number(values.seconds));
@@ -58,6 +64,26 @@ function reportHostile(about, program, json) {
   console.log(`${about.rules}, paranoia level ${about.paranoia}: the longest slice, cpu-ms`);
   for (const [kind, { first, median: warm }] of Object.entries(longest))
     console.log(`${kind.padEnd(24)} ${warm.toFixed(1).padStart(6)}   at first ${first.toFixed(1)}`);
+}
+
+/** Bodies that meet as many states as they can, each so often that its code is compiled. */
+function reportMemory(about, { program }, before, json) {
+  const compiled = residentMiB() - before;
+  for (let round = 0; round < ROUNDS; round++)
+    for (const { type, body } of Object.values(hostileBodies())) longestSlice(program, type, body);
+  const warm = residentMiB() - before;
+  if (json) return console.log(JSON.stringify({ ...about, unit: 'MiB', compiled, warm }));
+  console.log(`${about.rules}, paranoia level ${about.paranoia}: resident memory, MiB more than before`);
+  console.log(`compiled ${compiled}\nwarm     ${warm}`);
+}
+
+/** Resident memory of this process without its garbage. */
+function residentMiB() {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  collect();
+  collect();
+  return Math.round(process.memoryUsage.rss() / 1024 / 1024);
 }
 
 /** @returns milliseconds that the event loop would have stood still: at least what its thread ran, of processor time */
