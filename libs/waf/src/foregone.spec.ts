@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { hasBit, setBit } from './bit-set';
 import { drain } from './budget';
 import type { Program } from './program';
+import { RuleMatcher } from './rule-matcher';
 import { phases } from './rule-set';
 import { hitsOf, rulesOf, run } from './rules-under-test.suite';
 
@@ -51,6 +52,17 @@ describe('rules whose outcome is foregone', () => {
       SecRule TX:a "@eq 1" "id:3,phase:5,pass,nolog,setvar:tx.seen=1"`;
     expect(run(rules).txVariable('seen')).toBe('1');
     expect(run(rules, { target: '/?a=1' }).txVariable('seen')).toBeUndefined();
+  });
+
+  it('are not asked where others lose targets of another variable', () => {
+    const rules = `SecAction "id:1,phase:1,pass,nolog,setvar:tx.a=1"
+      SecRule ARGS "@rx ." "id:2,phase:1,pass,nolog,ctl:ruleRemoveTargetById=3;ARGS:b"
+      SecRule TX:a "@eq 1" "id:3,phase:5,pass,nolog,setvar:tx.seen=1"`;
+    const program = rulesOf(rules).adjusted();
+    const matches = jest.spyOn(RuleMatcher.prototype, 'matches');
+    outcomeOf(program, '/?a=1');
+    expect(matches.mock.calls.map(([{ id }]) => id)).toEqual([2]);
+    matches.mockRestore();
   });
 
   it('delete what was written since', () => {

@@ -6,6 +6,7 @@ import { foregone, looksBack, type Foregone } from './foregone';
 import type { Exclusion } from './plan';
 import type { PhaseSets } from './phase-sets';
 import type { Pattern } from './regex/pattern';
+import { Recurring } from './recurring';
 import { asksForCompletion, ResponsePlan } from './response-scan';
 import { phases, selects, type Link, type Phase, type Rule, type RuleSelector, type Target } from './rule-set';
 import { Transaction, type TransactionOptions } from './transaction';
@@ -34,6 +35,8 @@ export interface PhasePlan {
   readonly always: BitSet;
   /** By place: what the rule does as long as nothing was written that it reads. */
   readonly foregone: readonly (Foregone | undefined)[];
+  /** By place: what is known of a rule that does the same again for the same values. */
+  readonly recurring: readonly (Recurring | undefined)[];
   /** By variable of `TX`, in lower case: places of the rules among these that read it. */
   readonly readers: ReadonlyMap<Bytes, readonly number[]>;
   /** By pattern: places of the rules that wait for it. */
@@ -118,6 +121,9 @@ export class Program {
       gates,
       always,
       foregone: known,
+      recurring: rules.map((rule, place) =>
+        Recurring.of(rule, gates[place], (variable) => isKept(variable, undefined)),
+      ),
       readers: readersOf(known),
       waiting,
       skips: Int32Array.from(rules, (rule) => this.skipOf(rule, rules)),

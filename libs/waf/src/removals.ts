@@ -36,9 +36,10 @@ export class Removals {
     };
   }
 
-  /** Whether rules may have lost targets. */
-  get narrows(): boolean {
-    return this.targets.length > 0;
+  /** Whether rules may have lost targets of a variable. @param variable its number */
+  narrow(variable: number): boolean {
+    for (const { filter } of this.targets) if (filter.variable === variable) return true;
+    return false;
   }
 
   isRemoved({ number }: Rule): boolean {

@@ -41,6 +41,7 @@ export interface Interruption {
 }
 
 const RESPONSE_BODY = variableNumber('RESPONSE_BODY')!;
+const TX = variableNumber('TX')!;
 /** Values from this length on are scanned in steps. */
 const LONG = 1024;
 /** What one of these steps counts for: bytes read, or states made that cost as much. */
@@ -293,13 +294,20 @@ export class Transaction implements Controls {
     const rule = plan.rules[place]!;
     if (this.removals.isRemoved(rule)) return false;
     const foregone = plan.foregone[place];
-    if (foregone && !asked && !this.removals.narrows) {
+    if (foregone && !asked && !this.removals.narrow(TX)) {
       this.matcher.conclude(foregone);
       return foregone.matches;
     }
-    if (!this.matcher.matches(rule, plan.gates[place])) return false;
+    if (!this.matches(plan, place)) return false;
     this.conclude(rule);
     return true;
+  }
+
+  private matches({ rules, gates, recurring }: PhasePlan, place: number): boolean {
+    const ask = (): boolean => this.matcher.matches(rules[place]!, gates[place]);
+    const known = recurring[place];
+    if (!known || this.removals.narrow(known.variable)) return ask();
+    return known.repeat(this.exchange) ? false : known.learn(this.exchange, ask);
   }
 
   private *giveWay(): Work {
