@@ -1,7 +1,7 @@
 // Sallyport as it is measured: all in one process, or as the processes of a cluster.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { freePorts } from '../../tools/free-ports.mjs';
@@ -33,6 +33,7 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
     SALLYPORT_DATA_DIR: place.folder,
     SALLYPORT_DEMO: 'off',
     SALLYPORT_TRACE_RATIO: '0.01',
+    BENCH_COLLECTED: join(place.folder, 'collected.json'),
     ...more,
   });
   if (limits) {
@@ -43,7 +44,7 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
   }
   const child = spawn(
     process.execPath,
-    [...nodeArguments(), join(root, 'dist/apps/all-in-one/src/main.js'), '--json'],
+    [...nodeArguments(), '--require', COLLECT, join(root, 'dist/apps/all-in-one/src/main.js'), '--json'],
     {
       env: environment,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -61,6 +62,7 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
     admin,
     pids: () => [child.pid],
     resident: () => residentBytes([child.pid]),
+    collected: () => collected(child.pid, environment.BENCH_COLLECTED),
     async processorSeconds() {
       // Taking records in is a line of its own: here it is a thread, and the database beside it.
       const audit = await auditThreadSeconds(health);
@@ -77,6 +79,20 @@ export async function startAllInOne(document, name = 'Sallyport all-in-one', mor
 /** Those of every start, unless the run asks for others; processes that are forked take them over. */
 export function nodeArguments() {
   return process.env.SALLYPORT_BENCH_NODE_OPTIONS?.split(' ').filter(Boolean) ?? nodeOptions;
+}
+
+const COLLECT = join(root, 'bench/load/collect.cjs');
+const COLLECT_SECONDS = 30;
+
+/** Has a process collect its garbage. @returns what `process.memoryUsage` then says there, in bytes */
+async function collected(pid, file) {
+  rmSync(file, { force: true });
+  process.kill(pid, 'SIGUSR2');
+  for (let waited = 0; waited < COLLECT_SECONDS; waited += 0.1) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+  }
+  throw new Error(`process ${pid} has not collected its garbage within ${COLLECT_SECONDS} s`);
 }
 
 async function auditThreadSeconds(url) {

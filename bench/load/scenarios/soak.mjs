@@ -18,6 +18,8 @@ export async function systems(upstream) {
 export async function run([system], { minutes }, upstream) {
   const samples = [];
   const totals = { answers: 0, failed: 0, streams: 0, reloads: 0 };
+  const settledAt = Math.min(SETTLED_SECONDS, minutes * 20);
+  let first;
   for (let round = 0; round * ROUND_SECONDS < minutes * 60; round++) {
     await soakFor(system, upstream, round, totals);
     const sample = {
@@ -26,9 +28,12 @@ export async function run([system], { minutes }, upstream) {
       descriptors: openDescriptors(system.pids()),
     };
     samples.push(sample);
-    say(`${sample.at} s: ${(sample.resident / MIB).toFixed(1)} MiB, ${sample.descriptors} descriptors`);
+    say(`${sample.at} s: ${inMib(sample.resident)} MiB, ${sample.descriptors} descriptors`);
+    // Between two full collections resident memory swings by tens of MiB: what really grows shows behind them.
+    if (!first && sample.at >= settledAt) first = await system.collected();
   }
-  const settled = samples.filter(({ at }) => at > Math.min(SETTLED_SECONDS, minutes * 20));
+  const last = await system.collected();
+  const settled = samples.filter(({ at }) => at > settledAt);
   const third = Math.max(1, Math.floor(settled.length / 3));
   const growth = (member) =>
     median(settled.slice(-third).map((one) => one[member])) - median(settled.slice(0, third).map((one) => one[member]));
@@ -37,12 +42,17 @@ export async function run([system], { minutes }, upstream) {
     rps: RATE,
     ...totals,
     minutes,
-    resident_mib: Math.round((samples.at(-1).resident / MIB) * 10) / 10,
-    grown_mib: Math.round((growth('resident') / MIB) * 10) / 10,
+    resident_mib: inMib(samples.at(-1).resident),
+    grown_mib: inMib(growth('resident')),
+    grown_collected_mib: inMib(last.rss - first.rss),
+    heap_collected_mib: inMib(last.heapUsed),
+    heap_grown_mib: inMib(last.heapUsed + last.external - first.heapUsed - first.external),
     grown_descriptors: growth('descriptors'),
   };
   return { rows: [row], ratios: {} };
 }
+
+const inMib = (bytes) => Math.round((bytes / MIB) * 10) / 10;
 
 /** Every round opens its connections and streams anew, and publishes a configuration with another cache to evict. */
 async function soakFor(system, upstream, round, totals) {
