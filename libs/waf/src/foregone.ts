@@ -83,12 +83,20 @@ function addReads(link: Link, reads: Set<Bytes>): boolean {
 }
 
 function addReferences(text: Macro, reads: Set<Bytes>): boolean {
-  for (const part of text.parts) {
+  const names = txNamesIn(text);
+  for (const name of names ?? []) reads.add(name);
+  return names !== undefined;
+}
+
+/** @returns the variables of `TX` a text refers to, in lower case; undefined where it refers to anything else */
+export function txNamesIn({ parts }: Macro): Bytes[] | undefined {
+  const names: Bytes[] = [];
+  for (const part of parts) {
     if (typeof part === 'string') continue;
-    if (part.variable !== 'TX' || part.member === undefined) return false;
-    reads.add(part.member);
+    if (part.variable !== 'TX' || part.member === undefined) return undefined;
+    names.push(part.member);
   }
-  return true;
+  return names;
 }
 
 /** Whether a rule may ask what matched before it began. */

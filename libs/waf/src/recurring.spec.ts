@@ -42,9 +42,9 @@ describe('a rule that copies names and compares the copies', () => {
 
   beforeEach(() => {
     asked = 0;
-    const { learn } = Recurring.prototype;
-    jest.spyOn(Recurring.prototype, 'learn').mockImplementation(function (this: Recurring, exchange, ask) {
-      return learn.call(this, exchange, () => (asked++, ask()));
+    const { matches } = Recurring.prototype;
+    jest.spyOn(Recurring.prototype, 'matches').mockImplementation(function (this: Recurring, exchange, ask) {
+      return matches.call(this, exchange, () => (asked++, ask()));
     });
   });
 

@@ -1,9 +1,9 @@
 import type { SetVariable } from './actions/effect';
 import type { Bytes } from './bytes';
 import type { Exchange } from './exchange';
+import { txNamesIn } from './foregone';
 import type { Pattern } from './regex/pattern';
 import type { Link, Rule, Target } from './rule-set';
-import type { Macro } from './seclang/macro';
 import type { Entries } from './variables/entries';
 import { variableNumber } from './variables/registry';
 import type { Member, Store } from './variables/store';
@@ -34,7 +34,7 @@ const TX = variableNumber('TX')!;
  * did for a list of them and did not match, it does again without being asked.
  */
 export class Recurring {
-  private outcomes = new Map<string, Outcome>();
+  private readonly outcomes = new Map<string, Outcome>();
 
   private constructor(
     readonly variable: number,
@@ -53,35 +53,33 @@ export class Recurring {
     const variable = copiedBy(head, gate);
     if (variable === undefined || !isKept(variable) || !head.next) return undefined;
     const copies = comparedBy(head.next);
-    const reads = namesIn(head.next.operatorText);
+    const reads = txNamesIn(head.next.operatorText);
     return copies && reads && new Recurring(variable, copies, reads, head.severity);
   }
 
   /**
-   * Does again what the rule did when the values were the same.
-   * @returns false where that is not known; then nothing was done
-   */
-  repeat(exchange: Exchange): boolean {
-    const { tx, matches } = exchange;
-    const key = this.keyOf(exchange.entriesOf(this.variable));
-    const outcome = key === undefined ? undefined : this.outcomes.get(key);
-    if (!outcome || !this.holds(outcome, tx)) return false;
-    for (const [name, member] of outcome.writes) tx.put(name, member);
-    if (!outcome.matched) return true;
-    matches.value = outcome.matched.value;
-    matches.name = outcome.matched.name;
-    if (this.severity !== undefined) exchange.highestSeverity = Math.min(exchange.highestSeverity, this.severity);
-    return true;
-  }
-
-  /**
-   * Asks the rule, and keeps what it did where it does the same for the same values.
+   * Does again what the rule did for the same values, or asks it and keeps what it did.
    * @param ask whether the rule matches
    */
-  learn(exchange: Exchange, ask: () => boolean): boolean {
-    const { tx, matches } = exchange;
+  matches(exchange: Exchange, ask: () => boolean): boolean {
     const key = this.keyOf(exchange.entriesOf(this.variable));
-    if (key === undefined || this.hasCopies(tx)) return ask();
+    if (key === undefined || this.hasCopies(exchange.tx)) return ask();
+    const known = this.outcomes.get(key);
+    if (!known || !this.comparesAlike(known, exchange.tx)) return this.learn(key, exchange, ask);
+    this.repeat(known, exchange);
+    return false;
+  }
+
+  private repeat({ writes, matched }: Outcome, exchange: Exchange): void {
+    const { tx, matches } = exchange;
+    for (const [name, member] of writes) tx.put(name, member);
+    if (!matched) return;
+    matches.value = matched.value;
+    matches.name = matched.name;
+    if (this.severity !== undefined) exchange.highestSeverity = Math.min(exchange.highestSeverity, this.severity);
+  }
+
+  private learn(key: string, { tx, matches }: Exchange, ask: () => boolean): boolean {
     const written = new Set<Bytes>();
     const { onWrite } = tx;
     tx.onWrite = (name) => {
@@ -101,7 +99,7 @@ export class Recurring {
       matched: value === undefined ? undefined : { name: copyOf(name), value: copyOf(value) },
       read: this.reads.map((each) => copyOfKnown(tx.getFolded(each))),
     });
-    return matched;
+    return false;
   }
 
   /** @returns undefined for values of which nothing is kept */
@@ -115,10 +113,8 @@ export class Recurring {
     return values.join(SEPARATOR);
   }
 
-  /** Whether nothing is there that was not when the rule was asked, but for what other rules read. */
-  private holds({ read }: Outcome, tx: Store): boolean {
-    for (let at = 0; at < read.length; at++) if (tx.getFolded(this.reads[at]!) !== read[at]) return false;
-    return !this.hasCopies(tx);
+  private comparesAlike({ read }: Outcome, tx: Store): boolean {
+    return this.reads.every((name, at) => tx.getFolded(name) === read[at]);
   }
 
   private hasCopies(tx: Store): boolean {
@@ -144,7 +140,7 @@ function isWhole({ member, pattern, counted }: Target): boolean {
 
 /** Whether what is written follows from the value alone. Other groups than the first may be of a match before. */
 function isCopying({ store, operation, name, value }: SetVariable): boolean {
-  const names = [name, value].map(namesIn);
+  const names = [name, value].map(txNamesIn);
   return store === 'TX' && operation === 'set' && names.every((each) => each?.every((one) => one === WHOLE_MATCH));
 }
 
@@ -153,17 +149,6 @@ function comparedBy({ operator, targets, filters, capture, next }: Link): readon
   if (!operator || filters.length > 0 || capture || next) return undefined;
   const patterns = targets.map(({ variable, pattern, counted }) => (variable === TX && !counted ? pattern : undefined));
   return patterns.every((pattern) => pattern !== undefined) ? patterns : undefined;
-}
-
-/** @returns the names in `TX` that a text refers to; undefined where it refers to anything else */
-function namesIn({ parts }: Macro): Bytes[] | undefined {
-  const names: Bytes[] = [];
-  for (const part of parts) {
-    if (typeof part === 'string') continue;
-    if (part.variable !== 'TX' || part.member === undefined) return undefined;
-    names.push(part.member);
-  }
-  return names;
 }
 
 function copyOfMember({ name, value }: Member): Member {

@@ -306,8 +306,7 @@ export class Transaction implements Controls {
   private matches({ rules, gates, recurring }: PhasePlan, place: number): boolean {
     const ask = (): boolean => this.matcher.matches(rules[place]!, gates[place]);
     const known = recurring[place];
-    if (!known || this.removals.narrow(known.variable)) return ask();
-    return known.repeat(this.exchange) ? false : known.learn(this.exchange, ask);
+    return !known || this.removals.narrow(known.variable) ? ask() : known.matches(this.exchange, ask);
   }
 
   private *giveWay(): Work {
