@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { openRoute, startGateway, type GatewayUnderTest } from './gateway-under-test';
-import { answersIn, talk } from './raw-client';
+import { talk } from './raw-client';
 import { RawOrigin } from './raw-origin';
 
 const hasty = { headersMs: 400, requestMs: 1_500, checkMs: 50, keepAliveMs: 300, requestsPerSocket: 3 };
@@ -273,13 +273,12 @@ describe('limits of a route', () => {
     const client = connect(port(), '127.0.0.1', () => client.write(get('/open')));
     client.on('error', () => undefined);
     client.pause();
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    const before = written;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(written).toBe(before);
+    for (let before = -1; written === 0 || written !== before;) {
+      before = written;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
     // Buffers of the kernel on both ways hold most of it.
     expect(written).toBeLessThan(40_000_000);
     client.destroy();
-    expect(answersIn('').whole).toBe(false);
   });
 });

@@ -95,8 +95,7 @@ describe('IncomingBody', () => {
     expect(source.isPaused()).toBe(true);
     expect(stream.readableLength).toBeLessThan(65_536);
     stream.resume();
-    for (let turns = 0; turns < 1_000 && source.readableLength > 0; turns++) await turn();
-    expect(source.readableLength).toBe(0);
+    while (source.readableLength > 0) await turn();
   });
 
   it('refuses a chunked body while it is read, and stops reading', async () => {
