@@ -301,10 +301,12 @@ describe('the ai-router', () => {
   describe('the ledger', () => {
     it('makes one receipt of a settlement, exact to the pico, however often it comes', async () => {
       const heard = await confirmations();
-      const settled = settlement();
+      const now = Date.now();
+      const settled = settlement({}, now);
+      const later = settlement({ requestId: 'req_2' }, now + 1);
       await ship(1, [writeSettlement(settled)]);
       await ship(1, [writeSettlement(settled)]);
-      await ship(2, [writeSettlement(settled), writeSettlement(settlement({ requestId: 'req_2' }))]);
+      await ship(2, [writeSettlement(settled), writeSettlement(later)]);
       await until(async () => heard.length === 3);
       expect(await rows()).toMatchObject([
         {

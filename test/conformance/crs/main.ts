@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { sharedData } from '@sallyport/testkit';
+import { argumentsOf } from '../command-line';
 import { EngineTarget } from './engine-target';
 import { LiveTarget } from './live-target';
 import { readOverrides } from './overrides';
@@ -14,8 +14,8 @@ const FAILED = 1;
 const UNUSABLE = 2;
 const NO_DATA = 3;
 
-const { values } = parseArgs({
-  options: {
+const values = argumentsOf(
+  {
     rules: { type: 'string' },
     setup: { type: 'string' },
     tests: { type: 'string' },
@@ -24,7 +24,17 @@ const { values } = parseArgs({
     live: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
-});
+  [
+    'npm run -s conformance:crs -- [options]',
+    '  --rules DIR      folder of the rules',
+    '  --setup FILE     setup file (the one beside the rules)',
+    '  --tests DIR      folder of tests in the form of go-ftw',
+    '  --paranoia N     paranoia level (4)',
+    '  --only ID        only tests whose id begins so',
+    '  --live           through a real gateway, by HTTP',
+    '  --json           one JSON object',
+  ],
+);
 
 void main().then(
   (code) => (process.exitCode = code),

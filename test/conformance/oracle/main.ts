@@ -1,20 +1,27 @@
-import { parseArgs } from 'node:util';
+import { argumentsOf } from '../command-line';
 import { compareEachRule, compareRuleSets, describeMismatch, type Comparison } from './compare';
 import { compiled } from './oracle';
 import { readPayloads } from './payloads';
 import { chosenSeed } from './random';
 import { isPresent, releases, testFolder, type Release } from './rule-sets';
 
-const { values } = parseArgs({
-  options: {
+const values = argumentsOf(
+  {
     release: { type: 'string' },
     paranoia: { type: 'string' },
     count: { type: 'string', default: '20000' },
-    /** So many for each rule, from its own patterns, instead. */
     'each-rule': { type: 'string' },
     seed: { type: 'string', default: String(chosenSeed()) },
   },
-});
+  [
+    'npm run -s conformance:oracle -- [options]',
+    `  --release NAME   one of ${releases.map(({ name }) => name).join(' and ')} (both)`,
+    '  --paranoia N     one paranoia level (each of the four)',
+    '  --count N        exchanges compared of each release (20000)',
+    '  --each-rule N    instead: so many for each rule, from its own patterns',
+    '  --seed N         makes the same exchanges again',
+  ],
+);
 
 void main();
 

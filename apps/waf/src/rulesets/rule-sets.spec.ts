@@ -248,6 +248,19 @@ describe('rule sets in force', () => {
     expect(await ask(again.engine, 'q=evilword')).toMatchObject({ verdict: 'refuse', ruleset: 'crs-4.28.0' });
   });
 
+  it.each<[string, Activation]>([
+    ['in the shadow', { shadow: true }],
+    ['for a share of the requests', { percent: 10 }],
+    ['on some routes', { routes: ['orders'] }],
+  ])('cannot be tried %s of itself', async (_, how) => {
+    install('4.27.0', 'oldword');
+    const { sets } = await start();
+    await sets.activate('crs-4.27.0');
+    await expect(sets.activate('crs-4.27.0', how)).rejects.toThrow(/“crs-4\.27\.0” is in force already/);
+    expect(sets.current).toMatchObject({ active: 'crs-4.27.0' });
+    expect([sets.current.shadow, sets.current.canary]).toEqual([undefined, undefined]);
+  });
+
   it('let a canary decide about its share, and a route name its own', async () => {
     let chance = 0.05;
     const { sets, inspector } = await onTrial({ percent: 10 }, { chance: () => chance });

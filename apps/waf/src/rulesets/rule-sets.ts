@@ -216,9 +216,15 @@ export class RuleSets implements Closable {
 
   /**
    * Puts a set in force everywhere, reading it anew.
-   * @throws RefusalError when there is no such set, or when it is refused.
+   * @throws RefusalError when there is no such set, when it is refused, or when it should be tried beside itself.
    */
   async activate(name: string, how: Activation = {}): Promise<Stage> {
+    if (isTrial(how) && name === this.stage.active)
+      throw new RefusalError(
+        refuse('CATALOG_CONFLICT', {
+          reason: `“${name}” is in force already, and can be tried beside another set only`,
+        }),
+      );
     await this.loadAnew(name);
     await this.shared.change((before) => {
       this.readRevision = (before.revision ?? 0) + 1;
@@ -444,9 +450,15 @@ export function isOfRoutes(route: string, routes: readonly string[] | undefined)
   return routes?.some((start) => route === start || route.startsWith(`${start}/`)) ?? true;
 }
 
-function staged(before: Stage, name: string, { percent = 100, routes, shadow }: Activation): Stage {
+/** Whether a set is to be tried on some requests, or in the shadow, while another one is in force. */
+function isTrial({ percent = 100, routes, shadow }: Activation): boolean {
+  return shadow === true || percent < 100 || routes !== undefined;
+}
+
+function staged(before: Stage, name: string, how: Activation): Stage {
+  const { percent = 100, routes, shadow } = how;
   if (shadow) return { ...before, shadow: name };
-  if (percent < 100 || routes) return { ...before, canary: { name, percent, ...(routes && { routes: [...routes] }) } };
+  if (isTrial(how)) return { ...before, canary: { name, percent, ...(routes && { routes: [...routes] }) } };
   const previous = name === before.active ? before.previous : before.active;
   return { active: name, ...(previous !== undefined && { previous }) };
 }
