@@ -1,6 +1,11 @@
 /** A byte string: one UTF-16 unit per byte, 0 to 255. Every value the rules see is one; text is never decoded to characters. */
 export type Bytes = string;
 
+/** A text of its own: a slice keeps the whole it was cut from, and what was put together stays in pieces until somebody reads it. */
+export function copyOf(text: Bytes): Bytes {
+  return Buffer.from(text, 'latin1').toString('latin1');
+}
+
 /** ASCII letters in lower case, every other byte as it is: one above 0x7f is no letter. */
 export function foldText(text: Bytes): Bytes {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());

@@ -1,5 +1,5 @@
 import type { SetVariable } from './actions/effect';
-import type { Bytes } from './bytes';
+import { copyOf, type Bytes } from './bytes';
 import type { Exchange } from './exchange';
 import { txNamesIn } from './foregone';
 import type { Pattern } from './regex/pattern';
@@ -157,9 +157,4 @@ function copyOfMember({ name, value }: Member): Member {
 
 function copyOfKnown(text: Bytes | undefined): Bytes | undefined {
   return text === undefined ? undefined : copyOf(text);
-}
-
-/** A slice would keep the whole request it was cut from. */
-function copyOf(text: Bytes): Bytes {
-  return Buffer.from(text, 'latin1').toString('latin1');
 }

@@ -7,7 +7,7 @@ import { Exchange, type ExchangeOptions, type InspectedBody } from './exchange';
 import { hitOf, logLineOf, type Match } from './hits';
 import type { Hit, Scores } from './inspector';
 import { PhaseSets } from './phase-sets';
-import type { PhasePlan, Program } from './program';
+import type { PhasePlan, Program, VariablePlan } from './program';
 import { Removals } from './removals';
 import type { ResponseScan } from './response-scan';
 import { RuleMatcher, type Scans } from './rule-matcher';
@@ -16,6 +16,8 @@ import { scoresOf } from './score';
 import type { Macro } from './seclang/macro';
 import type { RequestHeadFacts, ResponseHeadFacts } from './variables/facts';
 import { isAsked } from './variables/prompt';
+import type { ValuePlan } from './value-plan';
+import type { Entries } from './variables/entries';
 import { variableNumber, variables } from './variables/registry';
 
 export interface TransactionOptions extends ExchangeOptions {
@@ -60,6 +62,8 @@ export class Transaction implements Controls {
   private readonly scans: Scans = new Array<Scans[number]>(variables.length);
   private readonly matcher: RuleMatcher;
   private hasLongValues = false;
+  /** Whether others should have their turn before the next value is looked at. */
+  private isDue = false;
   private engine: EngineMode;
   /** Phases up to this one are passed over, since a rule allowed the exchange. */
   private allowed = 0;
@@ -310,6 +314,7 @@ export class Transaction implements Controls {
   }
 
   private *giveWay(): Work {
+    this.isDue = false;
     this.meter.pause();
     yield;
     this.meter.resume();
@@ -322,34 +327,58 @@ export class Transaction implements Controls {
 
   /** Looks for every pattern of the phase in every value at once, and fills in the sets. */
   private *findVisits(plan: PhasePlan, { found, visits, stirred }: PhaseSets): Work {
-    const { scanner } = this.program.ruleSet;
     found.fill(0);
     stirred.fill(0);
     visits.fill(0);
-    for (const { variable, members, others } of plan.scans) {
+    for (const variablePlan of plan.scans) {
+      const { variable } = variablePlan;
       if (variable === RESPONSE_BODY && this.matcher.response) {
         this.matcher.response.addTo(found);
         continue;
       }
-      const entries = this.exchange.entriesOf(variable);
+      const { values } = this.exchange.entriesOf(variable);
       this.scans[variable] = undefined;
-      const names = members.size === 0 ? undefined : entries.foldedNames;
-      for (let index = 0; index < entries.values.length; index++) {
-        const name = names?.[index];
-        const own = name !== undefined && members.has(name) ? members.get(name) : others;
-        if (!own) continue;
-        const value = entries.values[index]!;
-        if (value.length >= LONG) this.hasLongValues = true;
-        const scan =
-          value.length < LONG
-            ? scanner.scan(value, own, found)
-            : yield* this.inSteps(scanner.scanInSteps(value, own, found));
-        if (scan) (this.scans[variable] ??= [])[index] = scan;
-        if (this.meter.isDue(value.length + VISIT)) yield* this.giveWay();
+      for (let next = 0; next < values.length;) {
+        next = this.scanShortValues(variablePlan, next, found);
+        if (next < values.length && values[next]!.length >= LONG)
+          yield* this.scanLongValue(variablePlan, next++, found);
+        if (this.isDue) yield* this.giveWay();
         if (this.exhausted) return;
       }
     }
     fillVisits(plan, found, visits);
+  }
+
+  /**
+   * Nearly all values are short, and a loop that may be left in the middle is the slower one.
+   * @returns the first value that was not looked at: because it is long, or because others are due
+   */
+  private scanShortValues(plan: VariablePlan, from: number, found: BitSet): number {
+    const { scanner } = this.program.ruleSet;
+    const entries = this.exchange.entriesOf(plan.variable);
+    const { values } = entries;
+    for (let index = from; index < values.length; index++) {
+      const value = values[index]!;
+      if (value.length >= LONG) return index;
+      const own = valuePlanOf(plan, entries, index);
+      if (!own) continue;
+      const scan = scanner.scan(value, own, found);
+      if (scan) (this.scans[plan.variable] ??= [])[index] = scan;
+      this.isDue = this.meter.isDue(value.length + VISIT);
+      if (this.isDue) return index + 1;
+    }
+    return values.length;
+  }
+
+  private *scanLongValue(plan: VariablePlan, index: number, found: BitSet): Work {
+    const entries = this.exchange.entriesOf(plan.variable);
+    const own = valuePlanOf(plan, entries, index);
+    if (!own) return;
+    const value = entries.values[index]!;
+    this.hasLongValues = true;
+    const scan = yield* this.inSteps(this.program.ruleSet.scanner.scanInSteps(value, own, found));
+    if (scan) (this.scans[plan.variable] ??= [])[index] = scan;
+    this.isDue = this.meter.isDue(value.length + VISIT);
   }
 
   private *inSteps<Result>(steps: Generator<void, Result, void>): Generator<void, Result, void> {
@@ -389,6 +418,13 @@ export class Transaction implements Controls {
     if (!this.options.logLines) return;
     this.lines.push(logLineOf(match, exchange.valuesOf('REQUEST_FILENAME')[0] ?? '', exchange.uniqueId));
   }
+}
+
+/** What is looked for in a value; undefined: nothing. */
+function valuePlanOf({ members, others }: VariablePlan, entries: Entries, index: number): ValuePlan | undefined {
+  if (members.size === 0) return others;
+  const name = entries.foldedNames[index];
+  return name !== undefined && members.has(name) ? members.get(name) : others;
 }
 
 /** @param visits becomes the places of the rules to be visited */

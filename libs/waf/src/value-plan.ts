@@ -1,6 +1,6 @@
 import { setBit } from './bit-set';
 import { ANY_BYTES, type ByteGroups } from './byte-groups';
-import type { Bytes } from './bytes';
+import { copyOf, type Bytes } from './bytes';
 import type { PatternSet, Wanted } from './regex/pattern-set';
 import type { TransformTrie } from './transform-trie';
 import type { Transformation } from './transformations/transformation';
@@ -206,8 +206,7 @@ export class KnownValues {
       this.old = this.young;
       this.young = new Map();
     }
-    // A slice would keep the whole request it was cut from.
-    this.young.set(Buffer.from(value, 'latin1').toString('latin1'), scan);
+    this.young.set(copyOf(value), scan);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Bytes } from '../bytes';
 import { hexDigit, utf8Bytes } from './ascii';
+import { JsonNames, type JsonName } from './json-names';
 import type { BodyArgument, BodyLimits } from './parsed-body';
 import { Utf8Watch } from './utf8-watch';
 
@@ -18,6 +19,8 @@ const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const NEWLINE = 0x0a;
+
+const names = new JsonNames();
 
 /**
  * Reads the leaves of a JSON document (RFC 8259) as arguments: `{"a":{"b":[1]}}` is `json.a.b.0`. Repeated names are all
@@ -69,21 +72,21 @@ class JsonReader {
     // A body without a byte is no document and no fault.
     if (this.body.length === 0) return;
     this.skipWhitespace();
-    this.readValue('json');
+    this.readValue(names.document);
     this.skipWhitespace();
     if (this.at < this.body.length) this.fail('something follows the document');
   }
 
   readLines(): void {
     for (this.skipWhitespace(); this.at < this.body.length; this.skipWhitespace()) {
-      this.readValue('json');
+      this.readValue(names.document);
       this.skipBlanks();
       if (this.at < this.body.length && this.body.charCodeAt(this.at) !== NEWLINE)
         this.fail('something follows the document');
     }
   }
 
-  private readValue(name: Bytes): void {
+  private readValue(name: JsonName): void {
     const byte = this.body.charCodeAt(this.at);
     if (byte === QUOTE) this.keep(name, this.readString());
     else if (byte === OPEN_BRACE) this.readObject(name);
@@ -95,24 +98,24 @@ class JsonReader {
     else this.fail('no value');
   }
 
-  private keepNull(name: Bytes): void {
+  private keepNull(name: JsonName): void {
     this.readWord('null');
     this.keep(name, '');
   }
 
-  private keep(name: Bytes, value: Bytes): void {
+  private keep({ text: name, folded: foldedName }: JsonName, value: Bytes): void {
     if (this.found.length === this.limits.arguments) this.fail(`more than ${this.limits.arguments} values`);
     this.nameBytes += name.length;
     if (this.nameBytes > this.limits.nameBytes) this.fail(`names of more than ${this.limits.nameBytes} bytes`);
-    this.found.push({ name, value });
+    this.found.push({ name, value, foldedName });
   }
 
-  private readObject(name: Bytes): void {
+  private readObject(name: JsonName): void {
     if (!this.open(CLOSE_BRACE)) return;
     for (;;) {
       if (this.body.charCodeAt(this.at) !== QUOTE) this.fail('no name');
       // ModSecurity's word for a name without a letter: `json.` would be taken for the container itself.
-      const member = `${name}.${this.readString() || 'empty-key'}`;
+      const member = names.member(name, this.readString() || 'empty-key');
       this.skipWhitespace();
       if (this.body.charCodeAt(this.at) !== COLON) this.fail('no colon');
       this.at += 1;
@@ -122,10 +125,10 @@ class JsonReader {
     }
   }
 
-  private readArray(name: Bytes): void {
+  private readArray(name: JsonName): void {
     if (!this.open(CLOSE_BRACKET)) return;
     for (let index = 0; ; index++) {
-      this.readValue(`${name}.${index}`);
+      this.readValue(names.element(name, index));
       if (!this.goesOn(CLOSE_BRACKET)) return;
     }
   }

@@ -6,6 +6,8 @@ export type BodyProcessor = 'URLENCODED' | 'MULTIPART' | 'JSON' | 'XML';
 export interface BodyArgument {
   readonly name: Bytes;
   readonly value: Bytes;
+  /** Its name in lower case, where that is known. */
+  readonly foldedName?: Bytes;
 }
 
 /** One file of a form. */

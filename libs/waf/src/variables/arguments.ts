@@ -1,6 +1,8 @@
 import type { BodyArgument } from '../body/parsed-body';
+import type { Bytes } from '../bytes';
 import { Entries } from './entries';
 import type { Facts } from './facts';
+import { foldName } from './fold-name';
 import { collection, scalar, type Variable } from './variable';
 
 type Source = (facts: Facts) => readonly BodyArgument[];
@@ -23,15 +25,21 @@ function values(name: string, lifetime: 'request' | 'body', source: Source): Var
     return new Entries(
       found.map((argument) => argument.name),
       found.map((argument) => argument.value),
+      () => foldedNamesOf(found),
     );
   });
 }
 
 function names(name: string, lifetime: 'request' | 'body', source: Source): Variable {
   return collection(name, lifetime, (facts) => {
-    const found = source(facts).map((argument) => argument.name);
-    return new Entries(found, found);
+    const found = source(facts);
+    const own = found.map((argument) => argument.name);
+    return new Entries(own, own, () => foldedNamesOf(found));
   });
+}
+
+function foldedNamesOf(found: readonly BodyArgument[]): readonly Bytes[] {
+  return found.map(({ name, foldedName }) => foldedName ?? foldName(name));
 }
 
 function combinedSize(facts: Facts): Entries {

@@ -11,10 +11,14 @@ export class Entries {
   static readonly empty = new Entries(undefined, ['']);
   private folded: readonly Bytes[] | undefined;
 
-  /** @param names of as many members as there are values; undefined for a variable without members. */
+  /**
+   * @param names of as many members as there are values; undefined for a variable without members.
+   * @param fold makes them lower case, where that is known; otherwise it is done here.
+   */
   constructor(
     readonly names: readonly Bytes[] | undefined,
     readonly values: readonly Bytes[],
+    private readonly fold?: () => readonly Bytes[],
   ) {}
 
   /** A flag as rules read it. */
@@ -29,7 +33,7 @@ export class Entries {
 
   /** Names in lower case, which is how selectors find them. */
   get foldedNames(): readonly Bytes[] {
-    this.folded ??= this.names ? this.names.map((name) => foldName(name)) : NOTHING;
+    this.folded ??= this.fold?.() ?? this.names?.map((name) => foldName(name)) ?? NOTHING;
     return this.folded;
   }
 

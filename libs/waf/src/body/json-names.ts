@@ -1,0 +1,65 @@
+import { copyOf, type Bytes } from '../bytes';
+import { foldName } from '../variables/fold-name';
+
+/** Names that are kept before all are forgotten. */
+const MOST_NAMES = 4096;
+/** Bytes of the longest that is kept. */
+const LONGEST = 256;
+
+/** How rules call a place in a document, and the places in it. */
+export class JsonName {
+  /** In lower case, which is how selectors find it. */
+  readonly folded: Bytes;
+  /** By what the document calls them. */
+  members: Map<Bytes, JsonName> | undefined;
+  /** By index. */
+  elements: JsonName[] | undefined;
+
+  constructor(readonly text: Bytes) {
+    this.folded = foldName(text);
+  }
+}
+
+/**
+ * Names of places in documents, which are the same in most documents of an API: each is put together once, and not for every
+ * document. They say nothing of a value. What is kept is bounded, whatever documents bring.
+ */
+export class JsonNames {
+  private root = new JsonName('json');
+  private kept = 0;
+
+  /** The name of a document, from which those of one document follow. */
+  get document(): JsonName {
+    if (this.kept >= MOST_NAMES) {
+      this.root = new JsonName('json');
+      this.kept = 0;
+    }
+    return this.root;
+  }
+
+  member(container: JsonName, called: Bytes): JsonName {
+    const known = container.members?.get(called);
+    if (known) return known;
+    const text = `${container.text}.${called}`;
+    if (!this.hasRoom(text)) return new JsonName(text);
+    const name = new JsonName(copyOf(text));
+    (container.members ??= new Map()).set(copyOf(called), name);
+    return name;
+  }
+
+  element(container: JsonName, index: number): JsonName {
+    const known = container.elements?.[index];
+    if (known) return known;
+    const text = `${container.text}.${index}`;
+    if (!this.hasRoom(text)) return new JsonName(text);
+    const name = new JsonName(copyOf(text));
+    (container.elements ??= [])[index] = name;
+    return name;
+  }
+
+  private hasRoom(text: Bytes): boolean {
+    if (this.kept >= MOST_NAMES || text.length > LONGEST) return false;
+    this.kept++;
+    return true;
+  }
+}
