@@ -1,4 +1,5 @@
 import { type BaseConfig, type Bus, type Closable, type Metrics, opening, openRuntime } from '@sallyport/platform';
+import { atOnce, Cohort } from '@sallyport/waf';
 import { readAiRouterConfig, startAiRouter } from '../../ai-router/src';
 import { readAuditConfig } from '../../audit/src';
 import { readAuthConfig, startAuth, type RunningAuth } from '../../auth/src';
@@ -69,7 +70,12 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     const { limiter } = started('rate-limit', await startRateLimit(limitConfig, await runtimeFor(limitConfig)));
 
     const wafConfig = { ...readWafConfig(environment), listen: inner('waf') };
-    const { inspector, ruleset } = started('waf', await startWaf(wafConfig, await runtimeFor(wafConfig)));
+    // Whoever asks by gRPC asks for many at once anyway.
+    const gathering = options.remote ? atOnce : new Cohort((run) => void setImmediate(run));
+    const { inspector, ruleset } = started(
+      'waf',
+      await startWaf(wafConfig, await runtimeFor(wafConfig), { gathering }),
+    );
 
     const routerConfig = { ...readAiRouterConfig(environment), listen: inner('ai-router') };
     const { router } = started(

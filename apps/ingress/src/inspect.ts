@@ -31,7 +31,7 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: (refu
       requestId: exchange.requestId,
       route: exchange.route.id,
     },
-    (answer, decidedBy = 'service') => {
+    exchange.guarded((answer: InspectionAnswer, decidedBy: DecidedBy = 'service') => {
       if (answer.point === 'request-head') span?.end(answer.refusal && { error: answer.refusal.code });
       if (exchange.over) return;
       take(exchange, answer, decidedBy);
@@ -43,7 +43,7 @@ export function inspectHead(exchange: Exchange, parts: GatewayParts, next: (refu
       if (refusal && (!ofAnswer || step.response?.blocks)) return parts.refuse(exchange, refusal);
       if (ofAnswer) open.onAnswer(answer);
       else open.onBody(answer);
-    },
+    }),
     step.onFailure,
   );
   exchange.inspection = Object.assign(open, { inspection });
@@ -160,11 +160,14 @@ export function inspectRefused(exchange: Exchange, parts: GatewayParts, next: ()
     requestId: exchange.requestId,
     clientAddress: incoming.socket.remoteAddress ?? '',
   };
-  parts.consults.inspector.malformed(shown, (answer, decidedBy = 'service') => {
-    if (exchange.over) return;
-    take(exchange, answer, decidedBy);
-    next();
-  });
+  parts.consults.inspector.malformed(
+    shown,
+    exchange.guarded((answer: InspectionAnswer, decidedBy: DecidedBy = 'service') => {
+      if (exchange.over) return;
+      take(exchange, answer, decidedBy);
+      next();
+    }),
+  );
 }
 
 const MOST_PACKET_BYTES = 16 * 1024;

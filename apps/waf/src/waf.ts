@@ -10,7 +10,7 @@ import {
   startHealth,
   watchAdminToken,
 } from '@sallyport/platform';
-import { defaultBudget, Engine, planIds, rules, type Inspector } from '@sallyport/waf';
+import { atOnce, defaultBudget, Engine, planIds, rules, type Gathering, type Inspector } from '@sallyport/waf';
 import { AdminModule } from './admin/admin.module';
 import { Administration } from './admin/administration';
 import type { InspectionStatus } from './admin/status.controller';
@@ -36,6 +36,13 @@ export interface RunningWaf extends Closable {
   readonly ruleset: () => string;
 }
 
+export interface WafOptions {
+  /** Tries a rule set before it is put in force. */
+  readonly trial?: Trial;
+  /** When the work of an inspection is done. */
+  readonly gathering?: Gathering;
+}
+
 /**
  * Starts the waf service on the listeners its config opens. It needs nothing but the bus, for the admin token and the
  * configuration, whose routes it makes ready to inspect.
@@ -44,10 +51,10 @@ export interface RunningWaf extends Closable {
 export async function startWaf(
   config: WafConfig,
   runtime: Runtime,
-  { trial = tryInThread }: { readonly trial?: Trial } = {},
+  { trial = tryInThread, gathering = atOnce }: WafOptions = {},
 ): Promise<RunningWaf> {
   return opening(async (opened) => {
-    const rules = await openRules(config, runtime, trial, opened);
+    const rules = await openRules(config, runtime, { trial, gathering }, opened);
     let routes: readonly string[] = [];
     // It makes ready how the requests of routes will be inspected, and knows them by name.
     const apply = (snapshot: Snapshot) => {
@@ -86,7 +93,12 @@ interface Rules {
 }
 
 /** What decides: the rule sets and kill switches of this installation, and the engine that runs them. */
-async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, opened: Opened): Promise<Rules> {
+async function openRules(
+  config: WafConfig,
+  runtime: Runtime,
+  { trial, gathering }: Required<WafOptions>,
+  opened: Opened,
+): Promise<Rules> {
   const { bus, clock, logger, metrics, random } = runtime;
   const { dataDir, crsDir, testMode } = config;
   const tell = tellRules(runtime);
@@ -110,12 +122,13 @@ async function openRules(config: WafConfig, runtime: Runtime, trial: Trial, open
     elapsed,
     used: processorTime,
     onDefect,
+    gathering,
     budget: testMode ? PATIENT : defaultBudget,
     ...(log && { logLine: (line) => log.write(line) }),
   });
   const comparisons = new Comparisons(clock, metrics);
   // What only watches writes no log.
-  const watching = new Engine({ now, elapsed, used: processorTime, onDefect });
+  const watching = new Engine({ now, elapsed, used: processorTime, onDefect, gathering });
   const onCompared = (compared: Compared) => comparisons.add(compared);
   const inspector = new GuardedInspector({ deciding: engine, watching, kills, sets, onCompared });
   return { sets, kills, expired, comparisons, inspector };

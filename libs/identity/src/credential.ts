@@ -51,6 +51,8 @@ function keyFieldCredential(value: string): Credential | Refusal {
 }
 
 function queryHoldsCredential(query: string): boolean {
+  // Of most queries it is known at a glance: nothing in them is encoded, and neither word occurs.
+  if (!/%|access_token|sp_/.test(query)) return false;
   return query.split('&').some((parameter) => {
     const equals = parameter.indexOf('=');
     const name = decoded(equals < 0 ? parameter : parameter.slice(0, equals));

@@ -1,4 +1,5 @@
 import { processorMillis } from '@sallyport/testkit';
+import { Cohort } from './cohort';
 import { compileRuleSet } from './compile';
 import { Engine } from './engine';
 import type { InspectionAnswer } from './inspector';
@@ -324,6 +325,66 @@ describe('the body of an answer', () => {
       enough: true,
       inspected: { extent: 'partial', why: 'body-limit' },
     });
+  });
+});
+
+describe('inspections that are gathered', () => {
+  const text = `SecRule ARGS "@contains evil" "id:1,phase:2,deny,log"`;
+  const program = compileRuleSet({ files: [{ name: 'gathered.conf', text }], read: () => undefined }).adjusted({});
+  let turns: (() => void)[];
+  let engine: Engine;
+  let told: string[];
+
+  beforeEach(() => {
+    turns = [];
+    told = [];
+    const gathering = new Cohort((run) => void turns.push(run));
+    engine = new Engine({ rules: () => ({ name: 'gathered', program }), used: () => 0, gathering });
+  });
+
+  const endTurn = (): void => turns.shift()!();
+  const open = (query: string, request: Partial<RequestUnderTest> = {}, onAnswer: () => void = () => undefined) =>
+    engine.open(
+      { head: headUnderTest({ query, ...request }), plan: 'structural:block', tenant: 'default', requestId: 'req_1' },
+      ({ point, verdict }) => {
+        told.push(`${query} ${point} ${verdict}`);
+        onAnswer();
+      },
+    );
+
+  it('are all answered at the end of the turn they begin in', () => {
+    open('a=1');
+    open('a=evil');
+    expect(told).toEqual([]);
+    endTurn();
+    expect(told).toEqual(['a=1 request-head pass', 'a=evil request-head refuse']);
+  });
+
+  it('have bodies that came meanwhile inspected behind their heads, those of all again together', () => {
+    const form = { method: 'POST', mediaType: 'application/x-www-form-urlencoded' };
+    for (const word of ['good', 'evil']) {
+      const inspection = open(`q=${word[0]}`, form);
+      inspection.body(Buffer.from(`b=${word}`));
+      inspection.bodyEnd();
+    }
+    endTurn();
+    expect(told).toEqual(['q=g request-head pass', 'q=e request-head pass']);
+    endTurn();
+    expect(told.slice(2)).toEqual(['q=g request-body pass', 'q=e request-body refuse']);
+  });
+
+  it('answer nothing when they are closed first', () => {
+    open('a=1').close('client_aborted');
+    while (turns.length > 0) endTurn();
+    expect(told).toEqual([]);
+  });
+
+  it('begin in the next turn where an answer leads to another request', () => {
+    open('a=1', {}, () => void open('a=2'));
+    endTurn();
+    expect(told).toEqual(['a=1 request-head pass']);
+    endTurn();
+    expect(told).toEqual(['a=1 request-head pass', 'a=2 request-head pass']);
   });
 });
 

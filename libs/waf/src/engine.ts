@@ -6,6 +6,7 @@ import { mediaTypeOf } from './body/content-type';
 import { formOf, viewOf } from './body/view-of';
 import type { BitSet } from './bit-set';
 import type { Bytes } from './bytes';
+import { atOnce, type Gathering } from './cohort';
 import type {
   Hit,
   Inspected,
@@ -49,6 +50,8 @@ export interface EngineOptions {
   readonly used?: () => number;
   /** Runs a function when others had their turn. */
   readonly later?: (next: () => void) => void;
+  /** When the work of an inspection begins; left out: when it is asked for. */
+  readonly gathering?: Gathering;
   readonly budget?: BudgetSettings;
   /** Told what the engine threw: a defect of its own. The exchange goes on without its rule set, and its answers say so. */
   readonly onDefect?: (error: unknown) => void;
@@ -74,6 +77,7 @@ export class Engine implements Inspector {
       now: Date.now,
       elapsed: () => performance.now(),
       later: (next) => void setImmediate(next),
+      gathering: atOnce,
       budget: defaultBudget,
       onDefect: () => undefined,
       ...options,
@@ -162,20 +166,35 @@ class Steps {
    */
   add(work: Work | undefined, done: () => void): void {
     this.waiting.push({ work, done });
-    if (!this.busy) this.run();
+    if (!this.busy) this.begin();
+  }
+
+  private begin(): void {
+    this.busy = true;
+    this.options.gathering.add(() => this.run());
   }
 
   private run(): void {
-    this.busy = true;
     for (let next = this.waiting[0]; next; next = this.waiting[0]) {
       if (!this.isDone(next.work)) {
         this.options.later(() => this.run());
         return;
       }
-      this.waiting.shift();
-      next.done();
+      if (this.options.gathering.defers(() => this.goOn())) return;
+      this.conclude();
     }
     this.busy = false;
+  }
+
+  /** What follows from the first of the steps, when others had done theirs; the one behind it comes with the next of others. */
+  private goOn(): void {
+    this.conclude();
+    this.busy = false;
+    if (this.waiting.length > 0) this.begin();
+  }
+
+  private conclude(): void {
+    this.waiting.shift()!.done();
   }
 
   /** An exception here would end the process with every exchange in it. */

@@ -1,5 +1,6 @@
 export { splitArguments } from './body/arguments';
 export { defaultBudget, drain, inSlices, type BudgetSettings, type Work } from './budget';
+export { atOnce, Cohort, type Gathering } from './cohort';
 export { compileRuleSet, compilingRuleSet, type CompileOptions } from './compile';
 export type { Adjustment, LoadedRuleCard, RuleSet } from './compiled-rules';
 export { Engine, type EngineOptions, type RulesInForce } from './engine';
