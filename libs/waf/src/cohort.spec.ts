@@ -42,14 +42,14 @@ describe('a cohort', () => {
     expect(seen).toEqual(['one', 'two', 'after two']);
   });
 
-  it('lets the loop have its turn after sixteen', () => {
-    for (let count = 0; count < 40; count++) add(String(count));
+  it('lets the loop have its turn after twelve', () => {
+    for (let count = 0; count < 30; count++) add(String(count));
     endTurn();
-    expect(seen).toHaveLength(32);
-    expect(seen.slice(15, 17)).toEqual(['15', 'after 0']);
+    expect(seen).toHaveLength(24);
+    expect(seen.slice(11, 13)).toEqual(['11', 'after 0']);
     endTurn();
     endTurn();
-    expect([seen.length, turns.length]).toEqual([80, 0]);
+    expect([seen.length, turns.length]).toEqual([60, 0]);
   });
 
   it('goes on with the others in the next turn where one throws', () => {

@@ -329,7 +329,10 @@ describe('the body of an answer', () => {
 });
 
 describe('inspections that are gathered', () => {
-  const text = `SecRule ARGS "@contains evil" "id:1,phase:2,deny,log"`;
+  const WATCHED = 'structural:block:{"response":{"inspect":true,"hold":"1KiB"}}';
+  const text = `
+    SecRule ARGS "@contains evil" "id:1,phase:2,deny,log"
+    SecRule RESPONSE_BODY "@contains leak" "id:2,phase:4,deny,log"`;
   const program = compileRuleSet({ files: [{ name: 'gathered.conf', text }], read: () => undefined }).adjusted({});
   let turns: (() => void)[];
   let engine: Engine;
@@ -371,6 +374,18 @@ describe('inspections that are gathered', () => {
     expect(told).toEqual(['q=g request-head pass', 'q=e request-head pass']);
     endTurn();
     expect(told.slice(2)).toEqual(['q=g request-body pass', 'q=e request-body refuse']);
+  });
+
+  it('look at an answer that was there first behind its request, its body behind its head', () => {
+    const inspection = engine.open(
+      { head: headUnderTest({}), plan: WATCHED, tenant: 'default', requestId: 'req_1' },
+      ({ point, verdict }) => told.push(`${point} ${verdict}`),
+    );
+    inspection.response({ status: 200, version: '1.1', fields: [{ name: 'content-type', value: 'text/plain' }] });
+    inspection.responseBody(Buffer.from('a leak'));
+    inspection.responseEnd();
+    while (turns.length > 0) endTurn();
+    expect(told).toEqual(['request-head pass', 'response-head pass', 'response-body refuse']);
   });
 
   it('answer nothing when they are closed first', () => {

@@ -50,7 +50,7 @@ export interface EngineOptions {
   readonly used?: () => number;
   /** Runs a function when others had their turn. */
   readonly later?: (next: () => void) => void;
-  /** When the work of an inspection begins; left out: when it is asked for. */
+  /** When work on a request begins; left out: when it is asked for. That on an answer begins then in any case. */
   readonly gathering?: Gathering;
   readonly budget?: BudgetSettings;
   /** Told what the engine threw: a defect of its own. The exchange goes on without its rule set, and its answers say so. */
@@ -163,15 +163,16 @@ class Steps {
   /**
    * @param work undefined where there is only an order to be kept
    * @param done called when the work is done, or has failed
+   * @param gathering when it begins, unless there are others to wait for
    */
-  add(work: Work | undefined, done: () => void): void {
+  add(work: Work | undefined, done: () => void, gathering = atOnce): void {
     this.waiting.push({ work, done });
-    if (!this.busy) this.begin();
+    if (!this.busy) this.begin(gathering);
   }
 
-  private begin(): void {
+  private begin(gathering: Gathering): void {
     this.busy = true;
-    this.options.gathering.add(() => this.run());
+    gathering.add(() => this.run());
   }
 
   private run(): void {
@@ -190,7 +191,7 @@ class Steps {
   private goOn(): void {
     this.conclude();
     this.busy = false;
-    if (this.waiting.length > 0) this.begin();
+    if (this.waiting.length > 0) this.begin(this.options.gathering);
   }
 
   private conclude(): void {
@@ -371,7 +372,7 @@ class EngineInspection implements Inspection {
       found.push(tooLong(this.plan));
     const decided = this.plan.mode === 'block' && found.length > 0;
     const work = decided ? undefined : this.running && this.headWork(this.running.transaction, query);
-    this.step(work, () => this.say('request-head', found, !this.head.hasBody));
+    this.step(work, () => this.say('request-head', found, !this.head.hasBody), this.options.gathering);
   }
 
   body(chunk: Uint8Array): boolean {
@@ -434,7 +435,7 @@ class EngineInspection implements Inspection {
     this.enough = true;
     const decided = this.plan.mode === 'block' && found !== undefined;
     const work = decided ? undefined : this.running && this.bodyWork(this.running);
-    this.step(work, () => this.say('request-body', found ? [found] : [], true));
+    this.step(work, () => this.say('request-body', found ? [found] : [], true), this.options.gathering);
   }
 
   private *headWork(transaction: Transaction, query: SplitArguments): Work {
@@ -469,8 +470,8 @@ class EngineInspection implements Inspection {
   }
 
   /** @param work undefined where the structural rules have said all there is to say */
-  private step(work: Work | undefined, done: () => void): void {
-    if (this.steps) this.steps.add(work, done);
+  private step(work: Work | undefined, done: () => void, gathering?: Gathering): void {
+    if (this.steps) this.steps.add(work, done, gathering);
     else done();
   }
 }

@@ -70,7 +70,7 @@ export class Transaction implements Controls {
   private hits: Hit[] = [];
   private lines: string[] = [];
   private finished = false;
-  /** Where the answer's body is looked at as it goes by: what was not looked at yet. */
+  /** Of the answer's body: what was not looked at yet. */
   private readonly unread: Bytes[] = [];
 
   constructor(
@@ -126,14 +126,14 @@ export class Transaction implements Controls {
   }
 
   /**
-   * Takes bytes of the answer's body, to be looked at by `readResponse`, or else at the end.
+   * Takes bytes of the answer's body, to be looked at by `readResponse`, or else at the end. What came before them may still have
+   * to be looked at, its head too.
    * @returns false when enough was seen.
    */
   responseChunk(chunk: Bytes): boolean {
     const counted = this.exchange.countResponse(chunk);
     this.meter.grant(counted.length);
-    if (this.matcher.response) this.unread.push(counted);
-    if (!this.matcher.response || this.program.asksForCompletion) this.exchange.keepResponse(counted);
+    this.unread.push(counted);
     return this.exchange.wantsResponse;
   }
 
@@ -142,17 +142,16 @@ export class Transaction implements Controls {
    * known by now: what it refuses is refused at once, as an answer may go on for long; otherwise it has not been run.
    */
   *readResponse(): Work {
-    const { response } = this.matcher;
-    if (!response || this.isOver(4)) return;
-    const fresh = yield* this.readUnread(response);
+    if (this.isOver(4)) return;
+    const fresh = yield* this.readUnread(this.matcher.response);
     if (fresh && this.engine === 'on') yield* this.tryResponse();
   }
 
   /** Phase 4. What came last is looked at together with the end: rules that need it are hit as well, and are on record. */
   *responseEnd(): Work {
-    const { response } = this.matcher;
-    if (response && !this.isOver(4)) {
-      yield* this.readUnread(response);
+    const response = this.isOver(4) ? undefined : this.matcher.response;
+    yield* this.readUnread(response);
+    if (response) {
       this.meter.resume();
       yield* this.inSteps(response.end());
       this.meter.pause();
@@ -168,12 +167,17 @@ export class Transaction implements Controls {
     this.meter.pause();
   }
 
-  /** @returns whether something was found that was not found before */
-  private *readUnread(response: ResponseScan): Generator<void, boolean, void> {
+  /**
+   * @param response what looks at it as it goes by; undefined: nothing does
+   * @returns whether something was found that was not found before
+   */
+  private *readUnread(response: ResponseScan | undefined): Generator<void, boolean, void> {
+    const isKept = !this.matcher.response || this.program.asksForCompletion;
     let fresh = false;
     this.meter.resume();
     for (let chunk = this.unread.shift(); chunk !== undefined && !this.exhausted; chunk = this.unread.shift()) {
-      if (yield* this.inSteps(response.write(chunk))) fresh = true;
+      if (isKept) this.exchange.keepResponse(chunk);
+      if (response && (yield* this.inSteps(response.write(chunk)))) fresh = true;
     }
     this.meter.pause();
     return fresh;
