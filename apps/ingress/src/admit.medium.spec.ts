@@ -47,6 +47,13 @@ describe.each([
     expect(answer.fields['www-authenticate']).toMatch(/^Bearer/);
   });
 
+  it('is on record with what was found in it, although its caller is not known', async () => {
+    await ingress.ask('/orders', { fields: { authorization: 'Bearer sp_live_wrong' } });
+    expect(ingress.records().at(-1)).toMatchObject({ status: '401', waf: { verdict: 'refuse' } });
+    await ingress.ask('/orders');
+    expect(ingress.records().at(-1)).toMatchObject({ status: '401', waf: { verdict: 'refuse' } });
+  });
+
   it('is a 403 to one who is, and goes no further', async () => {
     const answer = await ingress.ask('/orders', { fields: { authorization: GOOD_KEY } });
     expect(answer.status).toBe(403);

@@ -20,10 +20,12 @@ export function admit(exchange: Exchange, parts: GatewayParts, next: () => void)
   if (!admitLocally(exchange, parts)) return;
 
   let waiting = 2;
+  let unknown: Refusal | undefined;
   let hostile: Refusal | undefined;
   const answered = (): void => {
     if (--waiting > 0 || exchange.over) return;
-    if (hostile) return parts.refuse(exchange, hostile);
+    const refusal = unknown ?? hostile;
+    if (refusal) return parts.refuse(exchange, refusal);
     askInTurn(exchange, parts, compiled!.authorised, () =>
       spend(exchange, parts, () => recordRegulated(exchange, parts, next)),
     );
@@ -32,7 +34,10 @@ export function admit(exchange: Exchange, parts: GatewayParts, next: () => void)
     hostile = refusal;
     answered();
   });
-  verify(exchange, parts, answered);
+  verify(exchange, parts, (refusal) => {
+    unknown = refusal;
+    answered();
+  });
 }
 
 /** 410 after the sunset date, whatever state the snapshot knew: a date needs no new revision. */
@@ -60,14 +65,15 @@ function admitLocally(exchange: Exchange, parts: GatewayParts): boolean {
 /** Fields that carry an API key where the dialect is OpenAI's. */
 const KEY_FIELDS = ['x-api-key'];
 
-function verify(exchange: Exchange, parts: GatewayParts, next: () => void): void {
+/** @param next told whether the caller is refused */
+function verify(exchange: Exchange, parts: GatewayParts, next: (refusal?: Refusal) => void): void {
   const request = exchange.request!;
   const { auth, tenant, service } = exchange.route;
   const credential = takeCredential(request, exchange.dialect === 'openai' ? KEY_FIELDS : undefined);
-  if (isRefusal(credential)) return parts.refuse(exchange, credential);
-  if (!credential) return auth.anonymous ? next() : parts.refuse(exchange, refuse('AUTH_REQUIRED'));
+  if (isRefusal(credential)) return next(credential);
+  if (!credential) return next(auth.anonymous ? undefined : refuse('AUTH_REQUIRED'));
   if (!auth.kinds.includes(credential.kind === 'api-key' ? 'api-key' : 'jwt')) {
-    return parts.refuse(exchange, refuse('AUTH_REQUIRED', {}, { reason: `the route takes no ${credential.kind}` }));
+    return next(refuse('AUTH_REQUIRED', {}, { reason: `the route takes no ${credential.kind}` }));
   }
 
   const span = consultSpan(exchange, parts.tracer, 'auth');
@@ -88,11 +94,10 @@ function verify(exchange: Exchange, parts: GatewayParts, next: () => void): void
     span?.end(isRefusal(outcome) ? { error: outcome.code } : undefined);
     if (exchange.over) return;
     exchange.decidedBy.auth = decidedBy;
-    if (isRefusal(outcome)) return parts.refuse(exchange, outcome);
+    if (isRefusal(outcome)) return next(outcome);
     exchange.principal = outcome;
     const missing = auth.scopes.find((scope) => !outcome.scopes.has(scope));
-    if (missing !== undefined) return parts.refuse(exchange, refuse('AUTH_SCOPE_MISSING', { scope: missing }));
-    next();
+    next(missing === undefined ? undefined : refuse('AUTH_SCOPE_MISSING', { scope: missing }));
   });
 }
 

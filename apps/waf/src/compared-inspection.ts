@@ -84,6 +84,8 @@ export class ComparedInspection implements Inspection {
   private told(): void {
     if (this.isTold) return;
     this.isTold = true;
+    // Whoever is gone before either has looked was seen by none of them.
+    if (this.deciding.ruleset === '' || this.watching.ruleset === '') return;
     this.tell(this.deciding, this.watching);
   }
 }

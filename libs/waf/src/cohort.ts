@@ -47,12 +47,13 @@ export class Cohort implements Gathering {
 
   private readonly run = (): void => {
     this.isDue = false;
-    this.isInspecting = true;
-    for (const work of this.works.splice(0, MOST_IN_A_ROW)) work();
-    this.isInspecting = false;
     try {
+      this.isInspecting = true;
+      for (const work of this.works.splice(0, MOST_IN_A_ROW)) work();
+      this.isInspecting = false;
       for (let next = this.following.shift(); next; next = this.following.shift()) next();
     } finally {
+      this.isInspecting = false;
       // One that throws must not keep the others waiting.
       if (this.works.length > 0 || this.following.length > 0) this.come();
     }

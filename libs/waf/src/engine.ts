@@ -471,7 +471,8 @@ class EngineInspection implements Inspection {
 
   /** @param work undefined where the structural rules have said all there is to say */
   private step(work: Work | undefined, done: () => void, gathering?: Gathering): void {
-    if (this.steps) this.steps.add(work, done, gathering);
+    // Where nothing is to be inspected, nothing is gathered.
+    if (this.steps) this.steps.add(work, done, work && gathering);
     else done();
   }
 }

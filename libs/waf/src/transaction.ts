@@ -344,7 +344,7 @@ export class Transaction implements Controls {
       this.scans[variable] = undefined;
       for (let next = 0; next < values.length;) {
         next = this.scanShortValues(variablePlan, next, found);
-        if (next < values.length && values[next]!.length >= LONG)
+        if (!this.isDue && next < values.length && values[next]!.length >= LONG)
           yield* this.scanLongValue(variablePlan, next++, found);
         if (this.isDue) yield* this.giveWay();
         if (this.exhausted) return;

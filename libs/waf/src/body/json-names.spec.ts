@@ -11,7 +11,11 @@ const follow = (names: JsonNames, path: readonly Step[]): JsonName =>
 
 describe('the names of places in a document', () => {
   it('are those of all containers around them and their own, however often they were asked for', () => {
-    const step = oneof(constantFrom('id', 'Name', ''), string({ maxLength: 8 }), integer({ min: 0, max: 40 }));
+    const step = oneof(
+      constantFrom('id', 'Name', '', '7', '16777216'),
+      string({ maxLength: 8 }),
+      integer({ min: 0, max: 40 }),
+    );
     const names = new JsonNames();
     assert(
       property(array(step, { maxLength: 6 }), (path) => {
@@ -43,6 +47,12 @@ describe('the names of places in a document', () => {
     expect(names.member(document, 'member9999')).not.toBe(names.member(document, 'member9999'));
     expect(follow(names, ['first'])).not.toBe(first);
     expect(names.document.members!.size).toBe(1);
+  });
+
+  it('are not kept where they begin with a digit, since whoever writes those can make them collide', () => {
+    const names = new JsonNames();
+    expect(follow(names, ['16777216', 'a']).text).toBe('json.16777216.a');
+    expect(names.document.members).toBeUndefined();
   });
 
   it('are not kept where they are long, nor those in there', () => {

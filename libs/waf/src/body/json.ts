@@ -103,11 +103,12 @@ class JsonReader {
     this.keep(name, '');
   }
 
-  private keep({ text: name, folded: foldedName }: JsonName, value: Bytes): void {
+  private keep(called: JsonName, value: Bytes): void {
+    const { text: name } = called;
     if (this.found.length === this.limits.arguments) this.fail(`more than ${this.limits.arguments} values`);
     this.nameBytes += name.length;
     if (this.nameBytes > this.limits.nameBytes) this.fail(`names of more than ${this.limits.nameBytes} bytes`);
-    this.found.push({ name, value, foldedName });
+    this.found.push({ name, value, foldedName: called.folded });
   }
 
   private readObject(name: JsonName): void {
