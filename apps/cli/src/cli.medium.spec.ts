@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -400,4 +400,22 @@ describe('sallyport doctor', () => {
     expect(stdout).toContain('✘ No credential');
     expect(stdout).toContain('✔ Node ');
   });
+});
+
+describe('crs remove', () => {
+  it.each(['4.28.0', 'crs-4.28.0'])(
+    'takes the release %s away, by its own name and by that of its rule set',
+    async (name) => {
+      const data = join(folder, `data of ${name}`);
+      await mkdir(join(data, 'crs', '4.28.0'), { recursive: true });
+      expect(await sallyport(['crs', 'remove', name, '--data', data])).toMatchObject({
+        code: 0,
+        stdout: 'removed crs-4.28.0\n',
+      });
+      expect(await readdir(join(data, 'crs'))).toEqual([]);
+      expect((await sallyport(['crs', 'remove', name, '--data', data])).stderr).toContain(
+        'crs-4.28.0 is not installed',
+      );
+    },
+  );
 });

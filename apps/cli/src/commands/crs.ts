@@ -86,7 +86,8 @@ export const crsRemove: Command = {
   options: [DATA],
   examples: ['crs remove 4.28.0', 'crs remove 4.28.0 --data /var/lib/sallyport'],
   async run(invocation, world, output) {
-    const [version = ''] = invocation.operands;
+    // As `crs list` names it, or as the release does.
+    const version = (invocation.operands[0] ?? '').replace(/^crs-/, '');
     const dataDir = dataDirOf(invocation, world);
     const installed = await installedVersions(dataDir);
     if (!installed.includes(version)) {
