@@ -18,6 +18,17 @@ describe('values', () => {
     expect(hitsOf(rules, { target: '/?a=%C3%A9' })).toEqual([1, 2]);
   });
 
+  it.each([
+    ['/d/x?a=1#t', '/d/x x a=1 /d/x?a=1 /d/x?a=1#t'],
+    ['/d/x#t?a=1', '/d/x x  /d/x /d/x#t?a=1'],
+    ['/d/x%23t?a=1%23u', '/d/x#t x#t a=1%23u /d/x#t?a=1#u /d/x%23t?a=1%23u'],
+    ['http://h/d/x?a=1#t', 'http://h/d/x x a=1 /d/x?a=1 http://h/d/x?a=1#t'],
+  ])('of the target end where a fragment begins, as they do for libmodsecurity: %s', (target, seen) => {
+    const names = ['REQUEST_FILENAME', 'REQUEST_BASENAME', 'QUERY_STRING', 'REQUEST_URI', 'REQUEST_URI_RAW'];
+    const rules = `SecAction "id:1,phase:2,pass,nolog,setvar:'tx.seen=${names.map((name) => `%{${name}}`).join(' ')}'"`;
+    expect(tx(rules, 'seen', { target })).toBe(seen);
+  });
+
   it('of a header are its bytes as latin1', () =>
     expect(
       hitsOf('SecRule REQUEST_HEADERS:X "@rx ^.\\xff$" "id:1,phase:1,pass"', { fields: { x: '\xe9\xff' } }),

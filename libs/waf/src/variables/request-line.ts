@@ -36,12 +36,20 @@ function digitOf(code: number): number {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
-function pathOf({ target }: RequestHeadFacts): Bytes {
+/** A fragment has no place in a request (RFC 9112 §3.2); libmodsecurity looks at what stands before one. */
+function withoutFragment(target: Bytes): Bytes {
+  const hash = target.indexOf('#');
+  return hash < 0 ? target : target.slice(0, hash);
+}
+
+function pathOf(request: RequestHeadFacts): Bytes {
+  const target = withoutFragment(request.target);
   const question = target.indexOf('?');
   return unescape(question < 0 ? target : target.slice(0, question));
 }
 
-export function queryOf(target: Bytes): Bytes {
+export function queryOf(received: Bytes): Bytes {
+  const target = withoutFragment(received);
   const question = target.indexOf('?');
   return question < 0 ? '' : target.slice(question + 1);
 }
@@ -54,7 +62,7 @@ function basenameOf(request: RequestHeadFacts): Bytes {
 
 /** The decoded target without scheme and host. */
 function uriOf({ target }: RequestHeadFacts): Bytes {
-  const decoded = unescape(target);
+  const decoded = unescape(withoutFragment(target));
   if (decoded.startsWith('/')) return decoded;
   const colon = decoded.indexOf(':');
   if (colon < 0 || !decoded.startsWith('//', colon + 1)) return decoded;
