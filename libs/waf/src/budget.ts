@@ -39,6 +39,8 @@ export class Meter {
   private kib = 0;
   /** Whether the transaction has used up what it may take. */
   exhausted = false;
+  /** Whether others should have their turn. */
+  due = false;
 
   /**
    * @param now milliseconds of a clock that only goes forward
@@ -63,6 +65,7 @@ export class Meter {
 
   resume(): void {
     this.units = 0;
+    this.due = false;
     if (this.used && this.spent >= this.settings.slice) this.usedBefore = this.used();
     this.sliceBegan = this.now();
   }
@@ -83,7 +86,8 @@ export class Meter {
     const { base, perKib, most, slice: longest } = this.settings;
     const allowance = Math.min(most, base + perKib * this.kib);
     if (this.spent + slice > allowance && this.spent + this.charge(slice) > allowance) this.exhausted = true;
-    return slice >= longest || this.exhausted;
+    this.due = slice >= longest || this.exhausted;
+    return this.due;
   }
 
   /** @param slice milliseconds by the clock */

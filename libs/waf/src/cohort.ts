@@ -31,7 +31,7 @@ export class Cohort implements Gathering {
 
   add(work: () => void): void {
     this.works.push(work);
-    this.come();
+    this.schedule();
   }
 
   defers(next: () => void): boolean {
@@ -39,7 +39,7 @@ export class Cohort implements Gathering {
     return this.isInspecting;
   }
 
-  private come(): void {
+  private schedule(): void {
     if (this.isDue) return;
     this.isDue = true;
     this.atTurnEnd(this.run);
@@ -55,7 +55,7 @@ export class Cohort implements Gathering {
     } finally {
       this.isInspecting = false;
       // One that throws must not keep the others waiting.
-      if (this.works.length > 0 || this.following.length > 0) this.come();
+      if (this.works.length > 0 || this.following.length > 0) this.schedule();
     }
   };
 }

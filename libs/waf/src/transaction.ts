@@ -62,8 +62,6 @@ export class Transaction implements Controls {
   private readonly scans: Scans = new Array<Scans[number]>(variables.length);
   private readonly matcher: RuleMatcher;
   private hasLongValues = false;
-  /** Whether others should have their turn before the next value is looked at. */
-  private isDue = false;
   private engine: EngineMode;
   /** Phases up to this one are passed over, since a rule allowed the exchange. */
   private allowed = 0;
@@ -318,7 +316,6 @@ export class Transaction implements Controls {
   }
 
   private *giveWay(): Work {
-    this.isDue = false;
     this.meter.pause();
     yield;
     this.meter.resume();
@@ -344,9 +341,8 @@ export class Transaction implements Controls {
       this.scans[variable] = undefined;
       for (let next = 0; next < values.length;) {
         next = this.scanShortValues(variablePlan, next, found);
-        if (!this.isDue && next < values.length && values[next]!.length >= LONG)
-          yield* this.scanLongValue(variablePlan, next++, found);
-        if (this.isDue) yield* this.giveWay();
+        if (!this.meter.due && next < values.length) yield* this.scanLongValue(variablePlan, next++, found);
+        if (this.meter.due) yield* this.giveWay();
         if (this.exhausted) return;
       }
     }
@@ -368,8 +364,7 @@ export class Transaction implements Controls {
       if (!own) continue;
       const scan = scanner.scan(value, own, found);
       if (scan) (this.scans[plan.variable] ??= [])[index] = scan;
-      this.isDue = this.meter.isDue(value.length + VISIT);
-      if (this.isDue) return index + 1;
+      if (this.meter.isDue(value.length + VISIT)) return index + 1;
     }
     return values.length;
   }
@@ -382,7 +377,7 @@ export class Transaction implements Controls {
     this.hasLongValues = true;
     const scan = yield* this.inSteps(this.program.ruleSet.scanner.scanInSteps(value, own, found));
     if (scan) (this.scans[plan.variable] ??= [])[index] = scan;
-    this.isDue = this.meter.isDue(value.length + VISIT);
+    this.meter.isDue(value.length + VISIT);
   }
 
   private *inSteps<Result>(steps: Generator<void, Result, void>): Generator<void, Result, void> {

@@ -219,12 +219,7 @@ export class RuleSets implements Closable {
    * @throws RefusalError when there is no such set, when it is refused, or when it should be tried beside itself.
    */
   async activate(name: string, how: Activation = {}): Promise<Stage> {
-    if (isTrial(how) && name === this.stage.active)
-      throw new RefusalError(
-        refuse('CATALOG_CONFLICT', {
-          reason: `“${name}” is in force already, and can be tried beside another set only`,
-        }),
-      );
+    requireAnother(name, this.stage.active, how);
     await this.loadAnew(name);
     await this.shared.change((before) => {
       this.readRevision = (before.revision ?? 0) + 1;
@@ -455,7 +450,16 @@ function isTrial({ percent = 100, routes, shadow }: Activation): boolean {
   return shadow === true || percent < 100 || routes !== undefined;
 }
 
+/** @throws RefusalError when a set should be tried beside itself */
+function requireAnother(name: string, active: string, how: Activation): void {
+  if (!isTrial(how) || name !== active) return;
+  const reason = `“${name}” is in force already, and can be tried beside another set only`;
+  throw new RefusalError(refuse('CATALOG_CONFLICT', { reason }));
+}
+
 function staged(before: Stage, name: string, how: Activation): Stage {
+  // Another replica may have put it in force while it was being read.
+  requireAnother(name, before.active, how);
   const { percent = 100, routes, shadow } = how;
   if (shadow) return { ...before, shadow: name };
   if (isTrial(how)) return { ...before, canary: { name, percent, ...(routes && { routes: [...routes] }) } };
