@@ -97,11 +97,10 @@ async function openAdmin(
   if (!address) return;
   const adminToken = await watchAdminToken(runtime.bus);
   opened.push(adminToken);
-  const live = new LiveRecords();
+  const live = new LiveRecords(runtime.bus);
   const module = AuditAdminModule.over(reader, live, health);
   const app = await createAdminApp({ module, area: 'audit', address, runtime, adminToken, title: 'Sallyport audit' });
   opened.push(app);
   // Closed first: an open watcher would keep the listener from ending.
   opened.push(live);
-  await live.start(runtime.bus);
 }

@@ -94,6 +94,18 @@ export function describeBus(name: string, make: () => Promise<BusHarness>): void
         expect(heard).toHaveLength(1);
       });
 
+      it('says that a subject is heard as long as somebody listens', async () => {
+        const [first, second] = [
+          await peer.subscribe('sallyport.test.*', () => undefined),
+          await bus.subscribe('sallyport.test.one', () => undefined),
+        ];
+        await eventually(() => expect([bus, peer].map((one) => one.isHeard('sallyport.test.one'))).toEqual([true, true]));
+        await first.stop();
+        await eventually(() => expect([bus, peer].map((one) => one.isHeard('sallyport.test.one'))).toEqual([true, true]));
+        await second.stop();
+        expect(() => bus.isHeard('sallyport.test.*')).toThrow('is not a subject');
+      });
+
       it('goes on after a handler that throws', async () => {
         const heard: string[] = [];
         await peer.subscribe('sallyport.test.>', (message) => {

@@ -41,6 +41,9 @@ export interface Subscription {
   stop(): Promise<void>;
 }
 
+/** Ends what was begun; nothing is told from then on. */
+export type StopsWatching = () => void;
+
 export interface KvEntry {
   readonly key: string;
   readonly value: Uint8Array;
@@ -128,6 +131,13 @@ export interface Bus {
   ): Promise<Subscription>;
   /** Listens to what is published from now on, at most once. `*` is one token, `>` the rest. */
   subscribe(subject: string, handler: (message: BusMessage) => void): Promise<Subscription>;
+  /**
+   * Whether somebody may be listening to a subject: what nobody would hear need not be made. False only where this bus
+   * knows its listeners, which one that is lent by another thread does a moment later than they begin there.
+   */
+  isHeard(subject: string): boolean;
+  /** Tells the patterns that are listened to, now and at each change. Only a bus that knows all its listeners has this. */
+  watchListeners?(tell: (patterns: readonly string[]) => void): StopsWatching;
   /** Opens a bucket, making it when it is missing. */
   kv(bucket: string): Promise<Kv>;
   health(): { readonly connected: boolean; readonly detail: string };

@@ -10,6 +10,7 @@ import {
   type Kv,
   type KvEntry,
   type PublishOptions,
+  type StopsWatching,
   type Subscription,
   type Verdict,
 } from './bus';
@@ -432,6 +433,7 @@ class EmbeddedBus implements Bus, Undertaker {
   /** Subjects are few and each is used without end: where one goes is found once, until somebody comes or goes. */
   private readonly ways = new Map<string, Way>();
   private readonly consumers = new Set<Subscription>();
+  private readonly listenerWatches = new Set<(patterns: readonly string[]) => void>();
   private closed = false;
 
   constructor(
@@ -486,14 +488,33 @@ class EmbeddedBus implements Bus, Undertaker {
     this.requireOpen();
     const mailbox = new Mailbox<BusMessage>((message) => this.guard(`listening to ${subject}`, () => handler(message)));
     this.listeners.set(mailbox, subject);
-    this.ways.clear();
+    this.listenersChanged();
     return {
       stop: async () => {
         this.listeners.delete(mailbox);
-        this.ways.clear();
+        this.listenersChanged();
         mailbox.close();
       },
     };
+  }
+
+  isHeard(subject: string): boolean {
+    return this.wayOf(subject).mailboxes.length > 0;
+  }
+
+  watchListeners(tell: (patterns: readonly string[]) => void): StopsWatching {
+    this.listenerWatches.add(tell);
+    tell(this.patterns());
+    return () => this.listenerWatches.delete(tell);
+  }
+
+  private patterns(): readonly string[] {
+    return [...new Set(this.listeners.values())];
+  }
+
+  private listenersChanged(): void {
+    this.ways.clear();
+    for (const tell of this.listenerWatches) tell(this.patterns());
   }
 
   async kv(bucket: string): Promise<Kv> {

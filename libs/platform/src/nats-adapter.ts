@@ -280,6 +280,12 @@ class NatsBus implements Bus {
     return { stop: async () => subscription.unsubscribe() };
   }
 
+  isHeard(subject: string): boolean {
+    requireSubject(subject);
+    // Only the server knows, and it does not say.
+    return true;
+  }
+
   kv(bucket: string): Promise<Kv> {
     const known = this.buckets.get(bucket);
     if (known) return known;

@@ -58,6 +58,27 @@ describe('a lent bus', () => {
     await own.drain();
   });
 
+  it('knows on both sides when nobody listens to a subject any more', async () => {
+    const { own, lent, borrowed } = lentBus();
+    const heard = (subject: string) => [own.isHeard(subject), borrowed.isHeard(subject)];
+    // Until the other end has said who listens, anybody may.
+    expect(heard('sallyport.test.one')).toEqual([false, true]);
+    await eventually(() => expect(heard('sallyport.test.one')).toEqual([false, false]));
+    const here = await own.subscribe('sallyport.test.*', () => undefined);
+    await eventually(() => expect(heard('sallyport.test.one')).toEqual([true, true]));
+    expect(heard('sallyport.test.one.two')).toEqual([false, false]);
+    await here.stop();
+    await eventually(() => expect(heard('sallyport.test.one')).toEqual([false, false]));
+    const there = await borrowed.subscribe('sallyport.test.one', () => undefined);
+    // Who has subscribed is known to be listening.
+    expect(heard('sallyport.test.one')).toEqual([true, true]);
+    await there.stop();
+    await eventually(() => expect(heard('sallyport.test.one')).toEqual([false, false]));
+    await borrowed.drain();
+    await lent.close();
+    await own.drain();
+  });
+
   it('takes a copy: who publishes may go on writing into the buffer', async () => {
     const { own, lent, borrowed } = lentBus();
     const heard: number[] = [];

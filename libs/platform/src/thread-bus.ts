@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { StreamName } from '@sallyport/contracts';
 import type { Closable } from './address';
+import { requireSubject, subjectMatches } from './bus-rules';
 import {
   KvConflict,
   retry,
@@ -13,6 +14,7 @@ import {
   type Kv,
   type KvEntry,
   type PublishOptions,
+  type StopsWatching,
   type Subscription,
   type Verdict,
 } from './bus';
@@ -51,7 +53,8 @@ type Flowing =
 
 type FromLender =
   | { readonly answer: number; readonly value?: unknown; readonly error?: BusError }
-  | { readonly flow: number; readonly flowing: Flowing };
+  | { readonly flow: number; readonly flowing: Flowing }
+  | { readonly listened: readonly string[] };
 
 /** An error of the bus as it crosses: its class is told by name, since a copy has none. */
 type BusError =
@@ -75,12 +78,14 @@ class Lender implements Closable {
   private deliveries = 0;
 
   private readonly outbox: PortOutbox<FromLender>;
+  private readonly stopWatching: StopsWatching | undefined;
 
   constructor(
     private readonly bus: Bus,
     private readonly port: MessagePort,
   ) {
     this.outbox = new PortOutbox(port);
+    this.stopWatching = bus.watchListeners?.((listened) => this.post({ listened }));
   }
 
   take(message: FromBorrower): void {
@@ -93,6 +98,7 @@ class Lender implements Closable {
   }
 
   async close(): Promise<void> {
+    this.stopWatching?.();
     const flows = [...this.flows.values()];
     this.flows.clear();
     // Nobody is left to say what became of them: they come again.
@@ -200,6 +206,7 @@ class BorrowedBus implements Bus {
   private nextFlow = 0;
   private closed = false;
   private readonly outbox: PortOutbox<FromBorrower>;
+  private readonly hearing = new Hearing();
 
   constructor(
     private readonly port: MessagePort,
@@ -219,6 +226,10 @@ class BorrowedBus implements Bus {
       (flow) => ({ what: 'subscribe', flow, subject }),
       (flowing) => 'message' in flowing && handler(flowing.message),
     );
+  }
+
+  isHeard(subject: string): boolean {
+    return this.hearing.hears(subject);
   }
 
   async consume(
@@ -305,6 +316,10 @@ class BorrowedBus implements Bus {
   }
 
   private take(message: FromLender): void {
+    if ('listened' in message) {
+      this.hearing.learn(message.listened);
+      return;
+    }
     if ('flow' in message) {
       try {
         this.flows.get(message.flow)?.(message.flowing);
@@ -337,6 +352,32 @@ class BorrowedBus implements Bus {
     this.flows.clear();
     for (const { reject } of this.waiting.values()) reject(new Error('the bus of the other thread is closed'));
     this.waiting.clear();
+  }
+}
+
+const MAX_SUBJECTS = 10_000;
+
+/** What the borrowing thread knows of who listens: everybody may until it is told. */
+class Hearing {
+  private patterns: readonly string[] | undefined;
+  /** Subjects are few, and each is asked for without end. */
+  private readonly known = new Map<string, boolean>();
+
+  learn(patterns: readonly string[]): void {
+    this.patterns = patterns;
+    this.known.clear();
+  }
+
+  /** @throws TypeError when it is no subject. */
+  hears(subject: string): boolean {
+    let heard = this.known.get(subject);
+    if (heard !== undefined) return heard;
+    requireSubject(subject);
+    if (!this.patterns) return true;
+    heard = this.patterns.some((pattern) => subjectMatches(pattern, subject));
+    if (this.known.size >= MAX_SUBJECTS) this.known.clear();
+    this.known.set(subject, heard);
+    return heard;
   }
 }
 

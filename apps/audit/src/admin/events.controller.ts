@@ -43,8 +43,9 @@ class EventsController {
   @Get('events/live')
   @ApiOperation({ summary: 'Watch records as they are committed', operationId: 'watchEvents' })
   @ApiProduces('text/event-stream')
-  watch(@Query() _query: NoQuery, @Actor() actor: AdminActor, @Res() reply: FastifyReply): void {
+  async watch(@Query() _query: NoQuery, @Actor() actor: AdminActor, @Res() reply: FastifyReply): Promise<void> {
     this.reader.watch(actor);
+    await this.live.listenFor(reply.raw);
     reply.hijack();
     this.live.add(reply.raw);
   }

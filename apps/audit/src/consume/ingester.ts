@@ -199,21 +199,21 @@ export class Ingester implements Closable {
         subject: subjects.auditCommitted,
         data: auditV1.SpoolCommitted.encode({ chain, seq: BigInt(nextSeq - 1) }).finish(),
       })),
-      ...committed.map(({ row, position, body }) => ({
-        subject: subjects.auditEvent(row.kind, row.tenant),
-        data: auditV1.Event.encode({
-          uid: row.uid,
-          kind: row.kind,
-          atMs: BigInt(row.at),
-          position: BigInt(position),
-          body: Buffer.from(body),
-        }).finish(),
-      })),
+      ...committed.flatMap((one) => {
+        const subject = subjects.auditEvent(one.row.kind, one.row.tenant);
+        return bus.isHeard(subject) ? [{ subject, data: eventOf(one) }] : [];
+      }),
     ];
     const outcomes = await Promise.allSettled(messages.map(({ subject, data }) => bus.publish(subject, data)));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) logger.debug({ err: failed.reason }, 'committed records could not be told of');
   }
+}
+
+function eventOf({ row, position, body }: Committed): Uint8Array {
+  const { uid, kind, at } = row;
+  const event = { uid, kind, atMs: BigInt(at), position: BigInt(position), body: Buffer.from(body) };
+  return auditV1.Event.encode(event).finish();
 }
 
 type ArrangedChain = Arrangement<Delivery> & { readonly chain: string; readonly state: ChainState };

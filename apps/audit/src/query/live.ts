@@ -9,20 +9,36 @@ const COMMENT_MS = 15_000;
 
 /**
  * Sends records to watchers as they are committed, as server-sent events. At most once and from now on: who must not
- * miss any reads pages.
+ * miss any reads pages. It listens to the bus only while somebody watches, so that a bus in process can tell that nobody
+ * would hear a record.
  */
 export class LiveRecords implements Closable {
   readonly #watchers = new Set<ServerResponse>();
+  readonly #timer: NodeJS.Timeout;
+  /** Watchers that are there or on their way. */
+  #wanted = 0;
   #subscription: Subscription | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #turning: Promise<void> = Promise.resolve();
 
-  async start(bus: Bus): Promise<void> {
-    this.#subscription = await bus.subscribe(subjects.auditEvents, ({ data }) => this.#send(data));
+  constructor(private readonly bus: Bus) {
     this.#timer = setInterval(() => this.#each((watcher) => watcher.write(':\n\n')), COMMENT_MS);
     this.#timer.unref();
   }
 
+  /** Resolves when records are listened to, which they are until the watcher closes. Rejects when the bus does. */
+  async listenFor(watcher: ServerResponse): Promise<void> {
+    this.#wanted++;
+    watcher.once('close', () => {
+      this.#wanted--;
+      this.#watchers.delete(watcher);
+      this.#listenWhileWanted().catch(() => undefined);
+    });
+    await this.#listenWhileWanted();
+  }
+
+  /** Begins the answer of a watcher that is listened for: what is committed from now on, it sees. */
   add(watcher: ServerResponse): void {
+    if (watcher.destroyed) return;
     watcher.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
@@ -30,18 +46,31 @@ export class LiveRecords implements Closable {
     });
     watcher.write(':\n\n');
     this.#watchers.add(watcher);
-    watcher.once('close', () => this.#watchers.delete(watcher));
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#turning;
     await this.#subscription?.stop();
     this.#each((watcher) => watcher.end());
     this.#watchers.clear();
   }
 
+  /** One after another: who comes while the last one goes must find a subscription that stays. */
+  #listenWhileWanted(): Promise<void> {
+    const turned = this.#turning.then(async () => {
+      if (this.#wanted > 0) {
+        this.#subscription ??= await this.bus.subscribe(subjects.auditEvents, ({ data }) => this.#send(data));
+      } else {
+        await this.#subscription?.stop();
+        this.#subscription = undefined;
+      }
+    });
+    this.#turning = turned.catch(() => undefined);
+    return turned;
+  }
+
   #send(data: Uint8Array): void {
-    if (this.#watchers.size === 0) return;
     const { uid, kind, atMs, position, body } = auditV1.Event.decode(data);
     const view = eventView({ uid, kind, at: Number(atMs), position: Number(position), body });
     const text = `id: ${position}\nevent: ${kind}\ndata: ${JSON.stringify(view)}\n\n`;
