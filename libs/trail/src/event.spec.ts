@@ -1,6 +1,6 @@
 import { canonicalJson, type Json } from '@sallyport/contracts';
 import * as fc from 'fast-check';
-import { canonical, eventBytes, MAX_EVENT_BYTES, type Stamp } from './event';
+import { canonical, eventText, MAX_EVENT_BYTES, type Stamp } from './event';
 import type { AuditEvent } from './trail';
 
 const stamp: Stamp = {
@@ -19,17 +19,17 @@ const event = (body: AuditEvent['body']): AuditEvent => ({
   body,
 });
 
-const read = (bytes: Buffer) => JSON.parse(bytes.toString()) as { [name: string]: never } & { metadata: never };
+const read = (text: string) => JSON.parse(text) as { [name: string]: never } & { metadata: never };
 
-describe('the bytes of an event', () => {
+describe('the text of an event', () => {
   it('are those an independent RFC 8785 writer makes of the same document', async () => {
     const { default: canonicalize } = (await import('canonicalize')) as unknown as {
       default: (value: unknown) => string;
     };
     fc.assert(
       fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
-        const bytes = eventBytes(event({ unmapped: { value: value as Json } }), stamp);
-        expect(bytes.toString()).toBe(canonicalize(JSON.parse(bytes.toString())));
+        const text = eventText(event({ unmapped: { value: value as Json } }), stamp);
+        expect(text).toBe(canonicalize(JSON.parse(text)));
       }),
       { numRuns: 500 },
     );
@@ -39,13 +39,13 @@ describe('the bytes of an event', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue() as fc.Arbitrary<Json>), (body) => {
         const reversed = Object.fromEntries(Object.entries(body).reverse());
-        expect(eventBytes(event(reversed), stamp)).toEqual(eventBytes(event(body), stamp));
+        expect(eventText(event(reversed), stamp)).toEqual(eventText(event(body), stamp));
       }),
     );
   });
 
   it('carry the place in the chain', () => {
-    const document = read(eventBytes(event({ time: 1, metadata: { profiles: ['trace'] } }), stamp));
+    const document = read(eventText(event({ time: 1, metadata: { profiles: ['trace'] } }), stamp));
     expect(document).toEqual({
       attestation_list: [{ authority_uid: 'cluster-a', chain_uid: stamp.chain }],
       metadata: {
@@ -76,7 +76,7 @@ describe('the bytes of an event', () => {
 
   it('are written also when a value slips in that JSON refuses', () => {
     const body = { time: 1n } as unknown as AuditEvent['body'];
-    expect(read(eventBytes(event(body), stamp))).toMatchObject({ time: '1' });
+    expect(read(eventText(event(body), stamp))).toMatchObject({ time: '1' });
   });
 
   it('never exceed 32 KiB, and say when something was cut', () => {
@@ -85,12 +85,12 @@ describe('the bytes of an event', () => {
         fc.array(fc.string({ minLength: 0, maxLength: 3000 }), { maxLength: 60 }),
         fc.dictionary(fc.string({ maxLength: 2000 }), fc.string({ maxLength: 4000 }), { maxKeys: 60 }),
         (items, members) => {
-          const bytes = eventBytes(
+          const text = eventText(
             event({ time: 7, unmapped: { items, sallyport: { request_id: 'req_1', ...members } } }),
             stamp,
           );
-          expect(bytes.length).toBeLessThanOrEqual(MAX_EVENT_BYTES);
-          const { unmapped } = read(bytes) as unknown as { unmapped: { sallyport: { truncated?: boolean } } };
+          expect(Buffer.byteLength(text)).toBeLessThanOrEqual(MAX_EVENT_BYTES);
+          const { unmapped } = read(text) as unknown as { unmapped: { sallyport: { truncated?: boolean } } };
           if (JSON.stringify({ items, members }).length > MAX_EVENT_BYTES)
             expect(unmapped.sallyport.truncated).toBe(true);
         },
@@ -106,12 +106,12 @@ describe('the bytes of an event', () => {
         Object.fromEntries(Array.from({ length: 32 }, (__, to) => [`n${to}`, 'x'.repeat(90)])),
       ]),
     );
-    const bytes = eventBytes(
+    const text = eventText(
       event({ time: 7, class_uid: 4002, unmapped: { sallyport: { request_id: 'req_1', wide } } }),
       stamp,
     );
-    expect(bytes.length).toBeLessThanOrEqual(MAX_EVENT_BYTES);
-    expect(read(bytes)).toMatchObject({
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(MAX_EVENT_BYTES);
+    expect(read(text)).toMatchObject({
       time: 7,
       class_uid: 4002,
       metadata: { sequence: 48211 },

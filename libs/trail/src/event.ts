@@ -22,7 +22,7 @@ type Document = { [name: string]: Json | undefined };
 export interface WrittenEvent extends AuditEvent {
   readonly routeClass: string | undefined;
   /** Canonical JSON of the event in its chain. */
-  write(stamp: Stamp): Buffer;
+  write(stamp: Stamp): string;
 }
 
 export function isWritten(event: AuditEvent): event is WrittenEvent {
@@ -30,17 +30,22 @@ export function isWritten(event: AuditEvent): event is WrittenEvent {
 }
 
 /**
- * The bytes of one event in its chain: RFC 8785 canonical JSON, at most 32 KiB. Never throws: what JSON or Postgres
- * cannot hold is replaced, what is too long is cut, and the record says `truncated`.
+ * One event in its chain: RFC 8785 canonical JSON, in UTF-8 at most 32 KiB. Never throws: what JSON or Postgres cannot hold
+ * is replaced, what is too long is cut, and the record says `truncated`.
  */
-export function eventBytes(event: AuditEvent, stamp: Stamp): Buffer {
+export function eventText(event: AuditEvent, stamp: Stamp): string {
   if (isWritten(event)) {
-    const bytes = event.write(stamp);
-    return bytes.length <= MAX_EVENT_BYTES ? bytes : cut(event, stamped(event, stamp));
+    const text = event.write(stamp);
+    return fits(text) ? text : cut(event, stamped(event, stamp));
   }
   const document = stamped(event, stamp);
-  const bytes = Buffer.from(canonical(document));
-  return bytes.length <= MAX_EVENT_BYTES ? bytes : cut(event, document);
+  const text = canonical(document);
+  return fits(text) ? text : cut(event, document);
+}
+
+/** Most records are so short that their characters need not be counted in bytes. */
+function fits(text: string): boolean {
+  return text.length * 3 <= MAX_EVENT_BYTES || Buffer.byteLength(text) <= MAX_EVENT_BYTES;
 }
 
 /**
@@ -123,12 +128,12 @@ const bounds = [
   { characters: 64, items: 4, members: 32 },
 ] as const;
 
-function cut(event: AuditEvent, document: Document): Buffer {
+function cut(event: AuditEvent, document: Document): string {
   for (const bound of bounds) {
-    const bytes = Buffer.from(canonicalJson(markTruncated(shorten(clean(document), bound) as Document)));
-    if (bytes.length <= MAX_EVENT_BYTES) return bytes;
+    const text = canonicalJson(markTruncated(shorten(clean(document), bound) as Document));
+    if (fits(text)) return text;
   }
-  return Buffer.from(canonicalJson(markTruncated(clean(essentials(event, document)) as Document)));
+  return canonicalJson(markTruncated(clean(essentials(event, document)) as Document));
 }
 
 type Bound = { readonly characters: number; readonly items: number; readonly members: number };

@@ -1,6 +1,6 @@
 import type { Json, Principal } from '@sallyport/contracts';
 import { refuse } from '@sallyport/contracts';
-import { eventBytes } from './event';
+import { eventText } from './event';
 import type { RequestFacts } from './facts';
 import { changeCommitted, controlReported, findingRaised, logRead, sessionRefused } from './kinds';
 import { requestAdmitted, requestCompleted } from './request-record';
@@ -372,14 +372,14 @@ const every: readonly (readonly [name: string, event: AuditEvent])[] = [
 
 const documentOf = (event: AuditEvent) =>
   JSON.parse(
-    eventBytes(event, {
+    eventText(event, {
       cluster: 'c',
       chain: 'c/ingress-1/1',
       producer: 'ingress-1',
       seq: 1,
       now: making.now,
       version: '0.1.0',
-    }).toString(),
+    }),
   ) as Members;
 
 it('the record of a request names the targets that failed before the one that answered', () => {

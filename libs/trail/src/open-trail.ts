@@ -1,5 +1,5 @@
 import { systemClock, type Clock, type Json, type RandomBytes } from '@sallyport/contracts';
-import { eventBytes, isWritten } from './event';
+import { eventText, isWritten } from './event';
 import { lossesOf } from './gap';
 import { controlReported } from './kinds';
 import { nodeFileSystem, nodeProcesses, nodeScheduler } from './node-ports';
@@ -73,7 +73,7 @@ export function trailOver(spool: Spool, options: TrailOptions): OpenTrail {
       uid: event.uid,
       label: labelOf(event),
       control: !event.kind.startsWith('request.'),
-      body: (chain, seq) => eventBytes(event, { cluster, chain, producer, seq, now: clock.now(), version }),
+      body: (chain, seq) => eventText(event, { cluster, chain, producer, seq, now: clock.now(), version }),
     });
   }
 

@@ -54,12 +54,12 @@ class RequestRecord<Facts extends AdmissionFacts> implements WrittenEvent {
     return this.facts.route?.class;
   }
 
-  write(stamp: Stamp): Buffer {
-    return Buffer.from(this.textOf({ facts: this.facts, shape: this.shape, uid: this.uid, stamp }));
+  write(stamp: Stamp): string {
+    return this.textOf({ facts: this.facts, shape: this.shape, uid: this.uid, stamp });
   }
 
   get body(): AuditEvent['body'] {
-    const { attestation_list: _, ...document } = JSON.parse(this.write(NO_STAMP).toString()) as Members;
+    const { attestation_list: _, ...document } = JSON.parse(this.write(NO_STAMP)) as Members;
     return { ...document, metadata: { profiles: JSON.parse(this.shape.profiles) as Json } };
   }
 }

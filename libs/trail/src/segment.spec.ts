@@ -36,6 +36,17 @@ describe('a segment', () => {
     expect(bytes.subarray(84).toString()).toBe('{}');
   });
 
+  it('holds a text as its UTF-8, however long, beside the records before and behind', () => {
+    const texts = fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.constant('€'.repeat(6_000))), { maxLength: 60 });
+    fc.assert(
+      fc.property(texts, (bodies) => {
+        const records = bodies.map((body, at) => encodeRecord(recordTypes.event, 0, at + 1, body));
+        for (const [at, body] of bodies.entries())
+          expect(records[at]).toEqual(encodeRecord(recordTypes.event, 0, at + 1, Buffer.from(body)));
+      }),
+    );
+  });
+
   it('is named after its first sequence', () => {
     expect(segmentName(0x2a)).toBe('000000000000002a.spool');
     fc.assert(fc.property(fc.maxSafeNat(), (seq) => expect(segmentFirstSeq(segmentName(seq))).toBe(seq)));

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { textBehind } from './slab';
 
 /**
  * The format of a segment file, all integers big endian:
@@ -72,17 +73,23 @@ function headerCrc(bytes: Buffer): number {
   return crc32(bytes.subarray(16, SEGMENT_HEADER_BYTES), crc32(bytes.subarray(0, 12)));
 }
 
-export function encodeRecord(type: RecordType, flags: number, seq: number, body: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(RECORD_HEADER_BYTES + body.length);
-  bytes.writeUInt32BE(body.length, 0);
+/** @param body as bytes, or as the text that they are the UTF-8 of */
+export function encodeRecord(type: RecordType, flags: number, seq: number, body: string | Uint8Array): Buffer {
+  const bytes = typeof body === 'string' ? textBehind(RECORD_HEADER_BYTES, body) : bytesBehind(body);
+  bytes.writeUInt32BE(bytes.length - RECORD_HEADER_BYTES, 0);
   bytes[8] = type;
   bytes[9] = flags;
   bytes.writeUInt16BE(0, 10);
   // Two halves: writeBigUInt64BE would allocate a BigInt for every record.
   bytes.writeUInt32BE(Math.floor(seq / 0x1_0000_0000), 12);
   bytes.writeUInt32BE(seq % 0x1_0000_0000, 16);
-  bytes.set(body, RECORD_HEADER_BYTES);
   bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
+  return bytes;
+}
+
+function bytesBehind(body: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(RECORD_HEADER_BYTES + body.length);
+  bytes.set(body, RECORD_HEADER_BYTES);
   return bytes;
 }
 

@@ -54,8 +54,8 @@ export interface Entry {
   readonly label: string;
   /** Control records are found by uid as long as they are not trimmed, and may use the last of the space. */
   readonly control: boolean;
-  /** Writes the body, now that the record's place is known. */
-  body(chain: string, seq: number): Uint8Array;
+  /** Writes the body, as bytes or as their text, now that the record's place is known. */
+  body(chain: string, seq: number): string | Uint8Array;
 }
 
 export interface SpoolOptions {
