@@ -600,7 +600,7 @@ export const errors = {
     retry: 'later',
     title: 'Administration not available',
     detail: 'The {area} area cannot answer right now.',
-    cause: 'The service behind this area, or its database, does not answer.',
+    cause: 'The service behind this area, its database or the bus does not answer.',
     fix: 'Wait as Retry-After says. Traffic is not affected.',
     openai: server,
   },

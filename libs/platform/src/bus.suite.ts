@@ -1,6 +1,7 @@
 import { messageHeaders, subjects } from '@sallyport/contracts';
 import {
   ack,
+  BusUnavailable,
   dead,
   KvConflict,
   MAX_MESSAGE_BYTES,
@@ -99,10 +100,16 @@ export function describeBus(name: string, make: () => Promise<BusHarness>): void
           await peer.subscribe('sallyport.test.*', () => undefined),
           await bus.subscribe('sallyport.test.one', () => undefined),
         ];
-        await eventually(() => expect([bus, peer].map((one) => one.isHeard('sallyport.test.one'))).toEqual([true, true]));
+        await eventually(() =>
+          expect([bus, peer].map((one) => one.isHeard('sallyport.test.one'))).toEqual([true, true]),
+        );
         await first.stop();
-        await eventually(() => expect([bus, peer].map((one) => one.isHeard('sallyport.test.one'))).toEqual([true, true]));
+        await eventually(() =>
+          expect([bus, peer].map((one) => one.isHeard('sallyport.test.one'))).toEqual([true, true]),
+        );
         await second.stop();
+        // Of a stream nobody has to listen: it keeps what comes.
+        expect([bus, peer].map((one) => one.isHeard(kept))).toEqual([true, true]);
         expect(() => bus.isHeard('sallyport.test.*')).toThrow('is not a subject');
       });
 
@@ -378,7 +385,7 @@ export function describeBus(name: string, make: () => Promise<BusHarness>): void
         await bus.drain();
         expect(finished).toBe(2);
         expect(bus.health().connected).toBe(false);
-        await expect(bus.publish(kept, bytes('3'))).rejects.toThrow('closed');
+        await expect(bus.publish(kept, bytes('3'))).rejects.toThrow(BusUnavailable);
       });
     });
 

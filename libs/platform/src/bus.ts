@@ -102,6 +102,14 @@ export class StreamFull extends Error {
   }
 }
 
+/** The bus cannot be reached, or is closed: come again. */
+export class BusUnavailable extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'BusUnavailable';
+  }
+}
+
 /** Where an adapter tells what no caller can be told: a handler that threw, a dead letter, a lost connection. */
 export interface BusLogger {
   info(fields: object, message: string): void;
@@ -111,7 +119,8 @@ export interface BusLogger {
 
 /**
  * The port to NATS, and to its stand-in inside one process. Facts only, never request and reply. Neither adapter is
- * trusted to keep anything: every durable fact has a spool or an outbox behind it and is idempotent in Postgres.
+ * trusted to keep anything: every durable fact has a spool or an outbox behind it and is idempotent in Postgres. What needs the
+ * transport throws BusUnavailable where there is none.
  */
 export interface Bus {
   /**
@@ -132,8 +141,8 @@ export interface Bus {
   /** Listens to what is published from now on, at most once. `*` is one token, `>` the rest. */
   subscribe(subject: string, handler: (message: BusMessage) => void): Promise<Subscription>;
   /**
-   * Whether somebody may be listening to a subject: what nobody would hear need not be made. False only where this bus
-   * knows its listeners, which one that is lent by another thread does a moment later than they begin there.
+   * Whether a message on a subject may reach anybody, a stream included: what nobody would get need not be made. False only
+   * where this bus knows all its listeners; one that is lent to another thread learns of a listener a moment after it begins.
    */
   isHeard(subject: string): boolean;
   /** Tells the patterns that are listened to, now and at each change. Only a bus that knows all its listeners has this. */

@@ -1,5 +1,6 @@
 import { streams, type Clock, type StreamName } from '@sallyport/contracts';
 import {
+  BusUnavailable,
   KvConflict,
   retry,
   StreamFull,
@@ -499,7 +500,8 @@ class EmbeddedBus implements Bus, Undertaker {
   }
 
   isHeard(subject: string): boolean {
-    return this.wayOf(subject).mailboxes.length > 0;
+    const { stream, mailboxes } = this.wayOf(subject);
+    return stream !== undefined || mailboxes.length > 0;
   }
 
   watchListeners(tell: (patterns: readonly string[]) => void): StopsWatching {
@@ -536,7 +538,7 @@ class EmbeddedBus implements Bus, Undertaker {
     this.consumers.clear();
     for (const mailbox of this.listeners.keys()) mailbox.close();
     this.listeners.clear();
-    this.ways.clear();
+    this.listenersChanged();
     for (const kv of this.buckets.values()) kv.close();
     for (const stream of this.streams.values()) for (const durable of stream.durables.values()) durable.close();
   }
@@ -575,7 +577,7 @@ class EmbeddedBus implements Bus, Undertaker {
   }
 
   requireOpen(): void {
-    if (this.closed) throw new Error('the bus is closed');
+    if (this.closed) throw new BusUnavailable('the bus is closed');
   }
 
   private stream(name: StreamName): Stream {

@@ -23,6 +23,7 @@ import {
   type QueuedIterator,
 } from 'nats';
 import {
+  BusUnavailable,
   KvConflict,
   retry,
   TooLargeForBus,
@@ -275,8 +276,14 @@ class NatsBus implements Bus {
         }
       },
     });
-    // The server knows of it when it has answered what was sent after it.
-    await this.connection.flush();
+    try {
+      // The server knows of it when it has answered what was sent after it.
+      await this.connection.flush();
+    } catch (error) {
+      // The client would make it anew when it is connected again, for nobody.
+      subscription.unsubscribe();
+      throw new BusUnavailable(`the bus did not take a subscription: ${reasonOf(error)}`);
+    }
     return { stop: async () => subscription.unsubscribe() };
   }
 
@@ -371,9 +378,9 @@ class NatsBus implements Bus {
   }
 
   requireConnection(): void {
-    if (this.closed) throw new Error('the bus is closed');
+    if (this.closed) throw new BusUnavailable('the bus is closed');
     // The client would keep what is published meanwhile in memory, without bound.
-    if (!this.connected) throw new Error(`the bus has ${this.detail}`);
+    if (!this.connected) throw new BusUnavailable(`the bus has ${this.detail}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { buckets, subjects } from '@sallyport/contracts';
-import { ack, type Bus, type KvEntry } from './bus';
+import { ack, BusUnavailable, type Bus, type KvEntry } from './bus';
 import { describeBus, eventually } from './bus.suite';
 import { Unreachable } from './keep-trying';
 import { connectNatsBus } from './nats-bus';
@@ -125,6 +125,21 @@ if (!hasNatsServer) {
       await connected();
       await bus.publish('sallyport.test.one', bytes('1'));
       await eventually(() => expect(heard).toEqual(['1']));
+    });
+
+    it('keeps nothing of a subscription that the server never confirmed', async () => {
+      const [never, heard]: [string[], string[]] = [[], []];
+      void server.stop('SIGSTOP');
+      const subscribing = bus.subscribe('sallyport.test.>', (message) => never.push(text(message.data)));
+      const refused = expect(subscribing).rejects.toThrow(BusUnavailable);
+      await server.stop('SIGKILL');
+      await refused;
+      await server.start();
+      await connected();
+      await bus.subscribe('sallyport.test.>', (message) => heard.push(text(message.data)));
+      await bus.publish('sallyport.test.one', bytes('1'));
+      await eventually(() => expect(heard).toEqual(['1']));
+      expect(never).toEqual([]);
     });
 
     it('refuses to publish while there is no connection, and says so in its health', async () => {

@@ -58,6 +58,27 @@ describe('a lent bus', () => {
     await own.drain();
   });
 
+  it('ends a subscription without waiting for what others have in hand', async () => {
+    const { own, lent, borrowed } = lentBus();
+    let decide!: () => void;
+    const decided = new Promise<void>((resolve) => (decide = resolve));
+    const taken: string[] = [];
+    await borrowed.consume('SALLYPORT_AUDIT', 'reader', async ({ subject }) => {
+      taken.push(subject);
+      await decided;
+      return ack;
+    });
+    await own.publish(subjects.auditBatch, Uint8Array.from([7]));
+    await eventually(() => expect(taken).toHaveLength(1));
+    const listening = await borrowed.subscribe('sallyport.test.*', () => undefined);
+    await listening.stop();
+    await (await borrowed.subscribe('sallyport.test.*', () => undefined)).stop();
+    decide();
+    await borrowed.drain();
+    await lent.close();
+    await own.drain();
+  });
+
   it('knows on both sides when nobody listens to a subject any more', async () => {
     const { own, lent, borrowed } = lentBus();
     const heard = (subject: string) => [own.isHeard(subject), borrowed.isHeard(subject)];

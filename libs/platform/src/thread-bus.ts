@@ -1,8 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { StreamName } from '@sallyport/contracts';
 import type { Closable } from './address';
-import { requireSubject, subjectMatches } from './bus-rules';
+import { requireSubject, streamOf, subjectMatches } from './bus-rules';
 import {
+  BusUnavailable,
   KvConflict,
   retry,
   StreamFull,
@@ -61,7 +62,7 @@ type BusError =
   | { readonly is: 'conflict'; readonly key: string }
   | { readonly is: 'full'; readonly stream: StreamName }
   | { readonly is: 'too-large'; readonly subject: string; readonly bytes: number; readonly limit: number }
-  | { readonly is: 'other'; readonly message: string };
+  | { readonly is: 'unavailable' | 'other'; readonly message: string };
 
 /** Serves a bus to the thread at the other end of the port, until it is closed or the port is. */
 export function lendBus(bus: Bus, port: MessagePort): Closable {
@@ -193,6 +194,13 @@ export function borrowBus(port: MessagePort, logger: BusLogger): Bus {
   return new BorrowedBus(port, logger);
 }
 
+/** Something that was begun here and goes on. */
+interface Flow {
+  readonly take: (flowing: Flowing, working: Set<Promise<void>>) => void;
+  /** Handlers under way. */
+  readonly working: Set<Promise<void>>;
+}
+
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -200,8 +208,7 @@ interface Waiting {
 
 class BorrowedBus implements Bus {
   private readonly waiting = new Map<number, Waiting>();
-  private readonly flows = new Map<number, (flowing: Flowing) => void>();
-  private readonly working = new Set<Promise<void>>();
+  private readonly flows = new Map<number, Flow>();
   private asks = 0;
   private nextFlow = 0;
   private closed = false;
@@ -240,11 +247,11 @@ class BorrowedBus implements Bus {
   ): Promise<Subscription> {
     return this.begin(
       (flow) => ({ what: 'consume', flow, stream, durable, ...(options && { options }) }),
-      (flowing) => {
+      (flowing, working) => {
         if (!('message' in flowing) || flowing.delivery === undefined) return;
         const work = this.handle(flowing.message, flowing.delivery, handler);
-        this.working.add(work);
-        void work.finally(() => this.working.delete(work));
+        working.add(work);
+        void work.finally(() => working.delete(work));
       },
     );
   }
@@ -296,10 +303,10 @@ class BorrowedBus implements Bus {
     if (!this.closed) this.outbox.push({ verdict, delivery });
   }
 
-  private async begin(asked: (flow: number) => Ask, take: (flowing: Flowing) => void): Promise<Subscription> {
+  private async begin(asked: (flow: number) => Ask, take: Flow['take']): Promise<Subscription> {
     const flow = ++this.nextFlow;
     // Before the answer: what flows may come with it.
-    this.flows.set(flow, take);
+    this.flows.set(flow, { take, working: new Set() });
     await this.ask(asked(flow)).catch((error: unknown) => {
       this.flows.delete(flow);
       throw error;
@@ -308,11 +315,12 @@ class BorrowedBus implements Bus {
   }
 
   private async stop(flow: number): Promise<void> {
-    if (!this.flows.has(flow)) return;
+    const begun = this.flows.get(flow);
+    if (!begun) return;
     // What is on its way is still taken: the other side waits for its verdicts before it says that it has stopped.
     await this.ask({ what: 'stop', flow });
     this.flows.delete(flow);
-    await Promise.allSettled(this.working);
+    await Promise.allSettled(begun.working);
   }
 
   private take(message: FromLender): void {
@@ -322,7 +330,8 @@ class BorrowedBus implements Bus {
     }
     if ('flow' in message) {
       try {
-        this.flows.get(message.flow)?.(message.flowing);
+        const flow = this.flows.get(message.flow);
+        flow?.take(message.flowing, flow.working);
       } catch (error) {
         this.threw(error);
       }
@@ -339,7 +348,7 @@ class BorrowedBus implements Bus {
   }
 
   private ask(asked: Ask): Promise<unknown> {
-    if (this.closed) return Promise.reject(new Error('the bus of the other thread is closed'));
+    if (this.closed) return Promise.reject(new BusUnavailable('the bus of the other thread is closed'));
     return new Promise((resolve, reject) => {
       const ask = ++this.asks;
       this.waiting.set(ask, { resolve, reject });
@@ -350,7 +359,7 @@ class BorrowedBus implements Bus {
   private end(): void {
     this.closed = true;
     this.flows.clear();
-    for (const { reject } of this.waiting.values()) reject(new Error('the bus of the other thread is closed'));
+    for (const { reject } of this.waiting.values()) reject(new BusUnavailable('the bus of the other thread is closed'));
     this.waiting.clear();
   }
 }
@@ -374,7 +383,7 @@ class Hearing {
     if (heard !== undefined) return heard;
     requireSubject(subject);
     if (!this.patterns) return true;
-    heard = this.patterns.some((pattern) => subjectMatches(pattern, subject));
+    heard = streamOf(subject) !== undefined || this.patterns.some((pattern) => subjectMatches(pattern, subject));
     if (this.known.size >= MAX_SUBJECTS) this.known.clear();
     this.known.set(subject, heard);
     return heard;
@@ -427,7 +436,8 @@ function toBusError(error: unknown): BusError {
     const { subject, bytes, limit } = error;
     return { is: 'too-large', subject, bytes, limit };
   }
-  return { is: 'other', message: error instanceof Error ? error.message : String(error) };
+  const message = error instanceof Error ? error.message : String(error);
+  return { is: error instanceof BusUnavailable ? 'unavailable' : 'other', message };
 }
 
 function fromBusError(error: BusError): Error {
@@ -438,6 +448,8 @@ function fromBusError(error: BusError): Error {
       return new StreamFull(error.stream);
     case 'too-large':
       return new TooLargeForBus(error.subject, error.bytes, error.limit);
+    case 'unavailable':
+      return new BusUnavailable(error.message);
     case 'other':
       return new Error(error.message);
   }

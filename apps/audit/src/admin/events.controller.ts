@@ -44,8 +44,8 @@ class EventsController {
   @ApiOperation({ summary: 'Watch records as they are committed', operationId: 'watchEvents' })
   @ApiProduces('text/event-stream')
   async watch(@Query() _query: NoQuery, @Actor() actor: AdminActor, @Res() reply: FastifyReply): Promise<void> {
-    this.reader.watch(actor);
     await this.live.listenFor(reply.raw);
+    this.reader.watch(actor);
     reply.hijack();
     this.live.add(reply.raw);
   }

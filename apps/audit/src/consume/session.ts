@@ -283,9 +283,11 @@ function copyLine({ chain, seq, row, body }: StagedRow): string {
     row.status,
     row.requestId,
     row.traceId,
-    `\\x${Buffer.from(body).toString('hex')}`,
   ];
-  return `${values.map(copyValue).join('\t')}\n`;
+  const { buffer, byteOffset, byteLength } = body;
+  // Hexadecimal needs no escape but the backslash in front of it.
+  const bytes = `\\\\x${Buffer.from(buffer, byteOffset, byteLength).toString('hex')}`;
+  return `${values.map(copyValue).join('\t')}\t${bytes}\n`;
 }
 
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };

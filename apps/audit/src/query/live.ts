@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { auditV1, subjects } from '@sallyport/contracts';
-import type { Bus, Closable, Subscription } from '@sallyport/platform';
+import { BusUnavailable, type Bus, type Closable, type Subscription } from '@sallyport/platform';
 import { eventView } from './event-view';
 
 /** Bytes a watcher may be behind before it is let go. */
@@ -17,6 +17,7 @@ export class LiveRecords implements Closable {
   readonly #timer: NodeJS.Timeout;
   /** Watchers that are there or on their way. */
   #wanted = 0;
+  #closed = false;
   #subscription: Subscription | undefined;
   #turning: Promise<void> = Promise.resolve();
 
@@ -25,8 +26,13 @@ export class LiveRecords implements Closable {
     this.#timer.unref();
   }
 
-  /** Resolves when records are listened to, which they are until the watcher closes. Rejects when the bus does. */
+  /**
+   * Resolves when records are listened to, which they are until the watcher closes.
+   * @throws BusUnavailable
+   */
   async listenFor(watcher: ServerResponse): Promise<void> {
+    if (watcher.destroyed) return;
+    if (this.#closed) throw new BusUnavailable('live records are closed');
     this.#wanted++;
     watcher.once('close', () => {
       this.#wanted--;
@@ -39,6 +45,7 @@ export class LiveRecords implements Closable {
   /** Begins the answer of a watcher that is listened for: what is committed from now on, it sees. */
   add(watcher: ServerResponse): void {
     if (watcher.destroyed) return;
+    if (this.#closed) return void watcher.destroy();
     watcher.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
@@ -49,17 +56,17 @@ export class LiveRecords implements Closable {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#timer);
-    await this.#turning;
-    await this.#subscription?.stop();
     this.#each((watcher) => watcher.end());
     this.#watchers.clear();
+    await this.#listenWhileWanted().catch(() => undefined);
   }
 
   /** One after another: who comes while the last one goes must find a subscription that stays. */
   #listenWhileWanted(): Promise<void> {
     const turned = this.#turning.then(async () => {
-      if (this.#wanted > 0) {
+      if (this.#wanted > 0 && !this.#closed) {
         this.#subscription ??= await this.bus.subscribe(subjects.auditEvents, ({ data }) => this.#send(data));
       } else {
         await this.#subscription?.stop();

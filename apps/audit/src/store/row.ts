@@ -69,9 +69,10 @@ export function rowOf(body: Uint8Array): EventRow {
 type Members = { readonly [name: string]: unknown };
 
 function parse(body: Uint8Array): Members {
+  const { buffer, byteOffset, byteLength } = body;
   let document: unknown;
   try {
-    document = JSON.parse(Buffer.from(body).toString());
+    document = JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString());
   } catch {
     throw new UnreadableRecord('the body is not JSON');
   }

@@ -9,6 +9,7 @@ import { Agent, request } from 'undici';
 import { z } from 'zod';
 import type { Closable } from '../address';
 import { watchAdminToken, type AdminToken } from '../admin-token';
+import { BusUnavailable } from '../bus';
 import { createEmbeddedBus } from '../embedded-bus';
 import { ListenError } from '../listening';
 import { createLogger } from '../logger';
@@ -36,6 +37,7 @@ class TeamsController {
   get(@Param('name') name: string): never {
     if (name === 'down') throw Object.assign(new Error('connect ECONNREFUSED 10.1.2.3:5432'), { code: 'ECONNREFUSED' });
     if (name === 'slow') throw Object.assign(new Error('canceling statement'), { driverError: sqlError('57014') });
+    if (name === 'unheard') throw new BusUnavailable('the bus has lost its connection');
     if (name === 'bug') throw new TypeError('an internal word');
     throw new RefusalError(refuse('CATALOG_NOT_FOUND', { kind: 'team', name }));
   }
@@ -171,6 +173,7 @@ describe('a private admin listener', () => {
     ['a refusal', 'blue', 404, 'CATALOG_NOT_FOUND'],
     ['a database that is down', 'down', 503, 'ADMIN_UNAVAILABLE'],
     ['a statement that took too long', 'slow', 503, 'ADMIN_UNAVAILABLE'],
+    ['a bus that is out of reach', 'unheard', 503, 'ADMIN_UNAVAILABLE'],
     ['a defect', 'bug', 500, 'INTERNAL'],
   ])('answers %s with its own code and no internal word', async (_, name, status, code) => {
     const answer = await call(`/api/teams/v1/teams/${name}`);

@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { refuse, RefusalError, type Refusal, type Violation } from '@sallyport/contracts';
+import { BusUnavailable } from '../bus';
 
 /** What an error of an admin request means to the caller. */
 export interface Failure {
@@ -78,6 +79,7 @@ function isUnavailable(error: unknown): boolean {
   for (let cause: unknown = error, depth = 0; typeof cause === 'object' && cause !== null && depth < 4; depth++) {
     const code = codeOf(cause);
     if (code !== undefined && (TRANSPORT.has(code) || SQLSTATE.test(code))) return true;
+    if (cause instanceof BusUnavailable) return true;
     if (DRIVER.test(String((cause as { message?: unknown }).message))) return true;
     cause = (cause as { driverError?: unknown }).driverError ?? firstOf(cause) ?? (cause as { cause?: unknown }).cause;
   }
