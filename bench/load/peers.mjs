@@ -39,13 +39,13 @@ export function startNodeFloor(upstreamPort) {
   return serveFloor('node-floor: node:http and undici', String(upstreamPort));
 }
 
-/** Node's own HTTP server that answers by itself, without an upstream. */
-export function startNodeHello() {
-  return serveFloor('node-hello: node:http alone', 'hello');
+/** Sockets of Node that pass bytes on, and nothing that reads them: what no proxy in Node is below. */
+export function startNodeBytes(upstreamPort) {
+  return serveFloor('node-bytes: node:net alone', String(upstreamPort), 'bytes');
 }
 
-async function serveFloor(name, where) {
-  const child = spawn(process.execPath, [join(root, 'bench/load/node-floor.mjs'), where], {
+async function serveFloor(name, ...where) {
+  const child = spawn(process.execPath, [join(root, 'bench/load/node-floor.mjs'), ...where], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const port = Number(await firstLine(child));

@@ -2,20 +2,29 @@
 // beside the least that Node's own HTTP stack costs.
 import { median } from '../machine.mjs';
 import { fireAt, measure, ratiosTo } from '../measure.mjs';
-import { directly, nginxLacks, startNginx, startNodeFloor, startNodeHello } from '../peers.mjs';
+import { directly, nginxLacks, startNginx, startNodeBytes, startNodeFloor } from '../peers.mjs';
 import { clusterLacks, ordersService, startAllInOne, startCluster } from '../sallyport.mjs';
 
 export const title = 'One request for 22 bytes of JSON: key, two limits, audit record, 1 % of traces; inspection off';
 
-export async function systems(upstream) {
+export async function systems(upstream, { workers }) {
   const document = { services: [ordersService(upstream.port)] };
   return [
     { lacks: nginxLacks(), start: () => startNginx(upstream.port) },
-    { start: () => startNodeHello() },
+    { start: () => startNodeBytes(upstream.port) },
     { start: () => startNodeFloor(upstream.port) },
-    { start: () => startAllInOne(document) },
-    { lacks: clusterLacks(), start: () => startCluster(document) },
+    // Apart: a cluster that nobody asks still wakes its seven processes, beside whatever is being measured.
+    { apart: true, start: () => startAllInOne(document) },
+    {
+      apart: true,
+      lacks: clusterLacks(),
+      start: () => startCluster(document, clusterOf(workers), { SALLYPORT_INGRESS_WORKERS: workers }),
+    },
   ];
+}
+
+function clusterOf(workers) {
+  return workers === 2 ? 'Sallyport cluster' : `Sallyport cluster, workers: ${workers}`;
 }
 
 export async function run(systems, load, upstream) {
@@ -36,7 +45,7 @@ function isOurs({ system }) {
 async function measureAdded(systems, rows, load, upstream, requestsFor) {
   const alone = directly(upstream);
   const added = new Map();
-  for (const system of systems.filter(({ name }) => !name.startsWith('node-hello'))) {
+  for (const system of systems) {
     const rate = Math.max(20, Math.round(rows.find((row) => row.system === system.name).rps / 4));
     const paced = { seconds: load.seconds, connections: load.connections, rate };
     const pairs = [];
