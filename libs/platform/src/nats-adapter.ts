@@ -6,7 +6,6 @@ import {
   DeliverPolicy,
   DiscardPolicy,
   Events,
-  headers as natsHeaders,
   nanos,
   NatsError,
   RetentionPolicy,
@@ -18,7 +17,6 @@ import {
   type JsMsg,
   type KV,
   type KvEntry as NatsKvEntry,
-  type MsgHdrs,
   type NatsConnection,
   type QueuedIterator,
 } from 'nats';
@@ -37,6 +35,7 @@ import {
   type Subscription,
   type Verdict,
 } from './bus';
+import { fromHeaders, toHeaders, withoutOwn } from './nats-headers';
 import {
   consumerLimits,
   deadLetter,
@@ -133,19 +132,6 @@ function isMissing(error: unknown): boolean {
     apiCode(error) === CONSUMER_NOT_FOUND ||
     (error instanceof NatsError && error.code === '503')
   );
-}
-
-function toHeaders(fields: Readonly<Record<string, string>> | undefined): MsgHdrs | undefined {
-  if (!fields || Object.keys(fields).length === 0) return undefined;
-  const block = natsHeaders();
-  for (const [name, value] of Object.entries(fields)) block.set(name, value);
-  return block;
-}
-
-function fromHeaders(block: MsgHdrs | undefined): Record<string, string> {
-  const fields: Record<string, string> = {};
-  for (const name of block?.keys() ?? []) fields[name] = block!.get(name);
-  return fields;
 }
 
 class NatsBus implements Bus {
@@ -551,11 +537,6 @@ class Consumer implements Subscription {
     await this.bus.bury(message, this.stream, given.seq, this.durable, reason);
     given.ack();
   }
-}
-
-/** Fields that the server reads are no part of the message. */
-function withoutOwn(fields: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith('Nats-')));
 }
 
 class NatsKv implements Kv {
