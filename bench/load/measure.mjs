@@ -32,8 +32,8 @@ export async function measure(systems, { seconds, windows, connections, rate, is
 
 /**
  * A just-in-time compiler works beside the program until everything that is hot is compiled: behind sixty thousand requests an
- * all-in-one still became cheaper, and cost a half of what it did behind ten thousand. What that costs is a matter of the first seconds, and belongs to no figure of one request. Where
- * several processes share the connections, each of them has to meet so many.
+ * all-in-one still became cheaper, and cost a third of what its first ten thousand had. What that costs is a matter of the first
+ * seconds, and belongs to no figure of one request. Where several processes share the connections, each of them has to meet so many.
  */
 const WARM_ANSWERS = 80_000;
 const WARM_SECONDS = { each: 2, most: 30 };

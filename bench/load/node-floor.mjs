@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { connect, createServer as createByteServer } from 'node:net';
 import { Pool } from 'undici';
 
-const [port, what] = process.argv.slice(2);
+const [port, passed = 'requests'] = process.argv.slice(2);
 
 /** Head and body leave in one write: a string of Latin characters is joined with the head, bytes are a second part of it. */
 class Relay {
@@ -58,5 +58,5 @@ function passRequests() {
   return server;
 }
 
-const server = what === 'bytes' ? createByteServer(passBytes) : passRequests();
+const server = passed === 'bytes' ? createByteServer(passBytes) : passRequests();
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));

@@ -3,6 +3,8 @@ import { MAX_MESSAGE_BYTES, TooLargeForBus, type BusMessage, type ConsumeOptions
 
 /** What both adapters hold every message, key and consumer to, so that one cannot be laxer than the other. */
 
+/** Subjects of which a bus remembers where they go: they are few, and the bound keeps a bug from filling the memory. */
+export const MAX_KNOWN_SUBJECTS = 10_000;
 const MAX_TOKENS = 16;
 const PLAIN_SUBJECT = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
 const SUBJECT_PATTERN = /^([A-Za-z0-9_-]+|\*)(\.([A-Za-z0-9_-]+|\*))*(\.>)?$|^>$/;

@@ -41,9 +41,6 @@ export interface Subscription {
   stop(): Promise<void>;
 }
 
-/** Ends what was begun; nothing is told from then on. */
-export type StopsWatching = () => void;
-
 export interface KvEntry {
   readonly key: string;
   readonly value: Uint8Array;
@@ -145,8 +142,11 @@ export interface Bus {
    * where this bus knows all its listeners; one that is lent to another thread learns of a listener a moment after it begins.
    */
   isHeard(subject: string): boolean;
-  /** Tells the patterns that are listened to, now and at each change. Only a bus that knows all its listeners has this. */
-  watchListeners?(tell: (patterns: readonly string[]) => void): StopsWatching;
+  /**
+   * Tells the patterns that are listened to, now and at each change. Only a bus that knows all its listeners has this.
+   * @returns what ends it
+   */
+  watchListeners?(tell: (patterns: readonly string[]) => void): () => void;
   /** Opens a bucket, making it when it is missing. */
   kv(bucket: string): Promise<Kv>;
   health(): { readonly connected: boolean; readonly detail: string };

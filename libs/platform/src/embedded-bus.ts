@@ -11,13 +11,13 @@ import {
   type Kv,
   type KvEntry,
   type PublishOptions,
-  type StopsWatching,
   type Subscription,
   type Verdict,
 } from './bus';
 import {
   consumerLimits,
   deadLetter,
+  MAX_KNOWN_SUBJECTS,
   messageBytes,
   requireFits,
   requireKey,
@@ -425,8 +425,6 @@ interface Way {
   readonly mailboxes: readonly Mailbox<BusMessage>[];
 }
 
-const MAX_WAYS = 10_000;
-
 class EmbeddedBus implements Bus, Undertaker {
   private readonly streams = new Map<StreamName, Stream>();
   private readonly buckets = new Map<string, EmbeddedKv>();
@@ -458,7 +456,7 @@ class EmbeddedBus implements Bus, Undertaker {
     requireSubject(subject);
     const listening = [...this.listeners].filter(([, pattern]) => subjectMatches(pattern, subject));
     const way: Way = { stream: streamOf(subject), mailboxes: listening.map(([mailbox]) => mailbox) };
-    if (this.ways.size >= MAX_WAYS) this.ways.clear();
+    if (this.ways.size >= MAX_KNOWN_SUBJECTS) this.ways.clear();
     this.ways.set(subject, way);
     return way;
   }
@@ -504,7 +502,7 @@ class EmbeddedBus implements Bus, Undertaker {
     return stream !== undefined || mailboxes.length > 0;
   }
 
-  watchListeners(tell: (patterns: readonly string[]) => void): StopsWatching {
+  watchListeners(tell: (patterns: readonly string[]) => void): () => void {
     this.listenerWatches.add(tell);
     tell(this.patterns());
     return () => this.listenerWatches.delete(tell);

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { StreamName } from '@sallyport/contracts';
 import type { Closable } from './address';
-import { requireSubject, streamOf, subjectMatches } from './bus-rules';
+import { MAX_KNOWN_SUBJECTS, requireSubject, streamOf, subjectMatches } from './bus-rules';
 import {
   BusUnavailable,
   KvConflict,
@@ -15,7 +15,6 @@ import {
   type Kv,
   type KvEntry,
   type PublishOptions,
-  type StopsWatching,
   type Subscription,
   type Verdict,
 } from './bus';
@@ -79,7 +78,7 @@ class Lender implements Closable {
   private deliveries = 0;
 
   private readonly outbox: PortOutbox<FromLender>;
-  private readonly stopWatching: StopsWatching | undefined;
+  private readonly stopWatching: (() => void) | undefined;
 
   constructor(
     private readonly bus: Bus,
@@ -364,8 +363,6 @@ class BorrowedBus implements Bus {
   }
 }
 
-const MAX_SUBJECTS = 10_000;
-
 /** What the borrowing thread knows of who listens: everybody may until it is told. */
 class Hearing {
   private patterns: readonly string[] | undefined;
@@ -384,7 +381,7 @@ class Hearing {
     requireSubject(subject);
     if (!this.patterns) return true;
     heard = streamOf(subject) !== undefined || this.patterns.some((pattern) => subjectMatches(pattern, subject));
-    if (this.known.size >= MAX_SUBJECTS) this.known.clear();
+    if (this.known.size >= MAX_KNOWN_SUBJECTS) this.known.clear();
     this.known.set(subject, heard);
     return heard;
   }
