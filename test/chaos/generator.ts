@@ -42,12 +42,12 @@ class Generator {
     this.endWhenDone();
   }
 
-  /** Open loop: what is due goes out, whether or not the answers to the rest have come. */
+  /** Open loop: what is due goes out, whether or not the answers to the rest have come. The first one is due at once. */
   private fire(): void {
     const { requestsPerSecond, atATime, seed } = this.plan;
     const due = atATime
       ? this.count + atATime - this.open
-      : Math.floor(((now() - this.begun) / 1000) * requestsPerSecond);
+      : Math.floor(((now() - this.begun) / 1000) * requestsPerSecond) + 1;
     while (this.count < due) {
       const number = this.count++;
       const scheduled = atATime ? now() : this.begun + (number / requestsPerSecond) * 1000;

@@ -13,11 +13,14 @@ const SCOPE = 'chaos:write';
 export const LIMIT_PER_SECOND = 50;
 export const LIMIT_BURST = 5;
 
+/** What `narrow` lets through: little, so that every machine can be asked for many times as much. */
+export const NARROW_PER_SECOND = 10;
+
 /** The provider's key that the ai-router finds in its environment. */
 export const vendorKey = `sk-chaos-${randomBytes(18).toString('hex')}`;
 
 export const routes = ['open', 'flagged', 'guarded', 'regulated', 'inner', 'scoped'] as const;
-type RouteName = (typeof routes)[number] | 'limited';
+type RouteName = (typeof routes)[number] | 'limited' | 'narrow';
 
 /** What is published on a stage, and everybody who calls it: routes of each class and credentials of each kind. */
 export class World {
@@ -44,7 +47,9 @@ export class World {
   document(): Omit<DeclarativeInput, 'sallyport'> {
     const upstream = { targets: [{ url: `http://127.0.0.1:${this.origin.port}` }], allowPrivate: true };
     const uninspected = { waf: { mode: 'off' } };
-    const rate = { 'rate-limit': { limit: LIMIT_PER_SECOND, window: '1s', burst: LIMIT_BURST, by: 'consumer' } };
+    const rate = (limit: number) => ({
+      'rate-limit': { limit, window: '1s', burst: LIMIT_BURST, by: 'consumer' },
+    });
     return {
       services: [
         { name: 'open', class: 'public', upstream, policies: [uninspected] },
@@ -53,7 +58,8 @@ export class World {
         { name: 'regulated', class: 'regulated', upstream },
         { name: 'inner', class: 'internal', upstream },
         { name: 'scoped', class: 'public', upstream, policies: [uninspected], auth: { scopes: [SCOPE] } },
-        { name: 'limited', class: 'public', upstream, policies: [uninspected, rate] },
+        { name: 'limited', class: 'public', upstream, policies: [uninspected, rate(LIMIT_PER_SECOND)] },
+        { name: 'narrow', class: 'public', upstream, policies: [uninspected, rate(NARROW_PER_SECOND)] },
       ],
       accounts: [
         {
