@@ -2,6 +2,8 @@ import { finished } from 'node:stream/promises';
 import { Client } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { INGEST_ROLE, SCHEMA } from '../store/audit-tables';
+import { COPIED, copiedRows, type PlacedRow } from '../store/copied-rows';
+import type { Retention } from '../store/retention';
 import { UnreadableRecord, rowOf, type EventRow } from '../store/row';
 import type { Placed } from './order';
 
@@ -15,11 +17,7 @@ export interface ChainState {
 }
 
 /** A record that was made visible. */
-export interface Committed {
-  readonly row: EventRow;
-  readonly position: number;
-  readonly body: Uint8Array;
-}
+export type Committed = Pick<PlacedRow, 'row' | 'position' | 'body'>;
 
 /** What one transaction adds to one chain. */
 export interface Addition {
@@ -30,12 +28,7 @@ export interface Addition {
   readonly nextSeq: number;
 }
 
-interface StagedRow {
-  readonly chain: number;
-  readonly seq: number;
-  readonly row: EventRow;
-  readonly body: Uint8Array;
-}
+type ReadRecord = Omit<PlacedRow, 'position'>;
 
 interface Unplaced {
   readonly chain: number;
@@ -43,9 +36,6 @@ interface Unplaced {
   readonly body: Uint8Array;
   readonly reason: string;
 }
-
-const STAGED = `retention, at, uid, chain, seq, tenant, kind, type_uid, actor_ref, app, resource, route, disposition,
-  status, request_id, trace_id, body`;
 
 /**
  * The one connection that writes records. It holds the advisory lock that makes this process the ingester: whoever
@@ -74,7 +64,7 @@ export class IngestSession {
       );
       if (rows[0]!.locked) {
         const session = new IngestSession(client);
-        await session.#prepare();
+        await session.#takeRole();
         return session;
       }
     } catch (error) {
@@ -85,22 +75,12 @@ export class IngestSession {
     return undefined;
   }
 
-  async #prepare(): Promise<void> {
-    await this.client.query(`
-      CREATE TEMP TABLE stage (
-        ordinal integer GENERATED ALWAYS AS IDENTITY,
-        retention text COLLATE "C", at timestamptz(3), uid uuid, chain integer, seq bigint, tenant text COLLATE "C",
-        kind text COLLATE "C", type_uid integer, actor_ref text COLLATE "C", app text COLLATE "C",
-        resource text COLLATE "C", route text COLLATE "C", disposition smallint, status smallint,
-        request_id text COLLATE "C", trace_id text COLLATE "C", body bytea
-      ) ON COMMIT DELETE ROWS`);
+  async #takeRole(): Promise<void> {
     const { rows } = await this.client.query<{ can: boolean }>(
       `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1 AND pg_has_role(oid, 'MEMBER')) AS can`,
       [INGEST_ROLE],
     );
-    if (!rows[0]!.can) return;
-    await this.client.query(`GRANT SELECT, INSERT ON stage TO ${INGEST_ROLE}`);
-    await this.client.query(`SET ROLE ${INGEST_ROLE}`);
+    if (rows[0]!.can) await this.client.query(`SET ROLE ${INGEST_ROLE}`);
   }
 
   /** Runs one transaction. Any failure undoes it. */
@@ -134,23 +114,20 @@ export class IngestSession {
    * @param oneByOne finds the rows the database refuses, after a transaction with all of them has failed.
    */
   async add(additions: readonly Addition[], now: number, oneByOne: boolean): Promise<Committed[]> {
-    const staged: StagedRow[] = [];
+    const read: ReadRecord[] = [];
     const unplaced: Unplaced[] = [];
     for (const { chain, accepted } of additions) {
       for (const { seq, body } of accepted) {
         const row = readRow(body);
         if (row instanceof UnreadableRecord) unplaced.push({ chain: chain.id, seq, body, reason: row.message });
-        else staged.push({ chain: chain.id, seq, row, body });
+        else read.push({ chain: chain.id, seq, row, body });
       }
     }
     unplaced.push(...(await this.#lateRecords(additions)));
-    const positions = oneByOne ? await this.#insertEach(staged, unplaced) : await this.#insertAll(staged);
+    const placed = oneByOne ? await this.#placeEach(read, unplaced) : await this.#placeAll(read);
     await this.#quarantine(unplaced, now);
     await this.#advance(additions, now);
-    return staged.flatMap(({ row, body }) => {
-      const position = positions.get(row.uid);
-      return position === undefined ? [] : [{ row, body, position }];
-    });
+    return placed;
   }
 
   /** Records that turn up after their gap was declared: too late for their place, but not to be lost. */
@@ -173,20 +150,47 @@ export class IngestSession {
     );
   }
 
-  async #insertAll(staged: readonly StagedRow[]): Promise<Map<string, number>> {
-    if (staged.length === 0) return new Map();
-    const copy = this.client.query(copyFrom(`COPY stage (${STAGED}) FROM STDIN`));
-    copy.end(staged.map(copyLine).join(''));
+  /** Positions are dense: they are given to records that are really new, under the lock of the one row that counts. */
+  async #placeAll(read: readonly ReadRecord[]): Promise<PlacedRow[]> {
+    if (read.length === 0) return [];
+    const { rows } = await this.client.query<{ next: string }>('SELECT next FROM audit_position FOR UPDATE');
+    const first = Number(rows[0]!.next);
+    const placed = (await this.#newOf(read)).map((one, at) => ({ ...one, position: first + at }));
+    if (placed.length === 0) return [];
+    const copy = this.client.query(copyFrom(`COPY audit_event (${COPIED}) FROM STDIN (FORMAT binary)`));
+    copy.end(copiedRows(placed));
     await finished(copy);
-    return this.#insertStaged();
+    await this.client.query('UPDATE audit_position SET next = $1', [first + placed.length]);
+    return placed;
   }
 
-  async #insertEach(staged: readonly StagedRow[], unplaced: Unplaced[]): Promise<Map<string, number>> {
-    const positions = new Map<string, number>();
-    for (const one of staged) {
+  /** Records that are not there yet, each once: a producer that was killed may send one again at another place of its chain. */
+  async #newOf(read: readonly ReadRecord[]): Promise<ReadRecord[]> {
+    const first = new Map<string, ReadRecord>();
+    for (const one of read) if (!first.has(keyOf(one.row))) first.set(keyOf(one.row), one);
+    const rows = [...first.values()].map(({ row }) => row);
+    // Sideways, so that each is looked up by the primary key of its one partition, whatever the planner believes of the rest.
+    const { rows: present } = await this.client.query<{ retention: Retention; uid: string }>(
+      `SELECT asked.retention, asked.uid FROM unnest($1::text[], $2::timestamptz[], $3::uuid[]) AS asked (retention, at, uid)
+       CROSS JOIN LATERAL (
+         SELECT FROM audit_event AS event
+         WHERE event.retention = asked.retention COLLATE "C" AND event.at = asked.at AND event.uid = asked.uid LIMIT 1) AS present`,
+      [
+        rows.map(({ retention }) => retention),
+        rows.map(({ at }) => new Date(at).toISOString()),
+        rows.map(({ uid }) => uid),
+      ],
+    );
+    for (const one of present) first.delete(keyOf(one));
+    return [...first.values()];
+  }
+
+  async #placeEach(read: readonly ReadRecord[], unplaced: Unplaced[]): Promise<PlacedRow[]> {
+    const placed: PlacedRow[] = [];
+    for (const one of read) {
       await this.client.query('SAVEPOINT one');
       try {
-        for (const [uid, position] of await this.#insertAll([one])) positions.set(uid, position);
+        placed.push(...(await this.#placeAll([one])));
         await this.client.query('RELEASE SAVEPOINT one');
       } catch (error) {
         if (!isRefusedRow(error)) throw error;
@@ -194,26 +198,7 @@ export class IngestSession {
         unplaced.push({ ...one, reason: (error as Error).message.slice(0, 500) });
       }
     }
-    return positions;
-  }
-
-  /** Positions are dense: they are given to rows that are really new, under the lock of the one row that counts. */
-  async #insertStaged(): Promise<Map<string, number>> {
-    const { rows: counters } = await this.client.query<{ next: string }>('SELECT next FROM audit_position FOR UPDATE');
-    const first = Number(counters[0]!.next);
-    const { rows } = await this.client.query<{ uid: string; position: string }>(
-      `INSERT INTO audit_event (${STAGED}, position)
-       SELECT ${STAGED}, $1::bigint + row_number() OVER (ORDER BY ordinal) - 1
-       FROM (SELECT DISTINCT ON (retention, at, uid) * FROM stage ORDER BY retention, at, uid, ordinal) AS staged
-       WHERE NOT EXISTS (
-         SELECT FROM audit_event AS present
-         WHERE present.retention = staged.retention AND present.at = staged.at AND present.uid = staged.uid)
-       ON CONFLICT (retention, at, uid) DO NOTHING
-       RETURNING uid, position`,
-      [first],
-    );
-    await this.client.query('UPDATE audit_position SET next = $1', [first + rows.length]);
-    return new Map(rows.map(({ uid, position }) => [uid, Number(position)]));
+    return placed;
   }
 
   async #quarantine(unplaced: readonly Unplaced[], now: number): Promise<void> {
@@ -264,34 +249,7 @@ function readRow(body: Uint8Array): EventRow | UnreadableRecord {
   }
 }
 
-/** One line of COPY's text format. */
-function copyLine({ chain, seq, row, body }: StagedRow): string {
-  const values: readonly (string | number | null)[] = [
-    row.retention,
-    new Date(row.at).toISOString(),
-    row.uid,
-    chain,
-    seq,
-    row.tenant,
-    row.kind,
-    row.typeUid,
-    row.actorRef,
-    row.app,
-    row.resource,
-    row.route,
-    row.disposition,
-    row.status,
-    row.requestId,
-    row.traceId,
-  ];
-  const { buffer, byteOffset, byteLength } = body;
-  // Hexadecimal needs no escape but the backslash in front of it.
-  const bytes = `\\\\x${Buffer.from(buffer, byteOffset, byteLength).toString('hex')}`;
-  return `${values.map(copyValue).join('\t')}\t${bytes}\n`;
-}
-
-const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
-
-function copyValue(value: string | number | null): string {
-  return value === null ? '\\N' : String(value).replace(/[\\\t\n\r]/g, (character) => escapes[character]!);
+/** The moment is part of the uid. */
+function keyOf({ retention, uid }: Pick<EventRow, 'retention' | 'uid'>): string {
+  return `${retention} ${uid}`;
 }
