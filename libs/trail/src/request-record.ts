@@ -1,7 +1,7 @@
 import { uuidv7, type Json, type Principal, type Refusal } from '@sallyport/contracts';
 import { canonical, type Stamp, type WrittenEvent } from './event';
 import type { AdmissionFacts, ModelFacts, Outcome, RequestFacts, SkippedControl, WafFacts, WafHit } from './facts';
-import { after, before, number, objectOf, text } from './written-json';
+import { after, before, name, number, objectOf, text } from './written-json';
 import type { AuditEvent } from './trail';
 
 /*
@@ -106,8 +106,8 @@ const OWN_CALL = canonical(['record_integrity', 'security_control', 'trace']);
 
 /** Calls of operations that we know are API Activity (6003); what is only passed on is HTTP Activity (4002). */
 function requestShape({ method, path, route, model, operation }: AdmissionFacts): RequestShape {
-  const name = model?.operation ?? operation;
-  if (name === undefined) {
+  const called = model?.operation ?? operation;
+  if (called === undefined) {
     return {
       category_uid: 4,
       class_uid: 4002,
@@ -121,9 +121,9 @@ function requestShape({ method, path, route, model, operation }: AdmissionFacts)
     class_uid: 6003,
     activity_id: apiActivities.get(method) ?? 99,
     profiles: model ? MODEL_CALL : OWN_CALL,
-    api: { operation: name, service: { name: model ? 'ai' : (route?.service ?? 'gateway') }, version: 'v1' },
+    api: { operation: called, service: { name: model ? 'ai' : (route?.service ?? 'gateway') }, version: 'v1' },
     ...(route && { resources: [{ type: 'route', uid: route.id }] }),
-    what: model ? `${name} ${model.requested}` : name,
+    what: model ? `${called} ${model.requested}` : called,
   };
 }
 
@@ -155,26 +155,26 @@ function any(value: Json | undefined): string | undefined {
 
 /** A list of one: the chain this record is in. */
 function attestationList({ cluster, chain }: Stamp): string {
-  return `[{"authority_uid":${text(cluster)},"chain_uid":${text(chain)}}]`;
+  return `[{"authority_uid":${name(cluster)},"chain_uid":${name(chain)}}]`;
 }
 
 function metadata({ facts, shape, stamp, uid }: Written<AdmissionFacts>): string {
   return (
-    `{"log_name":${text(stamp.producer)},"logged_time":${number(stamp.now)}` +
-    `,"product":{"name":"Sallyport","vendor_name":"Sallyport","version":${text(stamp.version)}}` +
-    `,"profiles":${shape.profiles},"sequence":${number(stamp.seq)},"tenant_uid":${text(facts.tenant)}` +
+    `{"log_name":${name(stamp.producer)},"logged_time":${number(stamp.now)}` +
+    `,"product":{"name":"Sallyport","vendor_name":"Sallyport","version":${name(stamp.version)}}` +
+    `,"profiles":${shape.profiles},"sequence":${number(stamp.seq)},"tenant_uid":${name(facts.tenant)}` +
     `,"uid":${text(uid)},"version":"1.8.0"}`
   );
 }
 
 function credentialOf({ credential: { id, kind } }: Principal): string {
-  return `{"id":${text(id)},"kind":${text(kind)}}`;
+  return `{"id":${text(id)},"kind":${name(kind)}}`;
 }
 
 function actor({ principal }: AdmissionFacts, subject: string | undefined): string {
   if (!principal) return '{"app_name":"anonymous"}';
   return (
-    `{"app_name":${text(principal.consumer)}${after('app_uid', text(principal.client))}` +
+    `{"app_name":${name(principal.consumer)}${after('app_uid', name(principal.client))}` +
     `,"session":{"uid":${text(principal.credential.id)}}` +
     `,"user":{"type_id":${isService(principal) ? 4 : 1},"uid":${text(subject!)}}}`
   );
@@ -196,8 +196,8 @@ function callerOf({ principal }: AdmissionFacts): string {
 function ofRoute({ route }: AdmissionFacts): string {
   if (!route) return '';
   return (
-    `,"route":${text(route.id)}${after('route_class', text(route.class))}` +
-    `,"service":${text(route.service)},"service_version":${text(route.version)}`
+    `,"route":${name(route.id)}${after('route_class', name(route.class))}` +
+    `,"service":${name(route.service)},"service_version":${name(route.version)}`
   );
 }
 
@@ -227,7 +227,7 @@ function completed({ facts, shape, stamp, uid }: Completed): string {
     after('api', any(shape.api)) +
     `,"attestation_list":${attestationList(stamp)}` +
     `,"category_uid":${shape.category_uid},"class_uid":${shape.class_uid},"disposition_id":${disposition}` +
-    (upstream ? `,"dst_endpoint":{"hostname":${text(upstream.host)}}` : '') +
+    (upstream ? `,"dst_endpoint":{"hostname":${name(upstream.host)}}` : '') +
     `,"http_request":{"http_method":${text(facts.method)},"length":${number(facts.bytesIn)}` +
     `,"url":{"path":${text(facts.path)}}}` +
     // A client that left early got no response.
@@ -260,8 +260,8 @@ function upToItsKind(facts: RequestFacts): string {
   return (
     before('attempts', any(model?.attempts.map(attemptOf))) +
     before('canary', canary === true ? 'true' : undefined) +
-    before('code', text(refusal?.code)) +
-    before('config_version', text(facts.configVersion)) +
+    before('code', name(refusal?.code)) +
+    before('config_version', name(facts.configVersion)) +
     before('cost_usd', any(model?.costUsd)) +
     before('count', number(folded?.count)) +
     before('credential', principal && credentialOf(principal)) +
@@ -276,10 +276,10 @@ function fromItsKind(facts: RequestFacts, subject: string | undefined): string {
   const { folded, limit, model, outcome, skipped = [], upstream, waf } = facts;
   return (
     after('last_request_id', text(folded?.lastRequestId)) +
-    (limit ? `,"limit":{"policy":${text(limit.policy)},"remaining":${number(limit.remaining)}}` : '') +
+    (limit ? `,"limit":{"policy":${name(limit.policy)},"remaining":${number(limit.remaining)}}` : '') +
     after('model', text(model?.requested)) +
-    `,"outcome":${text(outcome)}` +
-    after('price_version', text(model?.priceVersion)) +
+    `,"outcome":${name(outcome)}` +
+    after('price_version', name(model?.priceVersion)) +
     `,"redaction":"metadata","request_id":${text(facts.requestId)}` +
     ofRoute(facts) +
     `,"skipped":${skipped.length === 0 ? '[]' : canonical(skipped.map(skippedOf))}` +
@@ -295,11 +295,11 @@ function fromItsKind(facts: RequestFacts, subject: string | undefined): string {
 
 function deciders(by: NonNullable<RequestFacts['decidedBy']>): string {
   return objectOf(
-    after('ai-router', text(by['ai-router'])) +
-      after('audit', text(by.audit)) +
-      after('auth', text(by.auth)) +
-      after('rate-limit', text(by['rate-limit'])) +
-      after('waf', text(by.waf)),
+    after('ai-router', name(by['ai-router'])) +
+      after('audit', name(by.audit)) +
+      after('auth', name(by.auth)) +
+      after('rate-limit', name(by['rate-limit'])) +
+      after('waf', name(by.waf)),
   );
 }
 
@@ -320,7 +320,7 @@ function admitted({ facts, shape, stamp, uid }: Admitted): string {
     `,"severity_id":1,"src_endpoint":${source(facts)},"status_id":0,"time":${number(facts.startedAt)}` +
     after('trace', traceTo(facts, facts.now)) +
     `,"type_uid":${shape.class_uid * 100 + shape.activity_id},"unmapped":{"sallyport":{` +
-    before('config_version', text(configVersion)) +
+    before('config_version', name(configVersion)) +
     before('credential', principal && credentialOf(principal)) +
     '"kind":"request.admitted"' +
     after('model', text(model?.requested)) +

@@ -1,7 +1,8 @@
-import { auditV1, type Clock } from '@sallyport/contracts';
+import type { Clock } from '@sallyport/contracts';
 import type { ChainFiles, Run } from './chain-files';
 import { nodeScheduler } from './node-ports';
 import type { Scheduler } from './ports';
+import { sealedBatch } from './sealed-batch';
 import type { Spool } from './spool';
 
 const LIMITS = { records: 256, bytes: 256 * 1024 } as const;
@@ -165,11 +166,10 @@ export function startShipper(options: ShipperOptions): Shipper {
     return good;
   }
 
-  async function send(chain: string, { firstSeq, bodies }: Run, fresh: boolean): Promise<boolean> {
-    const last = firstSeq + bodies.length - 1;
-    const batch = auditV1.Batch.encode({ chain, firstSeq: BigInt(firstSeq), bodies: bodies as Buffer[] }).finish();
+  async function send(chain: string, run: Run, fresh: boolean): Promise<boolean> {
+    const last = run.firstSeq + run.bodies.length - 1;
     try {
-      await publish(batch, fresh ? `${chain}:${firstSeq}-${last}` : undefined);
+      await publish(sealedBatch(chain, run), fresh ? `${chain}:${run.firstSeq}-${last}` : undefined);
     } catch (error) {
       failed(error);
       return false;

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { canonicalJson } from '@sallyport/contracts';
-import { after, before, number, objectOf, storable, text } from './written-json';
+import { after, before, name, number, objectOf, storable, text } from './written-json';
 
 describe('JSON that is written as text', () => {
   it('has strings as a canonical writer writes them, without what Postgres cannot hold', () => {
@@ -17,6 +17,18 @@ describe('JSON that is written as text', () => {
       '"\\n"',
       '"é"',
     ]);
+  });
+
+  it('has names as it has strings, the first time and every other, however many there are', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (value) => {
+        expect([name(value), name(value)]).toEqual([text(value), text(value)]);
+      }),
+    );
+    const many = Array.from({ length: 3_000 }, (_, at) => `"${at}`);
+    expect(many.map((each) => name(each))).toEqual(many.map((each) => text(each)));
+    expect(many.map((each) => name(each))).toEqual(many.map((each) => text(each)));
+    expect(name(undefined)).toBeUndefined();
   });
 
   it('has numbers as ECMAScript writes them, and null for what is none', () => {

@@ -15,6 +15,28 @@ export function text(value: string | undefined): string | undefined {
   return NOT_PLAIN.test(value) ? JSON.stringify(storable(value)) : `"${value}"`;
 }
 
+/** Names that recur are few; were there more, they would be learned anew. */
+const MOST_KNOWN = 1_024;
+const LONGEST_KNOWN = 128;
+const known = new Map<string, string>();
+
+/**
+ * As {@link text}, for what comes again with the next record: names of routes, callers, outcomes. Their text is kept, so that
+ * nobody looks through it twice.
+ */
+export function name(value: string): string;
+export function name(value: string | undefined): string | undefined;
+export function name(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const before = known.get(value);
+  if (before !== undefined) return before;
+  const written = text(value);
+  if (value.length > LONGEST_KNOWN) return written;
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(value, written);
+  return written;
+}
+
 /** RFC 8785 §3.2.2.3 writes numbers as ECMAScript does; what is none is null, as in JSON.stringify. */
 export function number(value: number): string;
 export function number(value: number | undefined): string | undefined;
