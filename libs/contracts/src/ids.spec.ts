@@ -27,6 +27,20 @@ describe('base62', () => {
 describe('requestId', () => {
   it('is a prefix and 22 digits', () => {
     expect(requestId((count) => new Uint8Array(count))).toBe(`req_${'0'.repeat(22)}`);
+    expect(requestId((count) => new Uint8Array(count).fill(255))).toBe(`req_${'z'.repeat(22)}`);
+  });
+
+  it('draws every digit, each as often as any other', () => {
+    const counts = new Map<string, number>();
+    for (let high = 0; high < 256; high++) {
+      for (let low = 0; low < 256; low++) {
+        const drawn = Uint8Array.from({ length: 44 }, (_, at) => (at % 2 === 0 ? high : low));
+        const digit = requestId(() => drawn).slice(-1);
+        counts.set(digit, (counts.get(digit) ?? 0) + 1);
+      }
+    }
+    expect([...counts.keys()].join('')).toBe(DIGITS);
+    expect([...new Set(counts.values())].sort()).toEqual([1057, 1058]);
   });
 });
 
