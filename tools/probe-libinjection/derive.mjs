@@ -124,9 +124,12 @@ function valuesByFingerprint() {
       for (const c of pieces) for (const d of [...pieces, '']) consider(`${a} ${b} ${c} ${d} `);
     }
   const any = [...pieces, ...longer];
+  const oneOf = (list) => list[Math.floor(Math.random() * list.length)];
   for (let made = 0; made < Number(values.random); made++) {
     const length = 3 + Math.floor(Math.random() * 7);
-    consider(Array.from({ length }, () => any[Math.floor(Math.random() * any.length)]).join(' ') + ' ');
+    // Every other row is of few pieces, with strings in a row among them: those fold late, when what is behind them was read.
+    const from = made % 2 === 0 ? any : ['$$x$$ $$y$$', ...Array.from({ length: 3 }, () => oneOf(any))];
+    consider(Array.from({ length }, () => oneOf(from)).join(' ') + ' ');
   }
   return found;
 }
