@@ -74,10 +74,13 @@ describe('rows in the binary format of COPY', () => {
     expect(second![14]!.readInt16BE()).toBe(200);
   });
 
-  it('have room for texts whose every unit is three bytes, and for moments before 2000', () => {
-    const app = '€'.repeat(256);
-    const [fields] = fieldsOf(copiedRows([{ ...placed, row: { ...row, app, at: 0 } }]));
-    expect(fields![10]!.toString()).toBe(app);
+  it('have room for texts in every column whose every unit is three bytes, and for moments before 2000', () => {
+    const long = '€'.repeat(256);
+    const texts = { tenant: long, kind: long, actorRef: long, app: long, resource: long, route: long };
+    const widest = { ...row, ...texts, requestId: long, traceId: long, at: 0 };
+    const [fields] = fieldsOf(copiedRows([{ ...placed, row: widest }]));
+    for (const at of [6, 7, 9, 10, 11, 12, 15, 16]) expect(fields![at]!.toString()).toBe(long);
+    expect(fields![17]).toEqual(placed.body);
     expect(fields![1]!.readBigInt64BE()).toBe(-BigInt(Date.UTC(2000)) * 1000n);
   });
 });
