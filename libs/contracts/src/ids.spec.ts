@@ -34,9 +34,9 @@ describe('requestId', () => {
     const counts = new Map<string, number>();
     for (let high = 0; high < 256; high++) {
       for (let low = 0; low < 256; low++) {
-        const drawn = Uint8Array.from({ length: 44 }, (_, at) => (at % 2 === 0 ? high : low));
-        const digit = requestId(() => drawn).slice(-1);
-        counts.set(digit, (counts.get(digit) ?? 0) + 1);
+        const id = requestId((count) => Uint8Array.from({ length: count }, (_, at) => (at % 2 === 0 ? high : low)));
+        expect(id.slice(4)).toBe(id.slice(-1).repeat(22));
+        counts.set(id.slice(-1), (counts.get(id.slice(-1)) ?? 0) + 1);
       }
     }
     expect([...counts.keys()].join('')).toBe(DIGITS);

@@ -1,3 +1,5 @@
+import crypto from 'node:crypto';
+import { requestId } from '@sallyport/contracts';
 import { pooledRandom } from './random';
 
 describe('pooled random bytes', () => {
@@ -15,5 +17,16 @@ describe('pooled random bytes', () => {
     const copy = Buffer.from(first);
     for (let draw = 0; draw < 1_000; draw++) random(16);
     expect(Buffer.from(first).equals(copy)).toBe(true);
+  });
+
+  it('are drawn for the ids of requests by the hundred', () => {
+    const draws = jest.spyOn(crypto, 'randomBytes');
+    try {
+      const random = pooledRandom();
+      for (let id = 0; id < 930; id++) requestId(random);
+      expect(draws).toHaveBeenCalledTimes(10);
+    } finally {
+      draws.mockRestore();
+    }
   });
 });

@@ -3,7 +3,7 @@ import type { RandomBytes } from '@sallyport/contracts';
 
 const POOL_BYTES = 4096;
 /** Ids are small; anything larger may be a key, and keys are drawn for themselves. */
-const LARGEST_POOLED = 16;
+const LARGEST_POOLED = 22;
 
 /**
  * Random bytes of the operating system's quality, small draws taken from a pool: a request needs half a dozen ids, and a

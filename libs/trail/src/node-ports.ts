@@ -4,13 +4,14 @@ import { hostname } from 'node:os';
 import { kill, pid as ownPid } from 'node:process';
 import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
 import { QuickWrites } from './quick-writes';
+import { openThreadTime } from './thread-time';
 
 const flags = { create: 'w+', exclusive: 'wx+', edit: 'r+', read: 'r' } as const;
 
 type Answer<Value> = (error: Error | null, value: Value) => void;
 
 /** One disk for all files, as far as anybody knows. */
-const quickWrites = new QuickWrites(() => performance.now());
+const quickWrites = new QuickWrites(() => performance.now(), openThreadTime());
 
 /**
  * Reads, writes and syncs by callback: Node's promises of a file make and drop several objects each, and these three come with

@@ -27,7 +27,7 @@ async function bench() {
       processes: processes.spawn(1, String(++started)),
     });
   const sent: Sent[] = [];
-  const bus = { down: false };
+  const bus = { down: false, meanwhile: undefined as (() => Promise<void>) | undefined };
   const ship = (spool: Spool) =>
     startShipper({
       spool,
@@ -36,6 +36,7 @@ async function bench() {
       publish: async (bytes, id) => {
         if (bus.down) throw new Error('no bus');
         sent.push({ id, batch: auditV1.Batch.decode(bytes) });
+        await bus.meanwhile?.();
       },
     });
   const append = (spool: Spool, count: number, bytes = 20) => {
@@ -154,6 +155,20 @@ describe('the shipper', () => {
     }
     await tick(100);
     expect(sent.map(({ batch }) => batch.bodies.length)).toEqual([1, 3]);
+  });
+
+  it('leaves what becomes durable while it sends to the next time, instead of following each sync', async () => {
+    const { spool, ship, append, pass, bus, sent } = await bench();
+    bus.meanwhile = async () => {
+      bus.meanwhile = undefined;
+      append(spool, 5);
+      await spool.flush();
+    };
+    append(spool, 4 * 256 + 1);
+    await spool.flush();
+    ship(spool);
+    await pass(1_000);
+    expect(sent.map(({ batch }) => batch.bodies.length)).toEqual([256, 256, 256, 256, 1, 5]);
   });
 
   it('trims what is committed', async () => {

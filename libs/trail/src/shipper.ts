@@ -138,15 +138,16 @@ export function startShipper(options: ShipperOptions): Shipper {
     chain.since = clock.monotonic();
     chain.patience = Math.min(chain.patience * 2, REPEAT_LIMIT_MS);
     const through = Math.min(chain.published, chain.committed + REPEAT_BATCHES * LIMITS.records);
-    return sendRange(chain, chain.committed + 1, () => through, false);
+    return sendRange(chain, chain.committed + 1, through, false);
   }
 
   async function shipNew(chain: Progress): Promise<boolean> {
     if (chain.published === chain.committed) chain.since = clock.monotonic();
-    return sendRange(chain, chain.published + 1, () => lastOf(chain.files), true);
+    // Not what becomes durable meanwhile: that would be one small batch for each sync, and no rest between two of them.
+    return sendRange(chain, chain.published + 1, lastOf(chain.files), true);
   }
 
-  async function sendRange(chain: Progress, from: number, through: () => number, fresh: boolean): Promise<boolean> {
+  async function sendRange(chain: Progress, from: number, through: number, fresh: boolean): Promise<boolean> {
     const flying: { readonly last: number; readonly sent: Promise<boolean> }[] = [];
     let next = from;
     let good = true;
@@ -156,7 +157,7 @@ export function startShipper(options: ShipperOptions): Shipper {
       if (good && fresh) chain.published = last;
     };
     while (good) {
-      const run = await chain.files.read(next, through(), LIMITS);
+      const run = await chain.files.read(next, through, LIMITS);
       if (!run) break;
       next = run.firstSeq + run.bodies.length;
       flying.push({ last: next - 1, sent: send(chain.files.chain, run, fresh) });
