@@ -8,7 +8,10 @@ const options = {
   seconds: { type: 'string', default: '5', help: 'N         length of a window' },
   windows: { type: 'string', default: '5', help: 'N         windows of each system' },
   connections: { type: 'string', default: '32', help: 'N     callers at once' },
-  workers: { type: 'string', default: '2', help: 'N         workers of the ingress in a cluster' },
+  workers: {
+    type: 'string',
+    help: 'N         workers of the ingress in a cluster, instead of as many as it starts by itself',
+  },
   minutes: { type: 'string', default: '30', help: 'N         length of the soak' },
   only: { type: 'string', help: 'NAME         systems whose name has this' },
   profile: { type: 'string', help: 'DIR       every process of Sallyport writes a CPU profile' },

@@ -17,7 +17,7 @@ export async function benchLoad(values) {
     seconds: Number(values.seconds),
     windows: Number(values.windows),
     connections: Number(values.connections),
-    workers: Number(values.workers),
+    ...(values.workers !== undefined && { workers: Number(values.workers) }),
     minutes: Number(values.minutes),
   };
   const { mode, rows, ratios } = await measured(scenario, load, values.only);
@@ -27,7 +27,7 @@ export async function benchLoad(values) {
   if (values.keep) {
     const name = join(
       root,
-      `bench/results/${date}-${values.scenario}${load.workers === 2 ? '' : `-workers-${load.workers}`}`,
+      `bench/results/${date}-${values.scenario}${load.workers === undefined ? '' : `-workers-${load.workers}`}`,
     );
     writeFileSync(`${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
     writeFileSync(`${name}.md`, page);
@@ -92,7 +92,7 @@ function pageOf(title, { scenario, machine, method, load, rows, ratios }, date) 
   const members = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const line = (cells) => `| ${cells.join(' | ')} |`;
   const { connections, windows, seconds, workers } = load;
-  const asked = workers === 2 ? '' : ` --workers ${workers}`;
+  const asked = workers === undefined ? '' : ` --workers ${workers}`;
   return `# ${scenario}, ${date}
 
 ${title}. ${connections} connections, ${windows} windows of ${seconds} s.

@@ -276,7 +276,7 @@ export class Stage {
       SALLYPORT_ADMIN_TOKEN: this.adminToken,
       SALLYPORT_PEPPER: this.pepper,
       // One of each kind: a supervisor with two workers, and an ingress that is one process.
-      ...(service === 'ingress' && { SALLYPORT_INGRESS_WORKERS: name === 'ingress-1' ? '2' : '1' }),
+      ...(service === 'ingress' && { SALLYPORT_INGRESS_WORKERS: name === 'ingress-1' ? '2' : '0' }),
       ...this.options.environment,
       ...this.options.only?.[service],
       ...node.environment,

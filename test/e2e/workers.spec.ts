@@ -85,8 +85,7 @@ describeWithNats('an ingress of two workers (needs nats-server)', () => {
     return series.reduce((sum, [, value]) => sum + Number(value), 0);
   };
   const workers = () => metric('sallyport_ingress_workers');
-  const pids = () =>
-    readFileSync(`/proc/${ingress.pid}/task/${ingress.pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  const pids = () => childrenOf(ingress.pid);
 
   /** Waits until a process stands in reserve beside the two workers, the youngest of the three. */
   const reserve = async (): Promise<number> => {
@@ -135,6 +134,32 @@ describeWithNats('an ingress of two workers (needs nats-server)', () => {
     expect(await reserve()).not.toBe(next);
   });
 
+  it('of one worker: its port is closed while it is dead, until the one in reserve has its place', async () => {
+    const ports = await freePortVariables();
+    const one = runApp('ingress', [], { ...environment, ...ports, SALLYPORT_INGRESS_WORKERS: '1' });
+    const children = () => childrenOf(one.pid);
+    await one.until('a process is in reserve', () => children().length === 2, 2 * PATIENCE_MS);
+    const [victim, next] = children();
+    process.kill(victim!, 'SIGKILL');
+    const killedAt = performance.now();
+    const open = () => call(`http://127.0.0.1:${ports['SALLYPORT_INGRESS_HTTP_PORT']}/open`).catch(() => undefined);
+    await until('somebody answers again', async () => (await open())?.status === 200, { every: 5 });
+    process.stderr.write(`the only worker was replaced within ${Math.round(performance.now() - killedAt)} ms\n`);
+    expect(children()).toContain(next);
+    expect(children()).not.toContain(victim);
+    expect((await one.end('SIGTERM')).code).toBe(0);
+  });
+
+  it('of none: one process answers by itself, its death is an outage, and nothing is left of it', async () => {
+    const ports = await freePortVariables();
+    const alone = runApp('ingress', [], { ...environment, ...ports, SALLYPORT_INGRESS_WORKERS: '0' });
+    const open = () => call(`http://127.0.0.1:${ports['SALLYPORT_INGRESS_HTTP_PORT']}/open`);
+    await alone.until('it answers', async () => (await open().catch(() => undefined))?.status === 200, PATIENCE_MS);
+    expect(childrenOf(alone.pid)).toEqual([]);
+    await alone.end('SIGKILL');
+    await expect(open()).rejects.toThrow();
+  });
+
   it('end at SIGTERM when what is under way has ended, and are not ready from the first moment', async () => {
     const answers = Array.from({ length: 6 }, () => call(`${url}/open/slow`));
     await until('all of them are under way', () => slow.length === 6);
@@ -181,6 +206,10 @@ it('an all-in-one refuses to be several workers', async () => {
   expect((await program.exited).code).toBe(64);
   expect(program.stderr).toContain('SALLYPORT_INGRESS_WORKERS is "2": expected 1');
 });
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
 
 function isAlive(pid: number): boolean {
   try {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
 import { defineConfig, flag, integer, port, text, variable, type Address, type BaseConfig } from '@sallyport/platform';
@@ -5,7 +6,15 @@ import { readListenersFile, type ListenerSettings } from './listeners/listeners-
 
 /** More would only take memory: a machine of this many cores runs several ingresses. */
 const MAX_WORKERS = 64;
-const WORKERS = `expected a number of workers from 1 to ${MAX_WORKERS}`;
+const WORKERS = `expected a number of workers from 0 to ${MAX_WORKERS}`;
+
+/**
+ * How many workers share the port where nobody says. On two processors a second one has no processor to itself, and costs each
+ * request a third more (ADR 43).
+ */
+export function workersFor(processors: number): number {
+  return processors > 2 ? 2 : 1;
+}
 
 const seconds = integer.pipe(z.number().min(0).max(600));
 
@@ -15,7 +24,7 @@ const read = defineConfig('ingress', {
   healthPort: variable('SALLYPORT_INGRESS_HEALTH_PORT', port),
   workers: variable(
     'SALLYPORT_INGRESS_WORKERS',
-    integer.pipe(z.number().min(1, WORKERS).max(MAX_WORKERS, WORKERS)).default(2),
+    integer.pipe(z.number().min(0, WORKERS).max(MAX_WORKERS, WORKERS)).default(workersFor(availableParallelism())),
   ),
   drainSeconds: variable('SALLYPORT_INGRESS_DRAIN_SECONDS', seconds),
   balancerSeconds: variable('SALLYPORT_INGRESS_BALANCER_SECONDS', seconds),
@@ -32,7 +41,7 @@ const read = defineConfig('ingress', {
 
 export interface IngressConfig extends BaseConfig {
   readonly listen: { readonly http: Address; readonly admin: Address | null; readonly health: Address | null };
-  /** Processes that share the port; 1: this one alone. */
+  /** Processes that share the port, under a supervisor; 0: this one alone, and nobody over it. */
   readonly workers: number;
   /** How long after the signal open exchanges may finish. */
   readonly drainSeconds: number;

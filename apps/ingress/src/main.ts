@@ -7,10 +7,10 @@ import { WorkerLink } from './workers/worker-link';
 
 runMain('ingress', isWorker ? startWorker : startFirst, { supervised: isWorker });
 
-/** One worker needs no supervisor: it is this process. */
+/** A supervisor, unless something else starts again what has died: then this process answers by itself. */
 async function startFirst(life: Life): Promise<Running> {
   const config = readIngressConfig(process.env);
-  if (config.workers > 1) return startGroup(config, life);
+  if (config.workers > 0) return startGroup(config, life);
   return openService(config, (runtime) => startIngress(config, runtime, { life }));
 }
 

@@ -18,13 +18,14 @@ export async function systems(upstream, { workers }) {
     {
       apart: true,
       lacks: clusterLacks(),
-      start: () => startCluster(document, clusterOf(workers), { SALLYPORT_INGRESS_WORKERS: workers }),
+      start: () =>
+        startCluster(document, clusterOf(workers), workers === undefined ? {} : { SALLYPORT_INGRESS_WORKERS: workers }),
     },
   ];
 }
 
 function clusterOf(workers) {
-  return workers === 2 ? 'Sallyport cluster' : `Sallyport cluster, workers: ${workers}`;
+  return workers === undefined ? 'Sallyport cluster' : `Sallyport cluster, workers: ${workers}`;
 }
 
 export async function run(systems, load, upstream) {

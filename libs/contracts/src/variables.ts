@@ -146,7 +146,7 @@ export const variables: readonly Variable[] = [
     name: 'SALLYPORT_INGRESS_WORKERS',
     apps: ['ingress', 'all-in-one'],
     summary:
-      'Processes that share the data port under a supervisor, 1 to 64. Default: 2; an all-in-one is one process and takes no more than 1.',
+      'Processes that share the data port under a supervisor, 1 to 64; 0: one process without a supervisor. Default: 1 on two processors or fewer, else 2. An all-in-one is one process and takes 1 at most.',
   },
   {
     name: 'SALLYPORT_INGRESS_DRAIN_SECONDS',
