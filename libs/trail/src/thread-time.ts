@@ -1,4 +1,4 @@
-import { openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 
 /** Milliseconds that a thread has run or waited for a processor; what is missing from a stretch of time it has slept. */
 export type ThreadTime = () => number;
@@ -17,10 +17,12 @@ export function openThreadTime(path = '/proc/thread-self/schedstat'): ThreadTime
   try {
     const fd = openSync(path, 'r');
     const read: ThreadTime = () => sumOfTwo(text, readSync(fd, text, 0, text.length, 0)) / NANOSECONDS;
-    return read() > 0 ? read : undefined;
+    if (read() > 0) return read;
+    closeSync(fd);
   } catch {
-    return undefined;
+    // No Linux, or one that keeps it to itself.
   }
+  return undefined;
 }
 
 /** Sum of the first two numbers of a text, without making a string of it: this is read beside every batch of records. */
