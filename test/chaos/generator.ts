@@ -12,7 +12,8 @@ const TICK_MS = 2;
 const now = (): number => performance.timeOrigin + performance.now();
 
 class Generator {
-  private readonly agents: Agent[];
+  /** By door and address. */
+  private readonly agents: Agent[][];
   private readonly doors: URL[];
   private readonly random: () => number;
   private readonly weights: number[];
@@ -26,7 +27,7 @@ class Generator {
 
   constructor(private readonly plan: Plan) {
     this.doors = plan.doors.map((door) => new URL(door));
-    this.agents = plan.doors.map(() => new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 }));
+    this.agents = plan.doors.map(() => localAddresses(plan.addresses).map(agentFrom));
     this.random = seededRandom(plan.seed);
     let sum = 0;
     this.weights = plan.shots.map(({ weight }) => (sum += weight));
@@ -63,7 +64,8 @@ class Generator {
   }
 
   door(index: number): { url: URL; agent: Agent } {
-    return { url: this.doors[index]!, agent: this.agents[index]! };
+    const agents = this.agents[index]!;
+    return { url: this.doors[index]!, agent: agents[this.count % agents.length]! };
   }
 
   get doorCount(): number {
@@ -91,9 +93,24 @@ class Generator {
     if (!this.stopped || this.open > 0) return;
     clearInterval(this.reporter);
     this.report();
-    this.agents.forEach((agent) => agent.destroy());
+    this.agents.flat().forEach((agent) => agent.destroy());
     process.send!({ over: true }, () => process.disconnect());
   }
+}
+
+/** Addresses of the loopback network; undefined is the one that the system chooses. */
+function localAddresses(count = 1): (string | undefined)[] {
+  if (count === 1) return [undefined];
+  return Array.from({ length: count }, (_, at) => `127.0.2.${at + 1}`);
+}
+
+function agentFrom(localAddress: string | undefined): Agent {
+  return new Agent({
+    keepAlive: true,
+    maxSockets: Infinity,
+    maxFreeSockets: 64,
+    ...(localAddress && { localAddress }),
+  });
 }
 
 /** One request and its answer. */

@@ -39,6 +39,8 @@ export interface Plan {
   readonly requestsPerSecond: number;
   /** Closed loop instead: so many at a time, each after the last, to find out what the machine can take. */
   readonly atATime?: number;
+  /** Connections come from so many addresses in turn; default 1. A listener bounds the sockets of each. */
+  readonly addresses?: number;
   /** Of the order of shots and of the identifiers. */
   readonly seed: number;
   /** How long one request may take in all. */

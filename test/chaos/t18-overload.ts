@@ -5,6 +5,8 @@ import { durations, isServed, outcomes, percentile, ratio, type Row } from './le
 import { capacityOf, oracles, underLoad, type Phase } from './under-load';
 
 const TIMES = 3;
+/** So many that no bound of one address is met before the gateway itself has enough. */
+const ADDRESSES = 40;
 const RECOVERY_MS = 5_000;
 const MOST_REFUSAL_MS = 20;
 /** A caller hears of both on the same sockets; more than this apart, refusals wait for something. */
@@ -25,6 +27,7 @@ export const overload: ChaosTest = {
     const flooded = await underLoad(context, ({ phase }) => phase('flood', () => pause(context.seconds * 1000)), {
       shots,
       requestsPerSecond: TIMES * capacity,
+      addresses: ADDRESSES,
       unmeasured: true,
     });
     await pause(RECOVERY_MS);

@@ -28,6 +28,7 @@ export interface LoadOptions {
   readonly shots?: readonly Shot[];
   readonly requestsPerSecond?: number;
   readonly doors?: readonly string[];
+  readonly addresses?: number;
   /** Sends as much as is asked for, whatever the machine can take. */
   readonly unmeasured?: true;
 }
@@ -43,6 +44,8 @@ export type Nemesis = (tools: {
 /** How much of what the machine takes now a test asks for: the rest is for what it does to the product meanwhile. */
 const SHARE_OF_CAPACITY = 0.3;
 const CALIBRATION_MS = 1_500;
+/** A product that has just started answers a third of what it does when its code is compiled. A long run waits for that. */
+const warmUpMs = (seconds: number): number => Math.max(0, seconds - 10) * 250;
 
 /** Requests a second that the product answers here and now, when it is asked for as many as it can. */
 export async function capacityOf(context: ChaosContext, shots: readonly Shot[]): Promise<number> {
@@ -57,6 +60,7 @@ export async function capacityOf(context: ChaosContext, shots: readonly Shot[]):
   });
   try {
     await until('the first answers', () => load.ledger.rows.length > 32);
+    await pause(warmUpMs(context.seconds));
     const before = load.ledger.rows.length;
     await pause(CALIBRATION_MS);
     const answered = load.ledger.rows.length - before;
@@ -91,6 +95,7 @@ export async function underLoad(context: ChaosContext, nemesis: Nemesis, options
     doors: options.doors ?? world.stage.doors,
     shots,
     requestsPerSecond,
+    ...(options.addresses !== undefined && { addresses: options.addresses }),
     seed: context.seed,
     timeoutMs: TIMEOUT_MS,
   });
