@@ -21,7 +21,7 @@ const DRAIN_SECONDS = 2;
 /** An ingress with workers and nothing around it but the bus: its stand-ins decide. */
 const describeWithNats = missingServers.includes('nats-server') ? describe.skip : describe;
 
-describeWithNats('an ingress of two workers (needs nats-server)', () => {
+describeWithNats('the workers of an ingress (needs nats-server)', () => {
   let nats: RealServer;
   let bus: Bus;
   let upstream: Server;
@@ -134,7 +134,7 @@ describeWithNats('an ingress of two workers (needs nats-server)', () => {
     expect(await reserve()).not.toBe(next);
   });
 
-  it('of one worker: its port is closed while it is dead, until the one in reserve has its place', async () => {
+  it('close the port when there is one and it is dead, until the one in reserve has its place', async () => {
     const ports = await freePortVariables();
     const one = runApp('ingress', [], { ...environment, ...ports, SALLYPORT_INGRESS_WORKERS: '1' });
     const children = () => childrenOf(one.pid);
@@ -150,7 +150,7 @@ describeWithNats('an ingress of two workers (needs nats-server)', () => {
     expect((await one.end('SIGTERM')).code).toBe(0);
   });
 
-  it('of none: one process answers by itself, its death is an outage, and nothing is left of it', async () => {
+  it('may be none: one process answers by itself, its death is an outage, and nothing is left of it', async () => {
     const ports = await freePortVariables();
     const alone = runApp('ingress', [], { ...environment, ...ports, SALLYPORT_INGRESS_WORKERS: '0' });
     const open = () => call(`http://127.0.0.1:${ports['SALLYPORT_INGRESS_HTTP_PORT']}/open`);
