@@ -5,6 +5,8 @@ import type { World } from './world';
 export interface ChaosContext {
   /** How long the load of one test lasts, about; tests that need a longer look take what they need. */
   readonly seconds: number;
+  /** Only what is quick is asked for: a test that has a long and a short form takes the short one. */
+  readonly quick: boolean;
   readonly requestsPerSecond: number;
   readonly seed: number;
   /** The product with everything doubled and behind chaos proxies, in good order; started once for all tests. */

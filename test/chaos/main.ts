@@ -25,7 +25,7 @@ async function main(args: readonly string[]): Promise<number> {
     for (const { number, title, quick } of tests) console.log(`${number}  ${title}${quick ? ' (quick)' : ''}`);
     return 0;
   }
-  const options = optionsFrom(process.env, (text) => say(`    ${text}`));
+  const options = optionsFrom(process.env, args.includes('--quick'), (text) => say(`    ${text}`));
   say(`seed ${options.seed}, ${options.requestsPerSecond} requests a second, ${options.seconds} s each`);
   await build();
   const run = new Run(options);

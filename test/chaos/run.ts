@@ -12,15 +12,17 @@ export interface Result {
 
 export interface RunOptions {
   readonly seconds: number;
+  readonly quick: boolean;
   readonly requestsPerSecond: number;
   readonly seed: number;
   readonly say: (text: string) => void;
 }
 
 /** How long and how hard, from the environment. */
-export function optionsFrom(environment: NodeJS.ProcessEnv, say: RunOptions['say']): RunOptions {
+export function optionsFrom(environment: NodeJS.ProcessEnv, quick: boolean, say: RunOptions['say']): RunOptions {
   return {
     seconds: Number(environment['SALLYPORT_CHAOS_SECONDS'] ?? 10),
+    quick,
     requestsPerSecond: Number(environment['SALLYPORT_CHAOS_RPS'] ?? 200),
     seed: Number(environment['SALLYPORT_CHAOS_SEED'] ?? randomInt(2 ** 31)),
     say,

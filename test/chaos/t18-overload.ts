@@ -47,6 +47,7 @@ export const overload: ChaosTest = {
     return {
       checks: [
         atLeast('goodput', served.length / seconds / capacity, 0.8, ' of capacity'),
+        atLeast('refused', refused.length, 1),
         atMost('refused within, p99 on record', percentile(recorded, 0.99), MOST_REFUSAL_MS, ' ms'),
         // The caller shares the processors: its own delay shows in what is served just as much.
         atMost(

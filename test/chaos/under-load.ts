@@ -29,6 +29,8 @@ export interface LoadOptions {
   readonly requestsPerSecond?: number;
   readonly doors?: readonly string[];
   readonly addresses?: number;
+  /** How much of what the machine takes the load may be, from 0 to 1, where what is done meanwhile leaves room for more. */
+  readonly share?: number;
   /** Sends as much as is asked for, whatever the machine can take. */
   readonly unmeasured?: true;
 }
@@ -72,9 +74,14 @@ export async function capacityOf(context: ChaosContext, shots: readonly Shot[]):
 }
 
 /** What can be asked without overload: the figure that is wished for, or less where the machine has no more to give. */
-export async function bearable(context: ChaosContext, wished: number, shots: readonly Shot[]): Promise<number> {
+export async function bearable(
+  context: ChaosContext,
+  wished: number,
+  shots: readonly Shot[],
+  share = SHARE_OF_CAPACITY,
+): Promise<number> {
   const capacity = await capacityOf(context, shots);
-  const bearable = Math.max(10, Math.min(wished, Math.floor(capacity * SHARE_OF_CAPACITY)));
+  const bearable = Math.max(10, Math.min(wished, Math.floor(capacity * share)));
   if (bearable < wished)
     context.say(
       `${Math.round(capacity)}/s is all this machine takes now: ${bearable}/s instead of ${Math.round(wished)}/s`,
@@ -88,7 +95,7 @@ export async function underLoad(context: ChaosContext, nemesis: Nemesis, options
   const shots = options.shots ?? world.mix();
   const wished = options.requestsPerSecond ?? context.requestsPerSecond;
   const measured = shots.filter(({ stream }) => !stream);
-  const requestsPerSecond = options.unmeasured ? wished : await bearable(context, wished, measured);
+  const requestsPerSecond = options.unmeasured ? wished : await bearable(context, wished, measured, options.share);
   const before = await world.origin.counts();
   const phases: Phase[] = [];
   const load = new Load({
