@@ -39,6 +39,11 @@ export function startNodeFloor(upstreamPort) {
   return serveFloor('node-floor: node:http and undici', String(upstreamPort));
 }
 
+/** The same, once three other processes have been asked in between, who know nothing: what any cluster on them costs at least. */
+export function startAskingFloor(upstreamPort) {
+  return serveFloor('node-floor, asking: three processes more', String(upstreamPort), 'asking');
+}
+
 /** Sockets of Node that pass bytes on, and nothing that reads them: what no proxy in Node is below. */
 export function startNodeBytes(upstreamPort) {
   return serveFloor('node-bytes: node:net alone', String(upstreamPort), 'bytes');
@@ -54,7 +59,7 @@ async function serveFloor(name, ...where) {
     host: '127.0.0.1',
     port,
     fields: {},
-    processorSeconds: async () => ({ own: processorSeconds([child.pid]), aside: 0 }),
+    processorSeconds: async () => ({ own: processorSeconds(processTree(child.pid)), aside: 0 }),
     end: () => end(child),
   };
 }

@@ -2,7 +2,7 @@
 // beside the least that Node's own HTTP stack costs.
 import { median } from '../machine.mjs';
 import { fireAt, measure, ratiosTo } from '../measure.mjs';
-import { directly, nginxLacks, startNginx, startNodeBytes, startNodeFloor } from '../peers.mjs';
+import { directly, nginxLacks, startAskingFloor, startNginx, startNodeBytes, startNodeFloor } from '../peers.mjs';
 import { clusterLacks, ordersService, startAllInOne, startCluster } from '../sallyport.mjs';
 
 export const title = 'One request for 22 bytes of JSON: key, two limits, audit record, 1 % of traces; inspection off';
@@ -13,6 +13,7 @@ export async function systems(upstream, { workers }) {
     { lacks: nginxLacks(), start: () => startNginx(upstream.port) },
     { start: () => startNodeBytes(upstream.port) },
     { start: () => startNodeFloor(upstream.port) },
+    { start: () => startAskingFloor(upstream.port) },
     // Apart: a cluster that nobody asks still wakes its seven processes, beside whatever is being measured.
     { apart: true, start: () => startAllInOne(document) },
     {
@@ -33,8 +34,11 @@ export async function run(systems, load, upstream) {
   const rows = await measure(systems, load, requestsFor);
   const base = rows.find(({ system }) => system.startsWith('nginx'));
   const added = await measureAdded(systems, rows, load, upstream, requestsFor);
-  const floor = rows.find(({ system }) => system.startsWith('node-floor'));
-  const ratios = { ...ratiosTo(base, rows), ...ratiosTo(floor, rows.filter(isOurs)) };
+  const floors = rows.filter(({ system }) => system.startsWith('node-floor'));
+  const ratios = {
+    ...ratiosTo(base, rows),
+    ...Object.assign({}, ...floors.map((floor) => ratiosTo(floor, rows.filter(isOurs)))),
+  };
   return { rows: rows.map((row) => ({ ...row, ...added.get(row.system) })), ratios };
 }
 

@@ -17,22 +17,22 @@ export async function systems(upstream) {
 
 export async function run([system], { minutes }, upstream) {
   const samples = [];
+  const collections = [];
   const totals = { answers: 0, failed: 0, streams: 0, reloads: 0 };
   const settledAt = Math.min(SETTLED_SECONDS, minutes * 20);
-  let first;
   for (let round = 0; round * ROUND_SECONDS < minutes * 60; round++) {
     await soakFor(system, upstream, round, totals);
-    const sample = {
-      at: (round + 1) * ROUND_SECONDS,
-      resident: system.resident(),
-      descriptors: openDescriptors(system.pids()),
-    };
+    const at = (round + 1) * ROUND_SECONDS;
+    const sample = { at, resident: system.resident(), descriptors: openDescriptors(system.pids()) };
     samples.push(sample);
-    say(`${sample.at} s: ${inMib(sample.resident)} MiB, ${sample.descriptors} descriptors`);
-    // Between two full collections resident memory swings by tens of MiB: what really grows shows behind them.
-    if (!first && sample.at >= settledAt) first = await system.collected();
+    say(`${at} s: ${inMib(sample.resident)} MiB, ${sample.descriptors} descriptors`);
+    // Between two full collections resident memory swings with what is dead already: what really grows shows behind them.
+    if (at % settledAt === 0) {
+      collections.push(await system.collected());
+      say(`${at} s: ${inMib(collections.at(-1).rss)} MiB once everything dead is collected`);
+    }
   }
-  const last = await system.collected();
+  const [first, last] = [collections[0], collections.at(-1)];
   const settled = samples.filter(({ at }) => at > settledAt);
   const third = Math.max(1, Math.floor(settled.length / 3));
   const growth = (member) =>
@@ -44,6 +44,7 @@ export async function run([system], { minutes }, upstream) {
     minutes,
     resident_mib: inMib(samples.at(-1).resident),
     grown_mib: inMib(growth('resident')),
+    collected_mib: collections.map(({ rss }) => inMib(rss)).join(' '),
     grown_collected_mib: inMib(last.rss - first.rss),
     heap_collected_mib: inMib(last.heapUsed),
     heap_grown_mib: inMib(last.heapUsed + last.external - first.heapUsed - first.external),
