@@ -35,5 +35,5 @@ COPY LICENSE NOTICE ./
 ENV NODE_ENV=production APP=${APP} SALLYPORT_HOST=0.0.0.0 SALLYPORT_DATA_DIR=/data
 USER 10001:10001
 VOLUME /data
-# The options are those of deploy/node-options.json (ADR 31, 36); a test compares them.
-ENTRYPOINT ["node", "--enable-source-maps", "--single-threaded-gc", "--heap-growing-percent=100", "--no-allocation-site-pretenuring", "deploy/docker/run.cjs"]
+# The options are those of deploy/node-options.json (ADR 31, 36, 44); a test compares them.
+ENTRYPOINT ["node", "--enable-source-maps", "--single-threaded-gc", "--heap-growing-percent=100", "--no-allocation-site-pretenuring", "--max-semi-space-size=16", "--semi-space-growth-factor=16", "deploy/docker/run.cjs"]

@@ -1,5 +1,5 @@
 import { subjects, type Clock } from '@sallyport/contracts';
-import { ack, StreamFull, type BusLogger } from './bus';
+import { ack, dead, StreamFull, type BusLogger } from './bus';
 import { describeBus, eventually } from './bus.suite';
 import { createEmbeddedBus } from './embedded-bus';
 
@@ -77,6 +77,40 @@ describe('the embedded bus by itself', () => {
       return ack;
     });
     await eventually(() => expect(letters).toBe(128));
+    await bus.drain();
+  });
+
+  it('hands out bytes that stay as they are when it has let the message go and uses its memory for others', async () => {
+    const bus = createEmbeddedBus(clock, quiet);
+    const half = 512 * 1024;
+    const heard: Uint8Array[] = [];
+    await bus.consume('SALLYPORT_AUDIT', 'reader', async ({ data }) => {
+      heard.push(data);
+      return ack;
+    });
+    for (let sent = 1; sent <= 40; sent++) {
+      await bus.publish(subjects.auditBatch, new Uint8Array(half).fill(sent));
+      await eventually(() => expect(heard).toHaveLength(sent));
+    }
+    expect(heard.map((data) => [data.length, data[0], data.at(-1)])).toEqual(
+      heard.map((_, at) => [half, at + 1, at + 1]),
+    );
+    await bus.drain();
+  });
+
+  it('buries a message that nobody could handle as it was published', async () => {
+    const bus = createEmbeddedBus(clock, quiet);
+    const letters: string[] = [];
+    await bus.consume('SALLYPORT_AUDIT', 'reader', async ({ data }) => {
+      data.fill(0);
+      return dead('it is not a batch');
+    });
+    await bus.consume('SALLYPORT_DEAD', 'undertaker', async ({ data }) => {
+      letters.push(Buffer.from(data).toString());
+      return ack;
+    });
+    await bus.publish(subjects.auditBatch, Buffer.from('as it came'));
+    await eventually(() => expect(letters).toEqual(['as it came']));
     await bus.drain();
   });
 

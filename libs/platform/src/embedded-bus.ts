@@ -27,6 +27,7 @@ import {
   streamOf,
   subjectMatches,
 } from './bus-rules';
+import { KeptBytes, type Place } from './kept-bytes';
 
 /** As JetStream's default duplicate window. */
 const DEDUPE_WINDOW_MS = 120_000;
@@ -42,14 +43,11 @@ type Handler = (message: BusMessage) => Promise<Verdict>;
 
 interface Kept {
   readonly subject: string;
-  /** Let go when the message is: what a Map has dropped may stand in one of its former tables for long. */
-  data: Uint8Array;
+  readonly place: Place;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: number;
   readonly at: number;
 }
-
-const NOTHING = new Uint8Array(0);
 
 /** A bus that a durable consumer needs only for burying. */
 interface Undertaker {
@@ -168,40 +166,52 @@ class Durable {
     }
     this.pending.set(sequence, pending);
     const { ackWaitMs, maxDeliveries } = this.limits;
-    const { subject, data, headers } = kept;
     if (pending.deliveries >= maxDeliveries) {
-      const last = { subject, data, headers, deliveries: pending.deliveries };
-      this.bury(sequence, last, `no verdict after ${pending.deliveries} deliveries`);
+      this.bury(sequence, `no verdict after ${pending.deliveries} deliveries`);
       return;
     }
     pending.state = 'out';
     pending.timer = after(ackWaitMs, () => this.becomeDue(sequence));
-    const message = { subject, data, headers, deliveries: ++pending.deliveries };
+    const deliveries = ++pending.deliveries;
     this.turn = (this.turn + 1) % this.members.length;
     const member = this.members[this.turn]!;
-    const run = this.run(member.handler, message).then((verdict) => this.settle(sequence, message, verdict));
+    const run = this.run(member.handler, this.messageOf(kept, deliveries)).then((verdict) =>
+      this.settle(sequence, deliveries, verdict),
+    );
     member.running.add(run);
     void run.finally(() => member.running.delete(run));
   }
 
-  private async run(handler: Handler, message: BusMessage): Promise<Verdict> {
+  private messageOf({ subject, headers, place }: Kept, deliveries: number): BusMessage {
+    return { subject, data: this.stream.copyOf(place), headers, deliveries };
+  }
+
+  /** Nothing here holds the message until the verdict: its copy would grow old, as `KeptBytes` says. */
+  private run(handler: Handler, message: BusMessage): Promise<Verdict> {
+    const failed = this.failing(message.subject);
     try {
-      return await handler(message);
+      return handler(message).catch(failed);
     } catch (error) {
-      this.undertaker.report(error, `handling ${message.subject} for ${this.name}`);
-      return retry(1000);
+      return Promise.resolve(failed(error));
     }
   }
 
-  private settle(sequence: number, message: BusMessage, verdict: Verdict): void {
+  private failing(subject: string): (error: unknown) => Verdict {
+    return (error) => {
+      this.undertaker.report(error, `handling ${subject} for ${this.name}`);
+      return retry(1000);
+    };
+  }
+
+  private settle(sequence: number, deliveries: number, verdict: Verdict): void {
     const pending = this.pending.get(sequence);
     if (!pending || pending.state === 'burying') return;
     if (verdict.verdict === 'ack') this.finish(sequence);
-    else if (verdict.verdict === 'dead') this.bury(sequence, message, verdict.reason);
+    else if (verdict.verdict === 'dead') this.bury(sequence, verdict.reason);
     // Only the delivery that is out may be put off: a later one has its own verdict to come.
-    else if (pending.deliveries === message.deliveries && pending.state === 'out') {
-      if (message.deliveries >= this.limits.maxDeliveries) {
-        this.bury(sequence, message, `given up after ${message.deliveries} deliveries`);
+    else if (pending.deliveries === deliveries && pending.state === 'out') {
+      if (deliveries >= this.limits.maxDeliveries) {
+        this.bury(sequence, `given up after ${deliveries} deliveries`);
       } else {
         clearTimeout(pending.timer);
         pending.state = 'waiting';
@@ -218,10 +228,13 @@ class Durable {
     this.wake();
   }
 
-  private bury(sequence: number, message: BusMessage, reason: string): void {
+  private bury(sequence: number, reason: string): void {
     const pending = this.pending.get(sequence)!;
+    const kept = this.stream.get(sequence);
+    if (!kept) return this.finish(sequence);
     clearTimeout(pending.timer);
     pending.state = 'burying';
+    const message = this.messageOf(kept, pending.deliveries);
     this.undertaker.bury(message, this.stream.name, sequence, this.name, reason).then(
       () => this.finish(sequence),
       (error: unknown) => {
@@ -242,6 +255,7 @@ class Durable {
 /** What one stream keeps, oldest first. */
 class Stream {
   private readonly messages = new Map<number, Kept>();
+  private readonly memory = new KeptBytes();
   private readonly ids = new Map<string, number>();
   readonly durables = new Map<string, Durable>();
   private bytes = 0;
@@ -257,6 +271,11 @@ class Stream {
     return this.messages.get(sequence);
   }
 
+  /** @returns the bytes of a message, for one who may keep them longer than the stream does. */
+  copyOf(place: Place): Uint8Array {
+    return this.memory.copyOf(place);
+  }
+
   /** @throws StreamFull */
   keep(subject: string, data: Uint8Array, options: PublishOptions): void {
     const at = this.clock.now();
@@ -265,7 +284,7 @@ class Stream {
     this.makeRoom(bytes, at);
     if (options.id !== undefined) this.ids.set(options.id, at);
     const headers = Object.freeze({ ...options.headers });
-    this.messages.set(++this.last, { subject, data: new Uint8Array(data), headers, bytes, at });
+    this.messages.set(++this.last, { subject, place: this.memory.keep(data), headers, bytes, at });
     this.bytes += bytes;
     for (const durable of this.durables.values()) durable.wake();
   }
@@ -287,7 +306,7 @@ class Stream {
       const oldestGoFirst = maxBytes !== undefined && this.bytes + bytes > maxBytes;
       if (!old && !finishedAndMuch && !oldestGoFirst) break;
       this.messages.delete(sequence);
-      kept.data = NOTHING;
+      this.memory.letGo(kept.place);
       this.bytes -= kept.bytes;
       this.first = sequence + 1;
     }
