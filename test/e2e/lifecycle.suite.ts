@@ -53,6 +53,13 @@ export function describeLifecycle(product: () => Product): void {
     });
   });
 
+  it('shows at the admin door how the gateway stands with each target', async () => {
+    const answer = expectStatus(await product().admin('/api/ingress/v1/upstreams'), 200);
+    const { upstreams } = answer.json<{ upstreams: { targets: { url: string; standing: string }[] }[] }>();
+    const targets = upstreams.flatMap((upstream) => upstream.targets);
+    expect(targets).toContainEqual(expect.objectContaining({ url: orders.url, standing: 'serving' }));
+  });
+
   it('refuses a caller without a key, with a document, and has that in the audit too', async () => {
     const answer = expectStatus(await product().get('/orders'), 401);
     expect(answer.headers).toMatchObject({ 'content-type': 'application/problem+json' });

@@ -90,6 +90,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
       ai: targetOf(places.admin('ai-router')),
       limits: targetOf(places.admin('rate-limit')),
       waf: targetOf(places.admin('waf')),
+      ingress: targetOf(places.admin('ingress')),
     };
     const catalogConfig = {
       ...outer,
@@ -100,7 +101,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
 
     const ingressConfig = {
       ...ingressOuter,
-      listen: { http: ingressOuter.listen.http, admin: null, health: ingressOuter.listen.health },
+      listen: { http: ingressOuter.listen.http, admin: places.admin('ingress'), health: ingressOuter.listen.health },
       balancerSeconds: 0,
       consult: {
         auth: targetOf(places.grpc('auth')),

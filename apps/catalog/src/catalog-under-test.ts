@@ -57,6 +57,7 @@ export class CatalogUnderTest {
       ai: 'unix:/nowhere',
       limits: 'unix:/nowhere',
       waf: 'unix:/nowhere',
+      ingress: 'unix:/nowhere',
     };
     const read = readCatalogConfig({ SALLYPORT_DATA_DIR: this.directory });
     const config = change({ ...read, areas, listen: { http, grpc: null, admin: null, health: null } });

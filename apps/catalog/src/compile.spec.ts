@@ -457,6 +457,32 @@ describe('preflight', () => {
     ]);
   });
 
+  it.each(['x-user', 'x-forwarded-for', 'x_user', 'keep-alive'])(
+    'finds a balance and a canary that go by %s, which is taken from every request',
+    (field) => {
+      const hash = { by: 'hash' as const, hash: { on: `header:${field}` } };
+      const canary = { upstream: 'next', percent: 0, header: { name: field, value: 'always' } };
+      const found = findingsOf({
+        upstreams: [{ name: 'next', ...upstream, balance: hash }],
+        services: [{ name: 'a', upstream: { ...upstream, balance: hash }, canary }],
+      });
+      expect(found).toEqual([
+        'FIELD_NEVER_ARRIVES services/a/versions/v1/upstream/balance/hash/on',
+        'FIELD_NEVER_ARRIVES services/a/versions/v1/canary/header/name',
+        'FIELD_NEVER_ARRIVES upstreams/next/balance/hash/on',
+      ]);
+    },
+  );
+
+  it('takes a balance by a field that arrives, by a cookie and by the consumer', () => {
+    const by = (on: string) => ({ ...upstream, balance: { by: 'hash' as const, hash: { on } } });
+    const upstreams = ['header:x-customer', 'cookie:x-user', 'consumer'].map((on, at) => ({
+      name: `u${at}`,
+      ...by(on),
+    }));
+    expect(findingsOf({ upstreams })).toEqual([]);
+  });
+
   it('points at the member of a policy that is wrong, and names the nearest policy', () => {
     const policies: PolicyAttachment[] = [
       { 'rate-limit': { limit: 0, window: '60s' } },

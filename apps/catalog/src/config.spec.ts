@@ -16,6 +16,7 @@ describe('the configuration of the catalog', () => {
       waf: 'http://127.0.0.1:8104',
       ai: 'http://127.0.0.1:8105',
       audit: 'http://127.0.0.1:8106',
+      ingress: 'http://127.0.0.1:8100',
     });
     expect(adminHosts).toEqual([]);
   });

@@ -25,6 +25,7 @@ const read = defineConfig('catalog', {
   ai: variable('SALLYPORT_AI_ROUTER_ADMIN_URL', adminUrl),
   limits: variable('SALLYPORT_RATE_LIMIT_ADMIN_URL', adminUrl),
   waf: variable('SALLYPORT_WAF_ADMIN_URL', adminUrl),
+  ingress: variable('SALLYPORT_INGRESS_ADMIN_URL', adminUrl),
 });
 
 export interface CatalogConfig extends BaseConfig {
@@ -46,7 +47,7 @@ export interface CatalogConfig extends BaseConfig {
  * @throws ConfigError naming the variable that is missing or wrong.
  */
 export function readCatalogConfig(environment: NodeJS.ProcessEnv): CatalogConfig {
-  const { httpPort, grpcPort, healthPort, auth, audit, ai, limits, waf, ...rest } = read(environment);
+  const { httpPort, grpcPort, healthPort, auth, audit, ai, limits, waf, ingress, ...rest } = read(environment);
   const { host } = rest;
   return {
     ...rest,
@@ -56,6 +57,6 @@ export function readCatalogConfig(environment: NodeJS.ProcessEnv): CatalogConfig
       admin: null,
       health: { host, port: healthPort },
     },
-    areas: { auth, audit, ai, limits, waf },
+    areas: { auth, audit, ai, limits, waf, ingress },
   };
 }

@@ -11,7 +11,7 @@ import {
   type WafExclusion,
 } from '@sallyport/contracts';
 import type { Sliced } from '@sallyport/platform';
-import { RouteConflictError, RouteTable } from '@sallyport/proxy';
+import { endsHere, RouteConflictError, RouteTable } from '@sallyport/proxy';
 import type { z } from 'zod';
 import {
   isLive,
@@ -42,6 +42,7 @@ export interface Finding {
 type FindingCode =
   | 'ACCOUNT_URL_MISSING'
   | 'ANONYMOUS_UNLIMITED'
+  | 'FIELD_NEVER_ARRIVES'
   | 'LIMIT_WINDOW'
   | 'MATCH_WIDE'
   | 'PATH_RESERVED'
@@ -217,6 +218,7 @@ function* upstreamsOfRoutes(view: View): Iterable<Finding> {
 
 function* sideUpstreams(view: View): Iterable<Finding> {
   for (const { entry, canary, mirror, pointer } of view.routes) {
+    yield* faultOfField(versionAddress(entry), `${pointer}/canary/header/name`, canary?.header?.name);
     for (const [member, use] of Object.entries({ canary, mirror })) {
       if (use === undefined || view.has('upstreams', entry.tenant, use.upstream)) continue;
       const at = `${pointer}/${member}/upstream`;
@@ -247,7 +249,22 @@ function* faultsOfUpstream(object: string, pointer: string, upstream: Exclude<Up
       fix: 'Choose times within these bounds.',
     };
   }
+  const on = upstream.balance?.hash.on;
+  const field = on?.startsWith('header:') ? on.slice('header:'.length) : undefined;
+  yield* faultOfField(object, `${pointer}/balance/hash/on`, field);
   yield* faultsOfSettings(object, pointer, upstream);
+}
+
+function* faultOfField(object: string, pointer: string, field: string | undefined): Iterable<Finding> {
+  if (field === undefined || !endsHere(field)) return;
+  yield {
+    code: 'FIELD_NEVER_ARRIVES',
+    severity: 'error',
+    object,
+    pointer,
+    message: `${field} is taken from every request before anything looks at it`,
+    fix: 'Name a field that is neither of the connection nor says who calls; consumer is who really does.',
+  };
 }
 
 /** The snapshot's own schema is the judge of what durations may be, so that no node refuses what apply accepts. */

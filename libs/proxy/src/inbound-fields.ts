@@ -103,6 +103,14 @@ export function isHopByHop(name: string): boolean {
   return hopByHop.has(name);
 }
 
+/**
+ * Whether a field is of no use to a configuration, because nothing behind the parser ever sees it.
+ * @param name in lower case
+ */
+export function endsHere(name: string): boolean {
+  return isHopByHop(name) || isImpersonating(name);
+}
+
 const FIELD_NAME = /^[!#$%&'*+.^`|~0-9A-Za-z-]+$/;
 
 export function isFieldName(text: string): boolean {
@@ -128,7 +136,7 @@ function judgeName(raw: string): NameFacts {
     fault: name.includes('_') ? 'underscore' : isFieldName(name) ? undefined : 'token',
     singleton: isSingleton(name),
     interpreted: isInterpreted(name),
-    endsHere: isHopByHop(name) || isImpersonating(name),
+    endsHere: endsHere(name),
   });
 }
 

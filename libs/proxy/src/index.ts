@@ -17,7 +17,7 @@ export type {
   UpstreamRequest,
 } from './forward';
 export { fieldsToClient, fieldsToUpstream, isSendable, type ForwardedFacts } from './headers-out';
-export { isImpersonating } from './inbound-fields';
+export { endsHere, isImpersonating } from './inbound-fields';
 export { readHttp2Head, type Http2Head } from './http2-head';
 export { IncomingBody, type BodyListener } from './incoming-body';
 export {

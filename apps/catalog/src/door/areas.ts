@@ -1,5 +1,5 @@
 /** Areas of the admin API that other services answer, under `/api/<area>/v1`. */
-export const areaNames = ['auth', 'audit', 'ai', 'limits', 'waf'] as const;
+export const areaNames = ['auth', 'audit', 'ai', 'limits', 'waf', 'ingress'] as const;
 export type AreaName = (typeof areaNames)[number];
 
 /** Where everything of an area lies. */

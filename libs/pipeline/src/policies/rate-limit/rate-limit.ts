@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseDuration } from '@sallyport/contracts';
 import type { Charge } from '@sallyport/limits';
+import { endsHere } from '@sallyport/proxy';
 import { definePolicy, type PolicyInput, type PolicyRoute, type Settled } from '../../policy';
 import { countedBy, keyPart } from './dimensions';
 
@@ -16,7 +17,8 @@ const dimension = z.union([
     header: z
       .string()
       .regex(/^[!#$%&'*+.^`|~0-9A-Za-z-]{1,64}$/)
-      .transform((name) => name.toLowerCase()),
+      .transform((name) => name.toLowerCase())
+      .refine((name) => !endsHere(name), 'a field that is not taken from every request before anything looks at it'),
   }),
   /** What the token or the key says of its bearer. */
   z.strictObject({ claim: z.enum(['sub', 'client_id', 'tenant']) }),
