@@ -33,10 +33,11 @@ export async function run([system], { minutes }, upstream) {
     }
   }
   const [first, last] = [collections[0], collections.at(-1)];
-  const settled = samples.filter(({ at }) => at > settledAt);
-  const third = Math.max(1, Math.floor(settled.length / 3));
-  const growth = (member) =>
-    median(settled.slice(-third).map((one) => one[member])) - median(settled.slice(0, third).map((one) => one[member]));
+  // From one collection to the next: any other stretch would hold more of the time before one, or of that behind one.
+  const between = (from, to) => samples.filter(({ at }) => at > from && at <= to);
+  const lastAt = collections.length * settledAt;
+  const [early, late] = [between(settledAt, 2 * settledAt), between(lastAt - settledAt, lastAt)];
+  const growth = (member) => median(late.map((one) => one[member])) - median(early.map((one) => one[member]));
   const row = {
     system: system.name,
     rps: RATE,
