@@ -65,22 +65,30 @@ function passRequests(ask) {
 /** Of one question or answer. */
 const QUESTION_BYTES = 64;
 
+/** @returns what puts one question or answer into the write that leaves when the turn ends. */
+function inOneWrite(socket) {
+  let count = 0;
+  const leave = () => {
+    socket.write(Buffer.alloc(QUESTION_BYTES * count));
+    count = 0;
+  };
+  return () => {
+    if (count++ === 0) setImmediate(leave);
+  };
+}
+
 /** Asks the process behind a port; what is asked in one turn leaves in one write, and is answered in its order. */
 function asking(askedPort) {
   const socket = connect({ port: askedPort, host: '127.0.0.1', noDelay: true });
+  const send = inOneWrite(socket);
   const waiting = [];
-  let leaving = 0;
   let heard = 0;
-  const leave = () => {
-    socket.write(Buffer.alloc(QUESTION_BYTES * leaving));
-    leaving = 0;
-  };
   socket.on('data', ({ length }) => {
     for (heard += length; heard >= QUESTION_BYTES; heard -= QUESTION_BYTES) waiting.shift()();
   });
   return (answered) => {
     waiting.push(answered);
-    if (leaving++ === 0) setImmediate(leave);
+    send();
   };
 }
 
@@ -88,15 +96,8 @@ function asking(askedPort) {
 function answerQuestions(behind) {
   const ask = behind === undefined ? (answered) => answered() : asking(Number(behind));
   return createByteServer({ noDelay: true }, (socket) => {
+    const answer = inOneWrite(socket);
     let heard = 0;
-    let answers = 0;
-    const leave = () => {
-      socket.write(Buffer.alloc(QUESTION_BYTES * answers));
-      answers = 0;
-    };
-    const answer = () => {
-      if (answers++ === 0) setImmediate(leave);
-    };
     socket.on('data', ({ length }) => {
       for (heard += length; heard >= QUESTION_BYTES; heard -= QUESTION_BYTES) ask(answer);
     });

@@ -5,7 +5,7 @@ import type { Address, Closable } from '@sallyport/platform';
 
 const PREFIX = 'sallyport-';
 
-/** Services that have listeners of their own in a cluster, and none that others can see here. */
+/** Services with listeners that others see in a cluster, and nobody does here. */
 export type InnerService = 'auth' | 'rate-limit' | 'waf' | 'ai-router' | 'audit' | 'catalog' | 'ingress';
 
 /** Where the services find each other inside one process: sockets in a folder that only this user can enter. */

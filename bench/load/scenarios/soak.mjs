@@ -19,7 +19,9 @@ export async function run([system], { minutes }, upstream) {
   const samples = [];
   const collections = [];
   const totals = { answers: 0, failed: 0, streams: 0, reloads: 0 };
-  const settledAt = Math.min(SETTLED_SECONDS, minutes * 20);
+  // Of a short run a third, in whole rounds.
+  const thirdSeconds = Math.max(1, Math.floor((minutes * 20) / ROUND_SECONDS)) * ROUND_SECONDS;
+  const settledAt = Math.min(SETTLED_SECONDS, thirdSeconds);
   for (let round = 0; round * ROUND_SECONDS < minutes * 60; round++) {
     await soakFor(system, upstream, round, totals);
     const at = (round + 1) * ROUND_SECONDS;

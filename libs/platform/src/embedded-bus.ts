@@ -175,15 +175,11 @@ class Durable {
     const deliveries = ++pending.deliveries;
     this.turn = (this.turn + 1) % this.members.length;
     const member = this.members[this.turn]!;
-    const run = this.run(member.handler, this.messageOf(kept, deliveries)).then((verdict) =>
+    const run = this.run(member.handler, this.stream.messageOf(kept, deliveries)).then((verdict) =>
       this.settle(sequence, deliveries, verdict),
     );
     member.running.add(run);
     void run.finally(() => member.running.delete(run));
-  }
-
-  private messageOf({ subject, headers, place }: Kept, deliveries: number): BusMessage {
-    return { subject, data: this.stream.copyOf(place), headers, deliveries };
   }
 
   /** Nothing here holds the message until the verdict: its copy would grow old, as `KeptBytes` says. */
@@ -234,7 +230,7 @@ class Durable {
     if (!kept) return this.finish(sequence);
     clearTimeout(pending.timer);
     pending.state = 'burying';
-    const message = this.messageOf(kept, pending.deliveries);
+    const message = this.stream.messageOf(kept, pending.deliveries);
     this.undertaker.bury(message, this.stream.name, sequence, this.name, reason).then(
       () => this.finish(sequence),
       (error: unknown) => {
@@ -271,9 +267,9 @@ class Stream {
     return this.messages.get(sequence);
   }
 
-  /** @returns the bytes of a message, for one who may keep them longer than the stream does. */
-  copyOf(place: Place): Uint8Array {
-    return this.memory.copyOf(place);
+  /** @returns a message with bytes of its own: who gets it may keep them longer than the stream does. */
+  messageOf({ subject, headers, place }: Kept, deliveries: number): BusMessage {
+    return { subject, data: this.memory.copyOf(place), headers, deliveries };
   }
 
   /** @throws StreamFull */
