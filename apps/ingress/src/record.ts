@@ -136,6 +136,7 @@ export class Recorder {
 
   private factsOf(exchange: Exchange, endedAt: number): RequestFacts {
     const { answer, compiled, trace } = exchange;
+    const { method, path, clientAddress } = callFacts(exchange);
     return {
       now: endedAt,
       random: this.parts.random,
@@ -144,7 +145,10 @@ export class Recorder {
       tenant: compiled?.route.tenant ?? 'default',
       startedAt: exchange.startedAt,
       endedAt,
-      ...callFacts(exchange),
+      // Not spread: what stands behind a spread in a literal is added member by member.
+      method,
+      path,
+      clientAddress,
       sourcePort: this.parts.showSourcePort ? exchange.incoming.socket.remotePort : undefined,
       status: answer.status,
       bytesIn: exchange.body.bytes,

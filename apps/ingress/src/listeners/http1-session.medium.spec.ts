@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { listenerLimits } from '@sallyport/proxy';
@@ -67,6 +68,7 @@ async function client(halfOpen = false): Promise<Client> {
   return one;
 }
 
+const digestOf = (text: string): string => createHash('sha256').update(text, 'latin1').digest('hex');
 const answersIn = ({ text }: Client) => text.match(/HTTP\/1\.1 \d+/g)?.length ?? 0;
 const whole = async (body: Readable): Promise<string> => {
   let text = '';
@@ -210,17 +212,18 @@ describe('a connection over HTTP/1.1', () => {
     let incoming: Incoming | undefined;
     handle = (request, response) => {
       incoming = request;
-      void until(() => paused).then(async () => answer(response, String((await whole(request.body)).length)));
+      void until(() => paused).then(async () => answer(response, digestOf(await whole(request.body))));
     };
     const total = 8 * 1024 * 1024;
+    const body = randomBytes(total);
     let paused = false;
     const one = await client();
     one.socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${total}\r\n\r\n`);
-    one.socket.write(Buffer.alloc(total));
+    one.socket.write(body);
     await until(() => incoming !== undefined && (incoming.socket as Socket).isPaused());
     expect((incoming!.socket as Socket).bytesRead).toBeLessThan(total / 2);
     paused = true;
-    await until(() => one.text.endsWith(String(total)));
+    await until(() => one.text.endsWith(digestOf(body.toString('latin1'))));
     one.socket.write(GET);
     await until(() => answersIn(one) === 2);
   });
@@ -253,6 +256,49 @@ describe('a connection over HTTP/1.1', () => {
     one.socket.destroy();
     await until(() => listener.sockets === 0);
     expect(closed).toBe(1);
+  });
+
+  it('tells that an answer has left only once its client has read so much that the rest is on its way', async () => {
+    let response: Outgoing | undefined;
+    let left = false;
+    handle = (_, outgoing) => {
+      response = outgoing;
+      outgoing.on('close', () => (left = true));
+      outgoing.writeHead(200, []);
+      outgoing.write(Buffer.alloc(16 * 1024 * 1024));
+      outgoing.end();
+    };
+    const one = await client();
+    one.socket.pause();
+    one.socket.write(GET);
+    await until(() => response !== undefined);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(response!.writableLength).toBeGreaterThan(0);
+    expect(left).toBe(false);
+    one.socket.resume();
+    await until(() => left);
+    await until(() => one.text.endsWith('0\r\n\r\n'));
+  });
+
+  it('serves thousands of requests that were sent ahead one behind the other, and none inside another', async () => {
+    await listener.close();
+    let depth = 0;
+    let deepest = 0;
+    listener = await listenHttp({
+      address: { host: '127.0.0.1', port },
+      connection: { ...plainConnection, limits: { ...hasty, requestsPerSocket: 10_000 } },
+      handle: (_, response) => {
+        deepest = Math.max(deepest, ++depth);
+        answer(response, 'ok');
+        depth--;
+      },
+      broken: () => undefined,
+      brokenBody: () => undefined,
+    });
+    const one = await client();
+    one.socket.write(GET.repeat(5_000));
+    await until(() => answersIn(one) === 5_000);
+    expect(deepest).toBe(1);
   });
 
   it('breaks off a body whose client leaves, or whose chunks are none, and answers what it can', async () => {

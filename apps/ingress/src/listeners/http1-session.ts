@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { refuse, type Refusal } from '@sallyport/contracts';
 import { limits, RequestParser, type ParsedHead, type RequestFault } from '@sallyport/proxy';
 import type { Connection, Handle, Outgoing } from './connection';
@@ -68,12 +68,17 @@ export class Http1Session implements AnswerPlace {
     this.parser = new RequestParser(head.blockBytes + head.targetBytes);
     this.keptFields = `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(keepAliveMs / 1000)}\r\n`;
     this.since = door.now();
+    socket.push = this.pushed;
     socket.on('data', this.read);
     socket.on('end', this.ended);
     socket.on('drain', this.drained);
     socket.on('close', () => this.closed());
     // A client that resets the connection is no defect; that it is closed is all there is to know.
     socket.on('error', () => undefined);
+  }
+
+  get encrypted(): boolean {
+    return this.connection.encrypted;
   }
 
   get method(): string {
@@ -102,6 +107,19 @@ export class Http1Session implements AnswerPlace {
     else if ((this.state === 'head' || (this.state === 'idle' && this.served === 0)) && waited > headersMs)
       this.refuse(refuse('REQUEST_TIMEOUT', { seconds: headersMs / 1000 }), 'the head is late', undefined);
   }
+
+  /**
+   * Where a socket puts what it has received, in the place of `Readable.push`: that looks behind every piece, in a tick of
+   * its own, whether there is room for more, and a socket is asked for nothing (ADR 45). What comes while nobody reads waits
+   * in the stream as ever, and what waits there is read first.
+   */
+  private readonly pushed = (bytes: Buffer | null): boolean => {
+    const { socket } = this;
+    if (bytes === null || socket.readableFlowing !== true || socket.readableLength > 0)
+      return Socket.prototype.push.call(socket, bytes);
+    this.read(bytes);
+    return true;
+  };
 
   private readonly read = (bytes: Buffer): void => {
     if (this.state === 'ending' || this.parser.fault !== undefined) this.throwAway(bytes.length);
@@ -143,6 +161,8 @@ export class Http1Session implements AnswerPlace {
    */
   private handOver(request: Http1Request, answer: Http1Answer): void {
     const { socket } = this;
+    // The stream's own is behind it.
+    Reflect.deleteProperty(socket, 'push');
     socket.removeListener('data', this.read);
     socket.removeListener('end', this.ended);
     socket.pause();
@@ -183,6 +203,7 @@ export class Http1Session implements AnswerPlace {
   private linger(silent: boolean): void {
     this.enter('ending');
     if (silent) return this.socket.destroySoon();
+    this.socket.push = this.pushed;
     this.socket.removeListener('data', this.read);
     this.socket.on('data', this.read);
     this.socket.removeListener('end', this.ended);
