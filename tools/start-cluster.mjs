@@ -133,10 +133,12 @@ function origin(app, door) {
 }
 
 function announce(asJson) {
-  const doors = { ingress: origin('ingress', 'HTTP'), admin: origin('catalog', 'HTTP') };
+  const file = process.env.SALLYPORT_INGRESS_LISTENERS_FILE;
+  // A file of listeners takes the place of the one door, and may open several.
+  const doors = { ingress: file ? null : origin('ingress', 'HTTP'), admin: origin('catalog', 'HTTP') };
   if (asJson) return console.log(JSON.stringify({ ready: true, ...doors, adminToken: null, apiKey: null }));
   console.log(
-    `\nThe cluster is ready.\n\n  APIs    ${doors.ingress}\n  admin   ${doors.admin}   (token: SALLYPORT_ADMIN_TOKEN)\n\nCtrl-C ends it.`,
+    `\nThe cluster is ready.\n\n  APIs    ${doors.ingress ?? `the listeners of ${file}`}\n  admin   ${doors.admin}   (token: SALLYPORT_ADMIN_TOKEN)\n\nCtrl-C ends it.`,
   );
 }
 

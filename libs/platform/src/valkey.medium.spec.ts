@@ -53,10 +53,19 @@ if (!installed) console.warn('skipped: the connection to Redis, because redis-se
       expect(logger.info).toHaveBeenCalledTimes(1);
     });
 
+    it('does not complain of a connection that it ends itself', async () => {
+      await startServer();
+      logger.warn.mockClear();
+      redis.disconnect();
+      await eventually(() => expect(redis.status).toBe('end'));
+      expect(logger.warn).not.toHaveBeenCalled();
+    });
+
     it('comes back by itself after the server was killed, and tells no password', async () => {
       await startServer();
       await stopServer();
       await eventually(() => expect(redis.status).not.toBe('ready'));
+      expect(logger.warn).toHaveBeenLastCalledWith({ detail: 'the connection ended' }, expect.any(String));
       await expect(redis.get('a')).rejects.toThrow();
       await startServer();
       expect(await redis.get('a')).toBeNull();

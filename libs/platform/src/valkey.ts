@@ -39,7 +39,8 @@ export function connectValkey({ url, logger, commandTimeoutMs = 1_000 }: ValkeyO
     else logger.warn({ detail }, 'not connected to Redis or Valkey; trying again');
   };
   redis.on('ready', () => note(true, ''));
-  redis.on('close', () => note(false, 'the connection ended'));
+  // Not `close`: that we hang up ourselves is no news.
+  redis.on('reconnecting', () => note(false, 'the connection ended'));
   redis.on('error', (error: Error) => note(false, error.message));
   return redis;
 }

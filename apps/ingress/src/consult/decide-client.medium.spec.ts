@@ -112,11 +112,13 @@ describe('DecideClient', () => {
   let replicas: Replica[];
   let client: DecideClient;
   let metrics: ReturnType<typeof createMetrics>;
+  let warned: jest.SpyInstance;
 
   const sleepless: Pick<ConsultRuntime, 'chance'> = { chance: () => 0 };
   const connect = (options: { window?: number; greets?: boolean } = {}): void => {
     metrics = createMetrics('ingress');
     const logger = createLogger({ app: 'ingress', node: 'test', level: 'silent' });
+    warned = jest.spyOn(logger, 'warn');
     client = new DecideClient({
       service: 'rate-limit',
       target: 'dns:///rate-limit:1',
@@ -388,5 +390,19 @@ describe('DecideClient', () => {
     await client.close();
     expect(await waiting.outcome).toBe('down');
     expect(await ask().outcome).toBe('down');
+  });
+
+  it('warns of a service that goes away, and not of one that it leaves itself', async () => {
+    connect();
+    await until(() => client.state() === 'up');
+    await client.close();
+    expect(client.state()).toBe('down');
+    expect(warned).not.toHaveBeenCalled();
+
+    connect();
+    await until(() => client.state() === 'up');
+    replicas[0]!.kill();
+    await until(() => client.state() === 'down');
+    expect(warned).toHaveBeenCalledTimes(1);
   });
 });

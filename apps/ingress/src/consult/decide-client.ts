@@ -46,6 +46,7 @@ export class DecideClient implements Closable {
   private readonly window: number;
   private underWay = 0;
   private wasUp = false;
+  private closing = false;
 
   constructor(private readonly options: DecideClientOptions) {
     const { service, target, protocol, runtime } = options;
@@ -120,6 +121,7 @@ export class DecideClient implements Closable {
   }
 
   async close(): Promise<void> {
+    this.closing = true;
     this.replicas.close();
     if (!this.options.runtime.wheel) this.wheel.close();
     for (const stream of [...this.streams]) stream.close();
@@ -162,10 +164,10 @@ export class DecideClient implements Closable {
     };
   }
 
-  /** Tells the operator once per change, not once per failed attempt. */
+  /** Tells the operator once per change, not once per failed attempt; that we hang up ourselves is no news. */
   private noteState(): void {
     const up = this.state() === 'up';
-    if (up === this.wasUp) return;
+    if (up === this.wasUp || this.closing) return;
     this.wasUp = up;
     const { service, target, runtime } = this.options;
     if (up) runtime.logger.info({ service, target }, `${service} answers`);
