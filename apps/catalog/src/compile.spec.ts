@@ -9,7 +9,7 @@ import {
   type PolicyAttachment,
   type Snapshot,
 } from '@sallyport/contracts';
-import { policyConfigSchemas } from '@sallyport/pipeline';
+import { policiesById } from '@sallyport/pipeline';
 import { atOnce, type Sliced } from '@sallyport/platform';
 import { compile, contentDigest } from './compile';
 import type { Configuration, VersionEntry } from './configuration';
@@ -52,7 +52,7 @@ function versionOf({ name, kind: _, version, lifecycle, ...spec }: DeclaredServi
 const upstream = { targets: [{ url: 'https://orders.internal.example' }] };
 
 function judge(input: Omit<DeclarativeInput, 'sallyport'>): Finding[] {
-  return atOnce(preflight(configurationOf({ sallyport: 1, ...input }), policyConfigSchemas, now));
+  return atOnce(preflight(configurationOf({ sallyport: 1, ...input }), policiesById, now));
 }
 
 function findingsOf(input: Omit<DeclarativeInput, 'sallyport'>): string[] {
@@ -345,7 +345,7 @@ describe('a compiled configuration', () => {
   it('is judged and made in many small steps when there is much of it', () => {
     const services = Array.from({ length: 640 }, (_, index) => ({ name: `s${index}`, upstream }));
     const configuration = configurationOf({ sallyport: 1, services });
-    expect(stepsOf(preflight(configuration, policyConfigSchemas, now))).toBeGreaterThan(640);
+    expect(stepsOf(preflight(configuration, policiesById, now))).toBeGreaterThan(640);
     expect(stepsOf(compile(configuration, { revision: 'c_7', now }))).toBeGreaterThan(1_280);
     expect(stepsOf(contentDigest(snapshotOf({ services })))).toBeGreaterThanOrEqual(1_280);
   });
@@ -473,6 +473,37 @@ describe('preflight', () => {
       ]);
     },
   );
+
+  it('finds limits and texts that go by such a field, wherever a policy stands', () => {
+    const limit = { 'rate-limit': { limit: 1, window: '1s', by: ['consumer', { header: 'X-User' }] } };
+    const rewrite = { 'header-rewrite': { answer: { set: { 'x-seen': 'as {header.x-forwarded-for}' } } } };
+    const transform = { 'request-transform': { query: [{ set: 'who', text: '{header.x-user}' }] } };
+    const answered = { 'response-transform': { json: [{ set: '/who', text: '{header.x-user}' }] } };
+    const found = findingsOf({
+      policies: [
+        {
+          name: 'named',
+          policy: 'rate-limit',
+          config: { limits: [{ limit: 1, window: '1s', by: { header: 'x-user' } }] },
+        },
+      ],
+      services: [
+        { name: 'a', upstream, policies: [limit, rewrite], routes: [{ name: 'all', policies: [transform, answered] }] },
+      ],
+    });
+    expect(found).toEqual([
+      'FIELD_NEVER_ARRIVES services/a/versions/v1/policies/0/rate-limit',
+      'FIELD_NEVER_ARRIVES services/a/versions/v1/policies/1/header-rewrite',
+      'FIELD_NEVER_ARRIVES services/a/versions/v1/routes/0/policies/0/request-transform',
+      'FIELD_NEVER_ARRIVES services/a/versions/v1/routes/0/policies/1/response-transform',
+      'FIELD_NEVER_ARRIVES policies/named/config',
+    ]);
+  });
+
+  it('leaves a limit by such a field in force where it was published before it was refused', () => {
+    const given = { limit: 1, window: '1s', by: { header: 'X-User' } };
+    expect(policiesById['rate-limit']!.config.safeParse(given).success).toBe(true);
+  });
 
   it('takes a balance by a field that arrives, by a cookie and by the consumer', () => {
     const by = (on: string) => ({ ...upstream, balance: { by: 'hash' as const, hash: { on } } });

@@ -10,6 +10,7 @@ import {
   type UpstreamUse,
   type WafExclusion,
 } from '@sallyport/contracts';
+import type { Policy } from '@sallyport/pipeline';
 import type { Sliced } from '@sallyport/platform';
 import { endsHere, RouteConflictError, RouteTable } from '@sallyport/proxy';
 import type { z } from 'zod';
@@ -60,13 +61,13 @@ type FindingCode =
   | 'WAF_EXCLUSIONS'
   | 'WAF_RULE_OFF';
 
-/** What the configuration of each policy must look like, by the policy's id. */
-export type PolicySchemas = Readonly<Record<string, z.ZodType>>;
+/** What the configuration of each policy must look like and which fields it goes by, by the policy's id. */
+export type PolicyRules = Readonly<Record<string, Pick<Policy, 'config' | 'reads'>>>;
 
 /** A configuration with what the checks look up again and again. */
 interface View {
   readonly configuration: Configuration;
-  readonly policySchemas: PolicySchemas;
+  readonly policyRules: PolicyRules;
   /** Versions that the data plane is told of. */
   readonly versions: readonly VersionEntry[];
   readonly routes: readonly EffectiveRoute[];
@@ -128,14 +129,14 @@ function ofTheRest(check: Check): SlicedCheck {
  *
  * @param now milliseconds since the epoch: tombstones end
  */
-export function* preflight(configuration: Configuration, policySchemas: PolicySchemas, now: number): Sliced<Finding[]> {
-  const view = viewOf(configuration, policySchemas, now);
+export function* preflight(configuration: Configuration, policyRules: PolicyRules, now: number): Sliced<Finding[]> {
+  const view = viewOf(configuration, policyRules, now);
   const findings: Finding[] = [];
   for (const check of checks) findings.push(...(yield* check(view)));
   return findings;
 }
 
-function viewOf(configuration: Configuration, policySchemas: PolicySchemas, now: number): View {
+function viewOf(configuration: Configuration, policyRules: PolicyRules, now: number): View {
   const versions = configuration.versions.filter((entry) => isServed(entry, now));
   const kinds = ['upstreams', 'policies', 'trust', 'accounts'] as const;
   const known = new Set(
@@ -143,7 +144,7 @@ function viewOf(configuration: Configuration, policySchemas: PolicySchemas, now:
   );
   return {
     configuration,
-    policySchemas,
+    policyRules,
     versions,
     routes: versions.flatMap(routesOf),
     has: (kind, tenant, name) => known.has(`${kind}/${tenant}/${name}`),
@@ -384,15 +385,15 @@ function* namedPolicies(view: View): Iterable<Finding> {
 }
 
 function* faultsOfPolicy(
-  { policySchemas }: View,
+  { policyRules }: View,
   object: string,
   pointer: string,
   policy: string,
   config: unknown,
 ): Iterable<Finding> {
-  const schema = Object.hasOwn(policySchemas, policy) ? policySchemas[policy] : undefined;
-  if (!schema) {
-    const known = Object.keys(policySchemas);
+  const rules = Object.hasOwn(policyRules, policy) ? policyRules[policy] : undefined;
+  if (!rules) {
+    const known = Object.keys(policyRules);
     yield {
       code: 'POLICY_UNKNOWN',
       severity: 'error',
@@ -403,7 +404,9 @@ function* faultsOfPolicy(
     };
     return;
   }
-  const result = schema.safeParse(config);
+  const result = rules.config.safeParse(config);
+  for (const field of result.success ? (rules.reads?.(result.data) ?? []) : [])
+    yield* faultOfField(object, pointer, field);
   for (const issue of result.error?.issues ?? []) {
     yield {
       code: 'POLICY_INVALID',

@@ -17,7 +17,7 @@ import {
 import type { DataSource, EntityManager } from 'typeorm';
 import { compile, contentDigest } from './compile';
 import { loadConfiguration } from './load';
-import { preflight, type Finding, type PolicySchemas } from './preflight';
+import { preflight, type Finding, type PolicyRules } from './preflight';
 import { snapshots, type SnapshotRow } from './store/snapshots';
 
 /** Key of the advisory lock that the one publisher of a cluster holds while it moves the head. */
@@ -43,7 +43,7 @@ export class Publisher {
   constructor(
     private readonly database: DataSource,
     private readonly runtime: Runtime,
-    private readonly policySchemas: PolicySchemas,
+    private readonly policyRules: PolicyRules,
   ) {}
 
   /**
@@ -52,7 +52,7 @@ export class Publisher {
    */
   async record(manager: EntityManager, author: { name: string; now: number }): Promise<Recorded> {
     const configuration = await loadConfiguration(manager);
-    const findings = await this.inSlices(preflight(configuration, this.policySchemas, author.now));
+    const findings = await this.inSlices(preflight(configuration, this.policyRules, author.now));
     if (findings.some(({ severity }) => severity === 'error')) return { findings, revision: undefined };
     const latest = await snapshots.latest(manager);
     const revision = (latest?.revision ?? 0) + 1;

@@ -1,5 +1,5 @@
 import { catalogV1 } from '@sallyport/contracts';
-import { policyConfigSchemas } from '@sallyport/pipeline';
+import { policiesById } from '@sallyport/pipeline';
 import {
   type Closable,
   createAdminApp,
@@ -65,7 +65,7 @@ export async function startCatalog(
     opened.push({ close: () => source.destroy() });
     const relay = await startOutboxRelay({ dataSource: source, schema: SCHEMA, trail: runtime.trail, logger });
     opened.push(relay);
-    const publisher = new Publisher(source, runtime, policyConfigSchemas);
+    const publisher = new Publisher(source, runtime, policiesById);
     const onCommitted = (): void => relay.nudge();
     const catalog = new Catalog({ database: source, runtime, publisher, rules: defaultRules, onCommitted });
     const status = new ConfigurationStatus(publisher, runtime.clock);

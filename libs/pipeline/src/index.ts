@@ -31,5 +31,5 @@ export {
   type Verdict,
 } from './policy';
 export { servicesWithoutMemory } from './policy-services';
-export { policies, policyConfigSchemas } from './policies/registry';
+export { policies, policiesById } from './policies/registry';
 export { MemoryStore, type Replaced, type SharedStore } from './shared-store';

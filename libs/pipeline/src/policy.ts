@@ -213,8 +213,13 @@ export interface Policy<Id extends string = string, Config extends z.ZodType = z
   readonly id: Id;
   /** One sentence for the documentation. */
   readonly summary: string;
-  /** Accepts exactly what `compile` can compile: the catalog refuses at publish by the schema alone. */
+  /** Accepts exactly what `compile` can compile: the catalog refuses at publish what it does not. */
   readonly config: Config;
+  /**
+   * Fields of the request that a configuration goes by, in lower case. The catalog refuses those that never arrive when it
+   * publishes; what was published before stays in force.
+   */
+  reads?(config: z.output<Config>): readonly string[];
   /** A configuration that works, for the documentation and its test. */
   readonly example: z.input<Config>;
   /**

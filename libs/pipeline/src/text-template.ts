@@ -23,11 +23,23 @@ const sources: Readonly<Record<string, (input: PolicyInput) => string>> = {
 /** A text with its references compiled. */
 export type TextTemplate = (input: PolicyInput, parameters: PathParameters) => string;
 
+const FIELD = 'header.';
 const REFERENCE = /\{([a-z][a-z0-9_.-]{0,70})\}/g;
 
 /** @returns the names a text refers to. */
 export function referencesIn(text: string): string[] {
   return [...text.matchAll(REFERENCE)].map((match) => match[1]!);
+}
+
+/** Texts of operations that put one somewhere. */
+export function textsOf(operations: readonly object[]): string[] {
+  return operations.flatMap((operation) => ('text' in operation ? [String(operation.text)] : []));
+}
+
+/** Fields of the request that texts refer to. */
+export function fieldsReferredTo(texts: readonly string[]): string[] {
+  const names = texts.flatMap(referencesIn).filter((name) => name.startsWith(FIELD));
+  return names.map((name) => name.slice(FIELD.length));
 }
 
 /**
@@ -40,9 +52,7 @@ export function textTemplateFault(text: string, parameters: readonly string[] = 
   if (/[{}]/.test(left)) return 'a brace stands for nothing; references are written {name}';
   const unknown = referencesIn(text).find(
     (name) =>
-      !Object.hasOwn(sources, name) &&
-      !name.startsWith('header.') &&
-      !parameters.includes(name.replace(/^param\./, '')),
+      !Object.hasOwn(sources, name) && !name.startsWith(FIELD) && !parameters.includes(name.replace(/^param\./, '')),
   );
   const known = [...Object.keys(sources), 'header.<name>', ...parameters.map((name) => `param.${name}`)];
   return unknown === undefined ? undefined : `{${unknown}} is not known; there are ${known.join(', ')}`;
@@ -67,8 +77,8 @@ export function compileText(text: string): TextTemplate {
 function sourceOf(name: string): TextTemplate {
   const fixed = sources[name];
   if (Object.hasOwn(sources, name)) return (input) => fixed!(input);
-  if (name.startsWith('header.')) {
-    const field = name.slice('header.'.length);
+  if (name.startsWith(FIELD)) {
+    const field = name.slice(FIELD.length);
     return ({ request }) => request.field.get(field) ?? '';
   }
   const parameter = name.replace(/^param\./, '');

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { policies, policyConfigSchemas } from './registry';
+import { policies, policiesById } from './registry';
 
 describe('the registry of policies', () => {
   it('has each policy once, under the name of its folder', () => {
@@ -20,7 +20,7 @@ describe('the registry of policies', () => {
   it.each(policies.map((policy) => [policy.id, policy] as const))(
     'has an example of %s that its schema accepts',
     (id, policy) => {
-      expect(policyConfigSchemas[id]!.safeParse(policy.example).success).toBe(true);
+      expect(policiesById[id]!.config.safeParse(policy.example).success).toBe(true);
     },
   );
 });

@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import type { Policy } from '../policy';
 import { bodyLimit } from './body-limit/body-limit';
 import { compression } from './compression/compression';
@@ -41,7 +40,7 @@ export const policies: readonly Policy[] = [
   waf,
 ];
 
-/** What the configuration of each policy must look like, by id; the catalog refuses at publish what would not compile. */
-export const policyConfigSchemas: Readonly<Record<string, z.ZodType>> = Object.fromEntries(
-  policies.map(({ id, config }) => [id, config]),
+/** The same by id, for the catalog, which refuses at publish what would not compile. */
+export const policiesById: Readonly<Record<string, Policy>> = Object.fromEntries(
+  policies.map((policy) => [policy.id, policy]),
 );

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isEditable, type FieldDraft } from '../../draft';
 import { compilePathTemplate, pathTemplateFault, type PathParameters } from '../../path-template';
 import { definePolicy, pass, type PolicyInput } from '../../policy';
-import { compileText, templateText, textTemplateFault, type TextTemplate } from '../../text-template';
+import { compileText, fieldsReferredTo, templateText, textTemplateFault, type TextTemplate } from '../../text-template';
 
 const fieldName = z
   .string()
@@ -53,6 +53,10 @@ export const headerRewrite = definePolicy({
   id: 'header-rewrite',
   summary: 'Sets, adds, renames and removes header fields of what goes upstream and of what goes back.',
   config,
+  reads: ({ request, answer }) =>
+    fieldsReferredTo(
+      [request, answer].flatMap((side) => [side?.set ?? {}, side?.add ?? {}]).flatMap(Object.values<string>),
+    ),
   example: {
     request: { set: { 'x-caller': '{consumer}' }, remove: ['x-debug'] },
     answer: { set: { 'strict-transport-security': 'max-age=31536000' }, remove: ['x-runtime'] },

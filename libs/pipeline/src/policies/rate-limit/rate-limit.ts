@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { parseDuration } from '@sallyport/contracts';
 import type { Charge } from '@sallyport/limits';
-import { endsHere } from '@sallyport/proxy';
 import { definePolicy, type PolicyInput, type PolicyRoute, type Settled } from '../../policy';
 import { countedBy, keyPart } from './dimensions';
 
@@ -17,8 +16,7 @@ const dimension = z.union([
     header: z
       .string()
       .regex(/^[!#$%&'*+.^`|~0-9A-Za-z-]{1,64}$/)
-      .transform((name) => name.toLowerCase())
-      .refine((name) => !endsHere(name), 'a field that is not taken from every request before anything looks at it'),
+      .transform((name) => name.toLowerCase()),
   }),
   /** What the token or the key says of its bearer. */
   z.strictObject({ claim: z.enum(['sub', 'client_id', 'tenant']) }),
@@ -85,6 +83,10 @@ export const rateLimit = definePolicy({
   summary:
     'Allows so many requests or bytes in a window, counted by consumer, key, address, a field, a claim, or for the route as a whole; several at once.',
   config,
+  reads: ({ by, limits }) =>
+    [by, ...(limits ?? []).map((one) => one.by)]
+      .flat()
+      .flatMap((one) => (typeof one === 'object' && 'header' in one ? [one.header] : [])),
   example: { limit: 100, window: '60s', by: 'consumer' },
   compile: ({ limits, limit, window: period, ...rest }, route, services) => {
     const compiled = (limits ?? [{ ...rest, limit: limit!, window: period! }]).map((one) => compileLimit(one, route));

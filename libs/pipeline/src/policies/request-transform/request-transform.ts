@@ -15,7 +15,7 @@ import {
 } from '../../json/operations';
 import { JsonFault, jsonBoundsOf, readExactJson, writeExactJson, type ExactJson } from '../../json/strict-json';
 import { definePolicy, pass, type PolicyInput } from '../../policy';
-import { templateText } from '../../text-template';
+import { fieldsReferredTo, templateText, textsOf } from '../../text-template';
 
 const FORM = 'application/x-www-form-urlencoded';
 
@@ -48,6 +48,7 @@ export const requestTransform = definePolicy({
   id: 'request-transform',
   summary: 'Changes the JSON, fields and query of a request on its way to the upstream.',
   config,
+  reads: ({ json, fields, query }) => fieldsReferredTo(textsOf([...json, ...fields, ...query])),
   example: {
     json: [
       { rename: '/customerId', to: 'customer' },

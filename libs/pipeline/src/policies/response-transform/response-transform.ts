@@ -7,6 +7,7 @@ import { compileFieldOperations, fieldOperations } from '../../json/field-operat
 import { compileOperations, jsonOperation, NotTransformable } from '../../json/operations';
 import { JsonFault, readExactJson, writeExactJson, type ExactJson } from '../../json/strict-json';
 import { definePolicy, pass, type PolicyInput } from '../../policy';
+import { fieldsReferredTo, textsOf } from '../../text-template';
 
 const config = z.strictObject({
   /** Done to the JSON of the answer, in order. */
@@ -22,6 +23,7 @@ export const responseTransform = definePolicy({
   id: 'response-transform',
   summary: 'Changes the JSON and fields of an answer on its way to the caller.',
   config,
+  reads: ({ json, fields }) => fieldsReferredTo(textsOf([...json, ...fields])),
   example: { json: [{ remove: '/internalNotes' }, { wrap: 'data' }], fields: [{ remove: 'x-backend' }] },
   compile: (given) => {
     const steps = compileFieldOperations(given.fields);
