@@ -280,6 +280,23 @@ describe('a connection over HTTP/1.1', () => {
     await until(() => one.text.endsWith('0\r\n\r\n'));
   });
 
+  it('begins nothing that was sent ahead once the connection was reset under an answer', async () => {
+    let begun = 0;
+    let left = 0;
+    handle = (_, response) => {
+      begun++;
+      response.on('close', () => left++);
+      // Its reset lies unread in our socket: the write fails at once.
+      one.socket.resetAndDestroy();
+      answer(response, 'ok');
+      expect(response.writableLength).toBe(0);
+    };
+    const one = await client();
+    one.socket.write(GET + GET);
+    await until(() => listener.sockets === 0 && begun > 0);
+    expect({ begun, left }).toEqual({ begun: 1, left: 1 });
+  });
+
   it('serves thousands of requests that were sent ahead one behind the other, and none inside another', async () => {
     await listener.close();
     let depth = 0;

@@ -115,11 +115,12 @@ export class Http1Session implements AnswerPlace {
    */
   private readonly pushed = (bytes: Buffer | null): boolean => {
     const { socket } = this;
-    if (bytes === null || socket.readableFlowing !== true || socket.readableLength > 0)
-      return Socket.prototype.push.call(socket, bytes);
+    if (bytes === null || socket.readableFlowing !== true || socket.readableLength > 0) return this.streamed(bytes);
     this.read(bytes);
     return true;
   };
+
+  private readonly streamed = (bytes: Buffer | null): boolean => Socket.prototype.push.call(this.socket, bytes);
 
   private readonly read = (bytes: Buffer): void => {
     if (this.state === 'ending' || this.parser.fault !== undefined) this.throwAway(bytes.length);
@@ -161,8 +162,7 @@ export class Http1Session implements AnswerPlace {
    */
   private handOver(request: Http1Request, answer: Http1Answer): void {
     const { socket } = this;
-    // The stream's own is behind it.
-    Reflect.deleteProperty(socket, 'push');
+    socket.push = this.streamed;
     socket.removeListener('data', this.read);
     socket.removeListener('end', this.ended);
     socket.pause();
