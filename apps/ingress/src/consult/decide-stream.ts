@@ -48,6 +48,8 @@ export interface StreamHost {
 }
 
 const CONNECT_MS = 2_000;
+/** What the probe may take that is asked first of all. */
+const FIRST_ANSWER_MS = 1_000;
 /** Full jitter: a pause of 0 up to this, doubled with each failure in a row. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
@@ -100,7 +102,7 @@ export class DecideStream {
     this.breaker = new Breaker({
       clock: host.clock,
       chance: host.chance,
-      probe: () => this.probe(),
+      probe: () => this.probe(host.budgetMs),
       changed: () => host.onStateChange(),
     });
     this.connect();
@@ -269,6 +271,8 @@ export class DecideStream {
       this.protocol.begin?.(this.writer);
       this.flushSoon();
     }
+    // So the first request does not pay, within its deadline, for code that has never run, here and there.
+    this.probe(FIRST_ANSWER_MS);
     this.host.onStateChange();
   }
 
@@ -351,10 +355,10 @@ export class DecideStream {
 
   private readonly writeProbe = (writer: WireWriter, id: number): void => this.protocol.probe(writer, id);
 
-  private probe(): void {
+  private probe(budgetMs: number): void {
     if (!this.isUp) return;
     const probe = new Probe(this.breaker);
-    this.begin(probe, this.host.budgetMs);
+    this.begin(probe, budgetMs);
     if (!this.send(this.writeProbe, probe.id, undefined, undefined)) this.end(probe);
   }
 
