@@ -1,5 +1,6 @@
 import type { FileSystem, SpoolFile } from './ports';
 import type { Segment } from './recover';
+import { steppedMemory } from './batch-memory';
 import { decodeRecord, MAX_BODY_BYTES, RECORD_HEADER_BYTES, recordTypes, SEGMENT_HEADER_BYTES } from './segment';
 
 /** Records of one chain in sequence, as they are published. */
@@ -26,6 +27,8 @@ const WINDOW_BYTES = MAX_BODY_BYTES + RECORD_HEADER_BYTES;
 /** The segment files of one chain: read in sequence, trimmed from the front. */
 export class ChainFiles {
   #cursor: Cursor | undefined;
+  /** Where a run is read to; used again for the next one. */
+  #window: Buffer | undefined;
   #bytes: number;
   /** Reading and trimming take turns: a segment is not deleted under a reader. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -72,7 +75,7 @@ export class ChainFiles {
 
   /**
    * Reads records from `from` to at most `through`, never over the end of a segment.
-   * @returns undefined when there is none.
+   * @returns undefined when there is none. Bodies are good until the next read.
    */
   read(from: number, through: number, limits: RunLimits): Promise<Run | undefined> {
     return this.#inTurn(() => this.#read(from, through, limits));
@@ -94,7 +97,7 @@ export class ChainFiles {
     const last = Math.min(through, cursor.segment.lastSeq);
     while (cursor.seq <= last && bodies.length < limits.records) {
       const before = bodies.length;
-      const window = await readWindow(cursor);
+      const window = await this.#readWindow(cursor, bodies.length === 0);
       let offset = 0;
       while (cursor.seq <= last && bodies.length < limits.records) {
         const record = decodeRecord(window, offset);
@@ -109,6 +112,18 @@ export class ChainFiles {
       if (bodies.length === before) break;
     }
     return bodies.length > 0 ? { firstSeq: first, bodies } : undefined;
+  }
+
+  /** @param first the one window of most runs, which has memory of its own. */
+  async #readWindow({ segment, file, offset }: Cursor, first: boolean): Promise<Buffer> {
+    const bytes = Math.min(WINDOW_BYTES, Math.max(segment.bytes - offset, 0));
+    const window = first ? this.#firstWindow(bytes) : Buffer.allocUnsafe(bytes);
+    return window.subarray(0, await file.read(window, offset));
+  }
+
+  #firstWindow(bytes: number): Buffer {
+    if (!this.#window || this.#window.length < bytes) this.#window = steppedMemory(bytes);
+    return this.#window.subarray(0, bytes);
   }
 
   /** Moves the cursor to a record, opening its segment and skipping what lies before it. */
@@ -137,6 +152,7 @@ export class ChainFiles {
   async #letGo(): Promise<void> {
     const cursor = this.#cursor;
     this.#cursor = undefined;
+    this.#window = undefined;
     await cursor?.file.close();
   }
 
@@ -157,9 +173,4 @@ export class ChainFiles {
     const first = this.firstSeq ?? Infinity;
     for (const [uid, at] of this.controls) if (at < first) this.controls.delete(uid);
   }
-}
-
-async function readWindow(cursor: Cursor): Promise<Buffer> {
-  const window = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, Math.max(cursor.segment.bytes - cursor.offset, 0)));
-  return window.subarray(0, await cursor.file.read(window, cursor.offset));
 }

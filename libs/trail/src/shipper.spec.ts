@@ -27,7 +27,7 @@ async function bench() {
       processes: processes.spawn(1, String(++started)),
     });
   const sent: Sent[] = [];
-  const bus = { down: false, meanwhile: undefined as (() => Promise<void>) | undefined };
+  const bus = { down: false, meanwhile: undefined as ((bytes: Uint8Array) => Promise<void>) | undefined };
   const ship = (spool: Spool) =>
     startShipper({
       spool,
@@ -36,7 +36,7 @@ async function bench() {
       publish: async (bytes, id) => {
         if (bus.down) throw new Error('no bus');
         sent.push({ id, batch: auditV1.Batch.decode(bytes) });
-        await bus.meanwhile?.();
+        await bus.meanwhile?.(bytes);
       },
     });
   const append = (spool: Spool, count: number, bytes = 20) => {
@@ -85,6 +85,28 @@ describe('the shipper', () => {
     for (const { batch } of sent) {
       expect(batch.bodies.reduce((sum, body) => sum + body.length, 0)).toBeLessThanOrEqual(256 * 1024);
     }
+  });
+
+  it('leaves the bytes of a batch alone until the bus has answered for them, and for good where it has refused', async () => {
+    const { spool, ship, append, pass, bus, seqs } = await bench();
+    const held: { bytes: Uint8Array; as: Buffer; answer: (error?: Error) => void }[] = [];
+    bus.meanwhile = (bytes) =>
+      new Promise((resolve, reject) => {
+        const answer = (error?: Error): void => (error ? reject(error) : resolve());
+        held.push({ bytes, as: Buffer.from(bytes), answer });
+      });
+    ship(spool);
+    append(spool, 5 * 256);
+    await pass(1_000);
+    expect(held.length).toBe(4);
+    expect(new Set(held.map(({ bytes }) => bytes.buffer)).size).toBe(4);
+    const refused = held[0]!;
+    for (const { answer } of held.slice(1)) answer();
+    refused.answer(new Error('no bus'));
+    bus.meanwhile = undefined;
+    await pass(20_000);
+    expect(new Set(seqs())).toEqual(new Set(upTo(5 * 256)));
+    expect(Buffer.from(refused.bytes).equals(refused.as)).toBe(true);
   });
 
   it('keeps everything while the bus is down and sends it once it is back', async () => {

@@ -1,8 +1,9 @@
 import type { Clock } from '@sallyport/contracts';
+import { BatchMemory } from './batch-memory';
 import type { ChainFiles, Run } from './chain-files';
 import { nodeScheduler } from './node-ports';
 import type { Scheduler } from './ports';
-import { sealedBatch } from './sealed-batch';
+import { batchBytes, sealBatch } from './sealed-batch';
 import type { Spool } from './spool';
 
 const LIMITS = { records: 256, bytes: 256 * 1024 } as const;
@@ -27,7 +28,7 @@ export interface ShipperOptions {
   readonly clock: Clock;
   readonly scheduler?: Scheduler;
   /**
-   * Publishes a `sallyport.audit.v1.Batch` and resolves when the bus has it. Without an id the bus must take it even
+   * Publishes a `sallyport.audit.v1.Batch` and resolves when the bus has it and needs these bytes no more. Without an id the bus must take it even
    * when it took the same before.
    */
   readonly publish: (batch: Uint8Array, id: string | undefined) => Promise<void>;
@@ -63,6 +64,7 @@ interface Progress {
 export function startShipper(options: ShipperOptions): Shipper {
   const { spool, clock, publish, onBus, scheduler = nodeScheduler } = options;
   const progress = new Map<string, Progress>();
+  const memory = new BatchMemory(PIPELINE, 2 * LIMITS.bytes);
   let running: Promise<void> | undefined;
   let again = false;
   let closing = false;
@@ -169,12 +171,15 @@ export function startShipper(options: ShipperOptions): Shipper {
 
   async function send(chain: string, run: Run, fresh: boolean): Promise<boolean> {
     const last = run.firstSeq + run.bodies.length - 1;
+    const batch = memory.take(batchBytes(chain, run));
     try {
-      await publish(sealedBatch(chain, run), fresh ? `${chain}:${run.firstSeq}-${last}` : undefined);
+      await publish(sealBatch(batch, chain, run), fresh ? `${chain}:${run.firstSeq}-${last}` : undefined);
     } catch (error) {
       failed(error);
       return false;
     }
+    // What the bus could not take it may still be trying to send.
+    memory.give(batch);
     if (failures > 0) onBus?.(undefined);
     failures = 0;
     return true;
