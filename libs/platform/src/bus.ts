@@ -121,7 +121,8 @@ export interface BusLogger {
  */
 export interface Bus {
   /**
-   * Publishes one message. A subject that a stream keeps resolves when the stream has it; any other resolves at once.
+   * Publishes one message. A subject that a stream keeps resolves when the stream has it; any other resolves at once. `data` is
+   * left alone, and once a stream has it the bytes are the caller's again.
    * @throws TooLargeForBus, StreamFull, or an error of the transport.
    */
   publish(subject: string, data: Uint8Array, options?: PublishOptions): Promise<void>;
