@@ -405,8 +405,7 @@ function* faultsOfPolicy(
     return;
   }
   const result = rules.config.safeParse(config);
-  for (const field of result.success ? (rules.reads?.(result.data) ?? []) : [])
-    yield* faultOfField(object, pointer, field);
+  if (result.success) for (const field of rules.reads?.(result.data) ?? []) yield* faultOfField(object, pointer, field);
   for (const issue of result.error?.issues ?? []) {
     yield {
       code: 'POLICY_INVALID',

@@ -6,7 +6,7 @@ export function steppedMemory(bytes: number): Buffer {
 }
 
 /**
- * Memory for batches on their way. Ten a second, each in an array of its own that is dead a moment later, would be a quarter of
+ * Memory for batches on their way. Ten a second, each in an array of its own that is dead a moment later, would be a fifth of
  * what a quiet gateway asks the system for, in pieces of ever other sizes, between which the C library finds room only by
  * growing.
  */
