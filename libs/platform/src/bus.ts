@@ -13,6 +13,8 @@ export const dead = (reason: string): Verdict => ({ verdict: 'dead', reason });
 export interface BusMessage {
   readonly subject: string;
   readonly data: Uint8Array;
+  /** True when `data` lies alone in its memory and nobody else will look at it: the handler may give it away. */
+  readonly owned?: boolean;
   readonly headers: Readonly<Record<string, string>>;
   /** How often this message has been delivered, this time included. */
   readonly deliveries: number;

@@ -269,7 +269,7 @@ class Stream {
 
   /** @returns a message with bytes of its own: who gets it may keep them longer than the stream does. */
   messageOf({ subject, headers, place }: Kept, deliveries: number): BusMessage {
-    return { subject, data: this.memory.copyOf(place), headers, deliveries };
+    return { subject, data: this.memory.copyOf(place), owned: true, headers, deliveries };
   }
 
   /** @throws StreamFull */

@@ -21,7 +21,8 @@ import {
 
 /**
  * The bus of one process, lent to another thread of it. One end of a channel serves the bus that this thread has, the other
- * is a bus to whoever works there. What is published or delivered is copied once and then belongs to the other side.
+ * is a bus to whoever works there. What is published or delivered belongs to the other side
+ * from then on, and is copied before where somebody here still has it.
  */
 
 /** What the borrowing thread asks for; each is answered once, under the same number. */
@@ -142,7 +143,7 @@ class Lender implements Closable {
   }
 
   private subscribe(flow: number, subject: string): Promise<Subscription> {
-    return this.bus.subscribe(subject, (message) => this.flow(flow, { message: copied(message) }));
+    return this.bus.subscribe(subject, (message) => this.flow(flow, { message: toBeGiven(message) }));
   }
 
   private consume({ flow, stream, durable, options }: Extract<Ask, { what: 'consume' }>): Promise<Subscription> {
@@ -150,7 +151,7 @@ class Lender implements Closable {
       new Promise((resolve) => {
         const delivery = ++this.deliveries;
         this.undecided.set(delivery, resolve);
-        this.flow(flow, { message: copied(message), delivery });
+        this.flow(flow, { message: toBeGiven(message), delivery });
       });
     return this.bus.consume(stream, durable, deliver, options);
   }
@@ -392,8 +393,9 @@ function copyOf(data: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(data);
 }
 
-function copied(message: BusMessage): BusMessage {
-  return { ...message, data: copyOf(message.data) };
+/** The message with bytes that may be given away. */
+function toBeGiven(message: BusMessage): BusMessage {
+  return message.owned ? message : { ...message, data: copyOf(message.data), owned: true };
 }
 
 /** The bytes that flow with a message. */

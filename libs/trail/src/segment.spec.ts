@@ -1,10 +1,12 @@
 import * as fc from 'fast-check';
+import { RecordMemory } from './record-memory';
 import {
   decodeRecord,
   decodeSegmentHeader,
   encodeRecord,
   encodeSegmentEnd,
   encodeSegmentHeader,
+  encodeText,
   RECORD_HEADER_BYTES,
   recordTypes,
   scanSegment,
@@ -40,7 +42,8 @@ describe('a segment', () => {
     const texts = fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.constant('€'.repeat(6_000))), { maxLength: 60 });
     fc.assert(
       fc.property(texts, (bodies) => {
-        const records = bodies.map((body, at) => encodeRecord(recordTypes.event, 0, at + 1, body));
+        const memory = new RecordMemory();
+        const records = bodies.map((body, at) => encodeText(memory, recordTypes.event, 0, at + 1, body));
         for (const [at, body] of bodies.entries())
           expect(records[at]).toEqual(encodeRecord(recordTypes.event, 0, at + 1, Buffer.from(body)));
       }),

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { textBehind } from './slab';
+import type { RecordMemory } from './record-memory';
 
 /**
  * The format of a segment file, all integers big endian:
@@ -73,9 +73,19 @@ function headerCrc(bytes: Buffer): number {
   return crc32(bytes.subarray(16, SEGMENT_HEADER_BYTES), crc32(bytes.subarray(0, 12)));
 }
 
-/** @param body as bytes, or as the text that they are the UTF-8 of */
-export function encodeRecord(type: RecordType, flags: number, seq: number, body: string | Uint8Array): Buffer {
-  const bytes = typeof body === 'string' ? textBehind(RECORD_HEADER_BYTES, body) : bytesBehind(body);
+/** A record in memory of its own. */
+export function encodeRecord(type: RecordType, flags: number, seq: number, body: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(RECORD_HEADER_BYTES + body.length);
+  bytes.set(body, RECORD_HEADER_BYTES);
+  return withHeader(bytes, type, flags, seq);
+}
+
+/** A record whose body is the UTF-8 of a text, in memory that is good until it is told that the record is free. */
+export function encodeText(memory: RecordMemory, type: RecordType, flags: number, seq: number, body: string): Buffer {
+  return withHeader(memory.write(seq, RECORD_HEADER_BYTES, body), type, flags, seq);
+}
+
+function withHeader(bytes: Buffer, type: RecordType, flags: number, seq: number): Buffer {
   bytes.writeUInt32BE(bytes.length - RECORD_HEADER_BYTES, 0);
   bytes[8] = type;
   bytes[9] = flags;
@@ -84,12 +94,6 @@ export function encodeRecord(type: RecordType, flags: number, seq: number, body:
   bytes.writeUInt32BE(Math.floor(seq / 0x1_0000_0000), 12);
   bytes.writeUInt32BE(seq % 0x1_0000_0000, 16);
   bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
-  return bytes;
-}
-
-function bytesBehind(body: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(RECORD_HEADER_BYTES + body.length);
-  bytes.set(body, RECORD_HEADER_BYTES);
   return bytes;
 }
 

@@ -28,7 +28,7 @@ const plain = (uid: string): Entry => ({
   uid,
   label: 'request.completed/public',
   control: false,
-  body: (chain, seq) => Buffer.from(JSON.stringify({ chain, metadata: { uid }, seq })),
+  body: (chain, seq) => JSON.stringify({ chain, metadata: { uid }, seq }),
 });
 const control = (uid: string): Entry => ({ ...plain(uid), label: 'change.committed/-', control: true });
 const large = (uid: string, bytes: number): Entry => ({ ...plain(uid), body: () => Buffer.alloc(bytes, 'x') });

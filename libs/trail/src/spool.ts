@@ -4,11 +4,13 @@ import { claimProducer, type Claim } from './claim';
 import { GapPage, type Gap } from './gap';
 import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
 import { Pending, RESOLVED } from './pending';
+import { RecordMemory } from './record-memory';
 import { recover, type Recovery, type Segment } from './recover';
 import {
   encodeRecord,
   encodeSegmentEnd,
   encodeSegmentHeader,
+  encodeText,
   recordFlags,
   recordTypes,
   SEGMENT_HEADER_BYTES,
@@ -94,6 +96,8 @@ export class Spool {
   /** Written, but not yet known to be on the disk: kept so that they can be written again elsewhere. */
   #unsynced: Pending[] = [];
   #unsyncedBytes = 0;
+  /** Of records that are not yet known to be on the disk. */
+  readonly #memory = new RecordMemory();
   #pumping = false;
   #turnPending = false;
   #file: SpoolFile | undefined;
@@ -223,13 +227,19 @@ export class Spool {
     if (this.#closed || !this.#admits(entry)) return this.#refuse(entry);
     const seq = this.nextSeq++;
     const flags = entry.control ? recordFlags.control : 0;
-    const bytes = encodeRecord(recordTypes.event, flags, seq, entry.body(this.chain, seq));
+    const bytes = this.#encode(flags, seq, entry.body(this.chain, seq));
     const pending = new Pending(entry.uid, seq, entry.label, bytes, this.#hurry);
     if (entry.control) this.live.controls.set(entry.uid, seq);
     this.#queue.push(pending);
     this.#queuedBytes += bytes.length;
     this.#schedulePump();
     return pending;
+  }
+
+  #encode(flags: number, seq: number, body: string | Uint8Array): Buffer {
+    return typeof body === 'string'
+      ? encodeText(this.#memory, recordTypes.event, flags, seq, body)
+      : encodeRecord(recordTypes.event, flags, seq, body);
   }
 
   /** Whether an ordinary record would be taken. */
@@ -511,6 +521,7 @@ export class Spool {
       this.#durableThrough = pending.seq;
       pending.advance('durable');
     }
+    this.#memory.free(this.#durableThrough);
     if (this.#refusing) this.#schedulePump();
     for (const listener of this.#listeners) listener();
   }
