@@ -44,7 +44,7 @@ describe('the reference pages', () => {
     expect(known.filter((name) => !text.includes(name))).toEqual([]);
     const named = [
       ...text.matchAll(
-        /`(sallyport\.(?:audit|ai|catalog|bus)\.[a-z<>*.]+\.v1[^`]*|sallyport_[a-z_]+|SALLYPORT_[A-Z]+)`/g,
+        /`(sallyport\.(?:audit|ai|catalog|platform|waf|bus)\.[a-z<>*.]+\.v1[^`]*|sallyport_[a-z_]+|SALLYPORT_[A-Z]+)`/g,
       ),
     ];
     expect(named.map((match) => match[1]!).filter((name) => !known.includes(name))).toEqual([]);

@@ -1,9 +1,9 @@
-import { pause } from '../e2e/waiting';
+import { pause, until } from '../e2e/waiting';
 import type { ChaosTest } from './chaos-test';
 import { atLeast, atMost } from './checkers';
 import { durations, isServed, percentile, type Row } from './ledger';
 import { Load } from './load';
-import { availability, bearable, oracles, unaffected, underLoad, type Phase } from './under-load';
+import { availability, bearable, oracles, unaffected, underLoad } from './under-load';
 import { LIMIT_BURST, NARROW_PER_SECOND } from './world';
 
 const TIMES = 10;
@@ -12,63 +12,70 @@ const LEAST_TIMES = 5;
 const MOST_SLOWER = 1.5;
 /** Below that a ratio says nothing: it is the clock of a busy machine. */
 const FLOOR_MS = 20;
+/** In turns, so that one pause of the machine is in one of them and the median does not see it. */
+const TURNS = 5;
 
 export const greedyTenant: ChaosTest = {
   number: 'T19',
   title: 'one consumer takes ten times its limit',
-  procedure: 'a light mixed load, first alone and then beside a consumer that asks for ten times what its limit allows',
-  pass: 'it gets no more than its limit; p99 of the others ≤ 1.5 × what it was; not one more of them is refused',
+  procedure:
+    'a light mixed load, five times alone and five times beside a consumer that asks for ten times what its limit allows, in turns',
+  pass: 'it gets no more than its limit; p99 of the others ≤ 1.5 × what it was, in the median of the turns; not one more of them is refused',
   quick: false,
   run: async (context) => {
     const world = await context.world();
     const shots = [world.shot('narrow', 'limited', 1)];
     const flood = await bearable(context, TIMES * NARROW_PER_SECOND, shots);
-    // Long enough that one slow answer is not the hundredth part of all.
-    const hold = context.seconds * 2_000;
-    let greedyRows: readonly Row[] = [];
+    const hold = (context.seconds * 2_000) / TURNS;
+    const floods: (readonly Row[])[] = [];
     const loaded = await underLoad(
       context,
       async ({ phase }) => {
-        await phase('alone', () => pause(hold));
-        const greedy = new Load({
-          doors: world.stage.doors,
-          shots,
-          requestsPerSecond: flood,
-          seed: context.seed + 1,
-          timeoutMs: 15_000,
-        });
-        try {
-          await phase('beside', () => pause(hold));
-          greedyRows = (await greedy.stop()).rows;
-        } finally {
-          greedy.kill();
+        for (let turn = 1; turn <= TURNS; turn++) {
+          await phase('alone', () => pause(hold));
+          const greedy = new Load({
+            doors: world.stage.doors,
+            shots,
+            requestsPerSecond: flood,
+            seed: context.seed + turn,
+            timeoutMs: 15_000,
+          });
+          try {
+            // To start its process takes a processor of the others, which the product does not.
+            await until('the greedy one is answered', () => greedy.ledger.rows.length > 0);
+            await phase('beside', () => pause(hold));
+            floods.push((await greedy.stop()).rows);
+          } finally {
+            greedy.kill();
+          }
         }
       },
       { requestsPerSecond: Math.min(50, context.requestsPerSecond) },
     );
-    const [alone, beside] = loaded.phases as [Phase, Phase];
-    const rowsOf = ({ from, to }: Phase): Row[] => loaded.ledger.between(from, to);
-    const slowest = (phase: Phase): number =>
-      percentile(durations(unaffected(rowsOf(phase)).filter(({ stream }) => !stream)), 0.99);
+    const rowsOf = (name: string): Row[][] =>
+      loaded.phases.filter((phase) => phase.name === name).map(({ from, to }) => loaded.ledger.between(from, to));
+    const slowest = (name: string): number =>
+      percentile(
+        rowsOf(name).map((rows) => percentile(durations(unaffected(rows).filter(({ stream }) => !stream)), 0.99)),
+        0.5,
+      );
+    const alone = slowest('alone');
     return {
       checks: [
         atLeast('the greedy one asked for', flood / NARROW_PER_SECOND, LEAST_TIMES, ' × its limit'),
-        atMost('and was served', admittedPerSecond(greedyRows) / NARROW_PER_SECOND, 1.1, ' × its limit'),
-        atMost(
-          'p99 of the others',
-          slowest(beside),
-          Math.max(MOST_SLOWER * slowest(alone), slowest(alone) + FLOOR_MS),
-          ' ms',
-        ),
-        ...availability('others', rowsOf(beside)),
+        atMost('and was served', admittedPerSecond(floods) / NARROW_PER_SECOND, 1.1, ' × its limit'),
+        atMost('p99 of the others', slowest('beside'), Math.max(MOST_SLOWER * alone, alone + FLOOR_MS), ' ms'),
+        ...availability('others', rowsOf('beside').flat()),
         ...(await oracles(loaded)),
       ],
     };
   },
 };
 
-/** The mean over the whole of it, without the burst that is allowed once. */
-function admittedPerSecond(rows: readonly Row[]): number {
-  const seconds = (rows.at(-1)!.received - rows[0]!.sent) / 1000;
-  return (rows.filter(isServed).length - LIMIT_BURST) / seconds;
+/** The mean over all turns, without the burst that is allowed at the beginning of each. */
+function admittedPerSecond(floods: readonly (readonly Row[])[]): number {
+  const seconds = sum(floods.map((rows) => (rows.at(-1)!.received - rows[0]!.sent) / 1000));
+  return sum(floods.map((rows) => rows.filter(isServed).length - LIMIT_BURST)) / seconds;
 }
+
+const sum = (figures: readonly number[]): number => figures.reduce((total, figure) => total + figure, 0);

@@ -6,8 +6,8 @@ import { VerificationModule, verificationServices } from '../../apps/auth/src/de
 import { RemoteVerifier } from '../../apps/ingress/src/consult/remote-verifier';
 import { answered, connected, consultRuntime, PATIENT_MS, serve } from './over-grpc';
 
-async function reach(engine: LocalVerifier) {
-  const server = await serve(VerificationModule.over(engine), verificationServices);
+async function reach(engine: LocalVerifier, clockFault: () => string | undefined = () => undefined) {
+  const server = await serve(VerificationModule.over(engine, clockFault), verificationServices);
   const remote = new RemoteVerifier({ target: server.target, runtime: consultRuntime(), budgetMs: PATIENT_MS });
   await connected(remote);
   const verifier: Verifier = {
@@ -17,10 +17,10 @@ async function reach(engine: LocalVerifier) {
     await remote.close();
     await server.close();
   };
-  return { verifier, close };
+  return { remote, verifier, close };
 }
 
-describeVerifier('over a Decide stream', reach);
+describeVerifier('over a Decide stream', (engine) => reach(engine));
 
 describe('a credential on a Decide stream', () => {
   const presented: Presented = {
@@ -74,5 +74,17 @@ describe('a credential on a Decide stream', () => {
     recall.mockReturnValueOnce(undefined);
     expect(await ask()).toEqual(principal);
     expect(inFull).toHaveBeenCalledTimes(2);
+  });
+
+  it('is left to the stand-in of the ingress where the clock of the service is known to be wrong', async () => {
+    await close();
+    let fault: string | undefined = 'the clock is 600 s behind the others';
+    const reached = await reach(engine, () => fault);
+    close = reached.close;
+    const heard = () => new Promise((resolve) => reached.remote.verify(presented, resolve));
+    expect(await heard()).toBe('down');
+    expect(inFull).not.toHaveBeenCalled();
+    fault = undefined;
+    expect(await heard()).toEqual(principal);
   });
 });

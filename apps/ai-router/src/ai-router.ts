@@ -8,8 +8,8 @@ import {
   type Opened,
   opening,
   openSnapshotReader,
-  type Readiness,
   type Runtime,
+  readiness,
   startHealth,
   watchAdminToken,
 } from '@sallyport/platform';
@@ -68,16 +68,12 @@ export async function startAiRouter(
     await openAdmin(config, runtime, { dataSource, router, credentials }, opened);
     await openRpc(config, runtime, router, leases, opened);
     if (config.listen.health) {
-      const ready = () => readiness(reader.revision() !== undefined, opened.ending);
+      const ready = () =>
+        readiness(runtime, { 'no configuration yet': reader.revision() === undefined, draining: opened.ending });
       opened.push(await startHealth({ address: config.listen.health, metrics, ready }));
     }
     return { router };
   });
-}
-
-function readiness(configured: boolean, ending: boolean): Readiness {
-  const reasons = [...(configured ? [] : ['no configuration yet']), ...(ending ? ['draining'] : [])];
-  return { ready: reasons.length === 0, reasons };
 }
 
 async function openLedgerDatabase(url: string, runtime: Runtime, opened: Opened): Promise<DataSource> {

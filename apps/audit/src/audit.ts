@@ -6,6 +6,7 @@ import {
   type Opened,
   opening,
   type Runtime,
+  readiness,
   startHealth,
   watchAdminToken,
 } from '@sallyport/platform';
@@ -58,7 +59,7 @@ export async function startAudit(
       opened.push(await createRpcServer({ module, services: auditServices, address: config.listen.grpc, runtime }));
     }
     if (config.listen.health) {
-      const ready = () => ({ ready: !opened.ending, reasons: opened.ending ? ['draining'] : [] });
+      const ready = () => readiness(runtime, { draining: opened.ending });
       opened.push(await startHealth({ address: config.listen.health, metrics, ready }));
     }
     return { search, ingesting: () => ingester.active };

@@ -9,6 +9,7 @@ import {
   opening,
   openSnapshotReader,
   type Runtime,
+  readiness,
   startHealth,
   startOutboxRelay,
   watchAdminToken,
@@ -109,9 +110,10 @@ async function openStore(url: string, { logger }: Runtime, opened: Opened): Prom
 
 /** The engine, fed with trust entries by the snapshot and with keys by the bus. */
 async function openVerifier(config: AuthConfig, runtime: Runtime, opened: Opened): Promise<LocalVerifier> {
-  const { bus, clock, logger } = runtime;
+  const { bus, clock, clockFault, logger } = runtime;
   const verifier = new LocalVerifier({
     clock,
+    clockFault,
     peppers: [config.pepper],
     fetchJwks: (request) => fetchDocument(request),
     fetchFailed: (url, error) => logger.warn({ url, err: error }, 'the keys of an issuer cannot be fetched'),
@@ -174,11 +176,11 @@ async function openListeners(
     );
   }
   if (listen.grpc) {
-    const module = VerificationModule.over(verifier);
+    const module = VerificationModule.over(verifier, runtime.clockFault);
     opened.push(await createRpcServer({ module, services: verificationServices, address: listen.grpc, runtime }));
   }
   if (listen.health) {
-    const ready = () => ({ ready: isServing(), reasons: isServing() ? [] : ['draining'] });
+    const ready = () => readiness(runtime, { draining: !isServing() });
     opened.push(await startHealth({ address: listen.health, metrics: runtime.metrics, ready }));
   }
 }

@@ -153,6 +153,7 @@ export class CatalogUnderTest {
       }),
       bus: this.bus,
       trail: this.trail(),
+      clockFault: () => undefined,
     };
   }
 

@@ -8,6 +8,7 @@ import {
   openDatabase,
   opening,
   type Runtime,
+  readiness,
   startHealth,
   startOutboxRelay,
   watchAdminToken,
@@ -85,7 +86,7 @@ export async function startCatalog(
     const { grpc, health, http } = config.listen;
     if (grpc) opened.push(await startRpc(publisher, runtime, grpc));
     opened.push(await startDoor(config, runtime, { catalog, reading: new CatalogReading(source), status }));
-    const ready = () => (opened.ending ? { ready: false, reasons: ['ending'] } : { ready: true, reasons: [] });
+    const ready = () => readiness(runtime, { draining: opened.ending });
     if (health) opened.push(await startHealth({ address: health, metrics: runtime.metrics, ready }));
     logger.info({ address: describeAddress(http) }, 'the admin door is open');
     return {

@@ -11,7 +11,9 @@ import {
   openSnapshotReader,
   type Running,
   type Runtime,
+  readiness,
   startHealth,
+  type Readiness,
   watchAdminToken,
   watchKeyDirectory,
 } from '@sallyport/platform';
@@ -81,6 +83,7 @@ export async function startIngress(
   return opening(async (opened) => {
     const verifier = new LocalVerifier({
       clock,
+      clockFault: runtime.clockFault,
       peppers: [readPepper(1, config.pepper)],
       fetchJwks: fetchDocument,
       fetchFailed: (url, error) => logger.warn({ url, err: error }, 'a key set could not be fetched'),
@@ -163,7 +166,7 @@ export async function startIngress(
     };
     await openAdmin(config, runtime, status, opened);
     if (link) {
-      const ready = () => readiness(isConfigured(), life?.reason !== undefined);
+      const ready = () => takesTraffic(runtime, isConfigured(), life?.reason !== undefined);
       opened.push(link.speak({ metrics, ready, facts }));
       link.listening();
     }
@@ -203,12 +206,13 @@ function openOverload(
 
 async function openHealth(
   { listen }: IngressConfig,
-  { metrics }: Runtime,
+  runtime: Runtime,
   isConfigured: () => boolean,
   opened: Opened,
 ): Promise<void> {
   if (!listen.health) return;
-  const ready = () => readiness(isConfigured(), opened.ending);
+  const { metrics } = runtime;
+  const ready = () => takesTraffic(runtime, isConfigured(), opened.ending);
   opened.push(await startHealth({ address: listen.health, metrics, ready, started: isConfigured }));
 }
 
@@ -225,10 +229,8 @@ async function openAdmin(
   opened.push(await createAdminApp({ module, area: 'ingress', address, runtime, adminToken, title: 'Ingress' }));
 }
 
-function readiness(configured: boolean, draining: boolean): { ready: boolean; reasons: string[] } {
-  const reasons = [...(configured ? [] : ['no configuration yet']), ...(draining ? ['draining'] : [])];
-  return { ready: reasons.length === 0, reasons };
-}
+const takesTraffic = (runtime: Runtime, isConfigured: boolean, draining: boolean): Readiness =>
+  readiness(runtime, { 'no configuration yet': !isConfigured, draining });
 
 const EVERY_RULE = planId({ mode: 'detect', paranoia: { detect: 4, block: 4 } });
 

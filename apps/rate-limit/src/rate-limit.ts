@@ -7,6 +7,7 @@ import {
   type Opened,
   opening,
   type Runtime,
+  readiness,
   startHealth,
   watchAdminToken,
 } from '@sallyport/platform';
@@ -42,7 +43,7 @@ export async function startRateLimit(
     await openAdmin(config, runtime, statusOf(buckets, nodes), opened);
     await openRpc(config, runtime, buckets, nodes, opened);
     if (config.listen.health) {
-      const ready = () => ({ ready: !opened.ending, reasons: opened.ending ? ['draining'] : [] });
+      const ready = () => readiness(runtime, { draining: opened.ending });
       opened.push(await startHealth({ address: config.listen.health, metrics: runtime.metrics, ready }));
     }
     return { limiter: buckets.limiter };

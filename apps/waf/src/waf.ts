@@ -7,6 +7,7 @@ import {
   openSnapshotReader,
   opening,
   type Runtime,
+  readiness,
   startHealth,
   watchAdminToken,
 } from '@sallyport/platform';
@@ -77,7 +78,7 @@ export async function startWaf(
     );
     await openRpc(config, runtime, inspector, streams, opened);
     if (config.listen.health) {
-      const ready = () => ({ ready: !opened.ending, reasons: opened.ending ? ['draining'] : [] });
+      const ready = () => readiness(runtime, { draining: opened.ending });
       opened.push(await startHealth({ address: config.listen.health, metrics: runtime.metrics, ready }));
     }
     return { inspector, ruleset: () => describeRules(rules.sets) };

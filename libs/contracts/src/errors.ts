@@ -206,8 +206,9 @@ export const errors = {
     retry: 'later',
     title: 'Credential status unknown',
     detail: 'Whether this credential still holds cannot be established right now.',
-    cause: 'The list of keys or revocations is older than the bound of the route class, or was never received.',
-    fix: 'Wait as Retry-After says. Operators: look at the auth service and the bus.',
+    cause:
+      'The list of keys or revocations is older than the bound of the route class, or was never received; or the clock of whoever decides is known to be wrong.',
+    fix: 'Wait as Retry-After says. Operators: look at the auth service, the bus and the clocks.',
     openai: server,
   },
   AUTH_UNAVAILABLE: {

@@ -19,6 +19,8 @@ export const subjects = {
   snapshotPublished: 'sallyport.catalog.snapshot.published.v1',
   /** A node runs, or refused, a revision. */
   snapshotApplied: 'sallyport.catalog.snapshot.applied.v1',
+  /** What time a node has, for the others to compare. */
+  clockTold: 'sallyport.platform.clock.told.v1',
   /** The rules of inspection changed: a set was put in force or refused, rules were killed. The service named, not the tenant. */
   wafRuleSetActivated: 'sallyport.waf.ruleset.activated.v1',
   wafRuleSetRefused: 'sallyport.waf.ruleset.refused.v1',

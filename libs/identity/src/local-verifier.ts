@@ -12,6 +12,8 @@ import type { Presented, Verifier, VerifierOutcome } from './verifier';
 
 export interface LocalVerifierPorts {
   readonly clock: Clock;
+  /** Why nothing may be decided by the clock; absent: it is trusted. */
+  readonly clockFault?: () => string | undefined;
   /** By version; a key is proven under the version its record names. */
   readonly peppers: readonly Pepper[];
   /** Keys of this environment are taken, those of the other are refused unseen. */
@@ -45,6 +47,7 @@ export class LocalVerifier implements Verifier {
   readonly keys = new KeyDirectory();
 
   readonly #clock: Clock;
+  readonly #clockFault: () => string | undefined;
   readonly #environment: KeyEnvironment;
   readonly #peppers: ReadonlyMap<number, Pepper>;
   readonly #anyPepper: Pepper;
@@ -62,6 +65,7 @@ export class LocalVerifier implements Verifier {
     this.#anyPepper = anyPepper;
     this.#peppers = new Map(ports.peppers.map((pepper) => [pepper.version, pepper]));
     this.#clock = ports.clock;
+    this.#clockFault = ports.clockFault ?? (() => undefined);
     this.#environment = ports.environment ?? 'live';
     this.#trust = new TrustStore(ports);
     this.#jwt = new JwtVerifier(this.#trust, ports.clock);
@@ -77,7 +81,9 @@ export class LocalVerifier implements Verifier {
   }
 
   verify(presented: Presented, done: (outcome: VerifierOutcome) => void): void {
-    if (presented.kind === 'api-key') done(this.#verifyKey(presented));
+    const fault = this.#clockFault();
+    if (fault !== undefined) done(refuse('AUTH_STATUS_UNKNOWN', {}, { reason: fault }));
+    else if (presented.kind === 'api-key') done(this.#verifyKey(presented));
     else this.#verifyToken(presented, done);
   }
 
@@ -87,6 +93,7 @@ export class LocalVerifier implements Verifier {
    * @returns undefined when the credential itself must be seen.
    */
   recall(digest: string, context: PresentedContext): VerifierOutcome | undefined {
+    if (this.#clockFault() !== undefined) return undefined;
     return context.kind === 'api-key'
       ? this.#recallKey(digest, context)
       : this.#recallToken(tokenPlace(digest, context));

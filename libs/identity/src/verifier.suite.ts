@@ -20,12 +20,13 @@ export function describeVerifier(
     const confined = testKey(pepper, randomBytes, { services: ['orders'], cidrs: ['192.0.2.0/24'], models: ['echo'] });
     let issuer: TestIssuer;
     let engine: LocalVerifier;
+    let clockFault: string | undefined;
     let verifier: Verifier;
     let close: () => Promise<void>;
 
     beforeAll(async () => {
       issuer = await TestIssuer.create('issuer');
-      engine = new LocalVerifier({ clock, peppers: [pepper] });
+      engine = new LocalVerifier({ clock, clockFault: () => clockFault, peppers: [pepper] });
       engine.setTrust([issuer.trustEntry()]);
       for (const { record } of [key, confined]) engine.keys.put(record);
       engine.keys.confirm(TEST_NOW);
@@ -132,6 +133,17 @@ export function describeVerifier(
       expect(accepted(await askKey({ value: doomed.text })).credential.id).toBe(doomed.kid);
       engine.keys.put({ ...doomed.record, status: 'revoked' });
       expect(refused(await askKey({ value: doomed.text })).reason).toBe('the key is revoked');
+    });
+
+    it('judges nothing by a clock that is known to be wrong, known credentials not either', async () => {
+      const value = await issuer.token();
+      expect(accepted(await ask({ value })).subject).toBe('ada');
+      clockFault = 'the clock is 600 s ahead of the others';
+      for (const outcome of [await ask({ value }), await askKey()])
+        expect(refused(outcome)).toMatchObject({ code: 'AUTH_STATUS_UNKNOWN', reason: clockFault });
+      clockFault = undefined;
+      expect(accepted(await ask({ value })).subject).toBe('ada');
+      expect(accepted(await askKey()).subject).toBe('shop');
     });
 
     it('says that it cannot know once the list of keys is older than the class of the route allows', async () => {

@@ -79,6 +79,8 @@ export interface BaseConfig {
   readonly dataDir: string;
   readonly logLevel: LogLevel;
   readonly nodeName: string;
+  /** Of the group that this process is a worker of. */
+  readonly groupName?: string;
   readonly clusterName: string;
   /** Without a slash at the end. */
   readonly publicUrl: string;

@@ -9,6 +9,19 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
+/**
+ * A process wants traffic while nothing speaks against it.
+ * @param against what may, by its words
+ */
+export function readiness(
+  { clockFault }: { readonly clockFault: () => string | undefined },
+  against: Readonly<Record<string, boolean>>,
+): Readiness {
+  const fault = clockFault();
+  const reasons = [...Object.keys(against).filter((words) => against[words]), ...(fault === undefined ? [] : [fault])];
+  return { ready: reasons.length === 0, reasons };
+}
+
 export interface HealthOptions {
   readonly address: Address;
   readonly metrics: Pick<Metrics, 'exposition'>;

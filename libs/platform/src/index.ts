@@ -4,6 +4,7 @@ export * from './admin/admin-app';
 export * from './asking';
 export * from './breaker';
 export * from './bus';
+export * from './clock-watch';
 export * from './config';
 export { DataDirInUse } from './database/data-lock';
 export * from './database/database';

@@ -10,6 +10,7 @@ import {
 } from '@sallyport/trail';
 import type { Closable } from './address';
 import type { Bus } from './bus';
+import { unwatchedClock, watchClock } from './clock-watch';
 import { ConfigError, type BaseConfig } from './config';
 import { once } from './listening';
 import { createLogger, type Logger } from './logger';
@@ -32,6 +33,8 @@ export interface Runtime {
   readonly tracer: Tracer;
   readonly bus: Bus;
   readonly trail: Trail;
+  /** Why nothing may be decided by the clock of this process, in words; undefined while it may. */
+  readonly clockFault: () => string | undefined;
 }
 
 /** Parts that one process shares between its applications; whoever hands them in ends them. */
@@ -63,6 +66,11 @@ export async function openRuntime(config: BaseConfig, shared: SharedParts = {}):
     const bus = shared.bus ?? (await joinBus(config, logger, ends));
     const trail = await openShippedTrail({ config, version, logger, metrics, bus }, ends);
     const { app } = config;
+    const node = config.groupName ?? config.nodeName;
+    const comparing = { app, node, bus, clock: systemClock, random, logger, metrics, trail };
+    // Who shares a bus with others of its process has their clock.
+    const clockWatch = shared.bus ? unwatchedClock : await watchClock(comparing);
+    ends.push(() => clockWatch.close());
     return {
       app,
       version,
@@ -74,6 +82,7 @@ export async function openRuntime(config: BaseConfig, shared: SharedParts = {}):
       tracer,
       bus,
       trail,
+      clockFault: clockWatch.fault,
       close,
     };
   } catch (error) {

@@ -86,6 +86,7 @@ export function testRuntime(app: AppName, shared: { bus?: Bus } = {}): TestRunti
     tracer,
     bus,
     trail: new MemoryTrail(),
+    clockFault: () => undefined,
     async close() {
       await tracer.close();
       if (!shared.bus) await bus.drain();
