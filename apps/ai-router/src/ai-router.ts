@@ -68,9 +68,9 @@ export async function startAiRouter(
     await openAdmin(config, runtime, { dataSource, router, credentials }, opened);
     await openRpc(config, runtime, router, leases, opened);
     if (config.listen.health) {
-      const ready = () =>
-        readiness(runtime, { 'no configuration yet': reader.revision() === undefined, draining: opened.ending });
-      opened.push(await startHealth({ address: config.listen.health, metrics, ready }));
+      const started = () => reader.revision() !== undefined;
+      const ready = () => readiness(runtime, { 'no configuration yet': !started(), draining: opened.ending });
+      opened.push(await startHealth({ address: config.listen.health, metrics, ready, started }));
     }
     return { router };
   });

@@ -95,7 +95,6 @@ export function workerConfig(config: IngressConfig, slot: number): IngressConfig
   const suffix = `-w${slot}`;
   return {
     ...config,
-    groupName: config.nodeName,
     nodeName: `${config.nodeName.slice(0, LONGEST_NODE_NAME - suffix.length)}${suffix}`,
     listen: { ...config.listen, health: null },
   };

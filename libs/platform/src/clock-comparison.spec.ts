@@ -55,10 +55,21 @@ describe('a comparison of clocks', () => {
     );
   });
 
-  it('does not let a single other node decide', () => {
+  it('does not let a single other node decide, neither against the clock nor for it', () => {
     const { time, comparison } = comparing();
     comparison.heard('auth', time.wall - TEN_MINUTES);
     expect(comparison.offset()).toBe(TEN_MINUTES);
+    expect(comparison.isOffForMost(30_000)).toBe(false);
+    comparison.heard('auth', time.wall);
+    expect(comparison.isRightForMost(30_000)).toBe(false);
+  });
+
+  it('does not hold a clock for wrong that stands between two that are', () => {
+    const { time, comparison } = comparing();
+    comparison.heard('ahead', time.wall + TEN_MINUTES);
+    comparison.heard('behind', time.wall - TEN_MINUTES);
+    comparison.heard('right', time.wall);
+    expect(comparison.offset()).toBe(0);
     expect(comparison.isOffForMost(30_000)).toBe(false);
   });
 
@@ -75,5 +86,7 @@ describe('a comparison of clocks', () => {
     const { time, comparison } = comparing();
     for (let made = 0; made < 10_000; made++) comparison.heard(`made-up-${made}`, time.wall);
     expect(comparison.heard('one more', time.wall)).toBe(false);
+    time.monotonic += 20_001;
+    expect(comparison.heard('one more', time.wall)).toBe(true);
   });
 });

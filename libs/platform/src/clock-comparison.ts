@@ -3,9 +3,11 @@ import type { Clock } from '@sallyport/contracts';
 /** A message may be late, and never early: the least late of so many says how far apart two clocks are. */
 const SAMPLES = 3;
 /** Who has said nothing for so long has ended, or cannot be reached. */
-const FORGOTTEN_MS = 20_000;
-/** More than any cluster has processes; what is heard may come from anybody on the bus. */
+export const FORGOTTEN_MS = 20_000;
+/** More than any cluster has nodes; what is heard may come from anybody on the bus. */
 const MOST_HEARD = 4_096;
+/** One other node alone may itself be wrong. */
+const FEWEST = 2;
 
 interface Heard {
   /** Own time less theirs, in milliseconds, the latest last. */
@@ -14,7 +16,7 @@ interface Heard {
   lastAt: number;
 }
 
-/** How the clock of this process stands to those of others, from what they say the time is. */
+/** How the clock of this process stands to those of other nodes, from what they say the time is. */
 export class ClockComparison {
   private readonly others = new Map<string, Heard>();
 
@@ -25,9 +27,8 @@ export class ClockComparison {
    * @returns whether nothing was known of it.
    */
   heard(other: string, at: number): boolean {
-    this.forget();
     const known = this.others.get(other);
-    if (!known && this.others.size >= MOST_HEARD) return false;
+    if (!known && !this.hasRoom()) return false;
     const samples = known?.samples ?? [];
     samples.push(this.clock.now() - at);
     if (samples.length > SAMPLES) samples.shift();
@@ -46,16 +47,30 @@ export class ClockComparison {
     return Math.abs(lower) <= Math.abs(upper) ? lower : upper;
   }
 
-  /** Whether more than half of the others, and two at least, have another time: one alone may itself be wrong. */
+  /** Whether most others, and two at least, are away by more than that, and all to the same side. */
   isOffForMost(byMs: number): boolean {
+    return this.most((offset) => offset > byMs) || this.most((offset) => offset < -byMs);
+  }
+
+  /** Whether most others, and two at least, are no further away. Between this and {@link isOffForMost} nobody knows. */
+  isRightForMost(withinMs: number): boolean {
+    return this.most((offset) => Math.abs(offset) <= withinMs);
+  }
+
+  private most(holds: (offset: number) => boolean): boolean {
     const offsets = this.offsets();
-    const off = offsets.filter((offset) => Math.abs(offset) > byMs).length;
-    return off >= 2 && off > offsets.length / 2;
+    const holding = offsets.filter(holds).length;
+    return holding >= FEWEST && holding > offsets.length / 2;
   }
 
   private offsets(): number[] {
     this.forget();
     return [...this.others.values()].map(({ samples }) => Math.min(...samples));
+  }
+
+  private hasRoom(): boolean {
+    if (this.others.size >= MOST_HEARD) this.forget();
+    return this.others.size < MOST_HEARD;
   }
 
   private forget(): void {

@@ -13,6 +13,8 @@ interface Node {
   readonly records: AuditEvent[];
   /** Milliseconds by which its clock is ahead of the truth. */
   ahead: number;
+  /** Milliseconds for which it has stood still. */
+  stood: number;
 }
 
 describe('the clocks of a cluster', () => {
@@ -32,7 +34,13 @@ describe('the clocks of a cluster', () => {
   });
 
   async function join(name: string, ahead = 0): Promise<Node> {
-    const node = { ahead, metrics: createMetrics('auth'), lines: [] as string[], records: [] as AuditEvent[] };
+    const node = {
+      ahead,
+      stood: 0,
+      metrics: createMetrics('auth'),
+      lines: [] as string[],
+      records: [] as AuditEvent[],
+    };
     const line = (level: string) => (_: object, words: string) => void node.lines.push(`${level}: ${words}`);
     const logger = { ...createLogger({ app: 'auth', node: name, level: 'silent' }) } as Logger;
     Object.assign(logger, { info: line('info'), warn: line('warn'), error: line('error') });
@@ -40,7 +48,7 @@ describe('the clocks of a cluster', () => {
       app: 'auth',
       node: name,
       bus,
-      clock: { now: () => Date.now() + node.ahead, monotonic: () => performance.now() },
+      clock: { now: () => Date.now() + node.ahead, monotonic: () => performance.now() + node.stood },
       random: (count) => Buffer.alloc(count, 7),
       logger,
       metrics: node.metrics,
@@ -118,12 +126,53 @@ describe('the clocks of a cluster', () => {
   });
 
   it('are held for wrong for as long as nobody is heard who could say otherwise', async () => {
-    for (const name of ['one', 'two']) await join(name);
+    const names = ['one', 'two', 'three', 'four'];
+    for (const name of names) await join(name);
     const wrong = await join('wrong', 600_000);
     await pass(3_000);
-    for (const node of nodes.splice(0, 2)) await node.watch.close();
+    // One after the other, as they would fall silent.
+    for (const node of nodes.splice(0, names.length)) {
+      await node.watch.close();
+      await pass(7_000);
+      expect(wrong.watch.fault()).toBe('the clock is 600 s ahead of the others');
+    }
     await pass(60_000);
     expect(wrong.watch.fault()).toBe('the clock is 600 s ahead of the others');
+    expect(wrong.records).toHaveLength(1);
+  });
+
+  it('are not wrong where two others are, to either side', async () => {
+    for (const name of ['one', 'two', 'three']) await join(name);
+    await join('ahead', 600_000);
+    await join('behind', -600_000);
+    await pass(20_000);
+    expect(faults().map((fault) => fault !== undefined)).toEqual([false, false, false, true, true]);
+  });
+
+  it('do not say one thing and the other where they are off by just as much as is borne', async () => {
+    for (const name of ['one', 'two', 'three']) await join(name);
+    const unsteady = await join('unsteady', 30_500);
+    await pass(10_000);
+    for (let change = 0; change < 20; change++) {
+      unsteady.ahead = change % 2 === 0 ? 29_500 : 30_500;
+      await pass(20_000);
+    }
+    expect(unsteady.records).toHaveLength(1);
+    expect(unsteady.lines).toHaveLength(2);
+  });
+
+  it('are not judged by what has waited for a process that stood still', async () => {
+    for (const name of ['one', 'two', 'three']) await join(name);
+    await pass(20_000);
+    const stood = nodes[0]!;
+    for (const node of nodes.splice(1)) await node.watch.close();
+    // What others have said two minutes ago, and nothing new yet: the connection has to be made again.
+    stood.stood = 120_000;
+    for (const node of ['two', 'three', 'two', 'three', 'two', 'three'])
+      await bus.publish(subjects.clockTold, Buffer.from(JSON.stringify({ node, at: Date.now() - 120_000 })));
+    await pass(15_000);
+    expect(stood.watch.fault()).toBeUndefined();
+    expect(stood.lines).toEqual([]);
   });
 
   it('are a line of the log, and no more, where they are off by a few seconds', async () => {
@@ -134,7 +183,7 @@ describe('the clocks of a cluster', () => {
     expect(suspect.lines).toEqual(['warn: the clock of this process is not that of the others']);
   });
 
-  it('count the workers of one node once: many of them outvote nobody', async () => {
+  it('count processes of one node once: many of them outvote nobody', async () => {
     for (const name of ['one', 'two', 'three']) await join(name);
     for (let worker = 0; worker < 8; worker++) await join('ingress', 600_000);
     await pass(20_000);
@@ -143,10 +192,19 @@ describe('the clocks of a cluster', () => {
 
   it('are not moved by what cannot be read', async () => {
     for (const name of ['one', 'two', 'three']) await join(name);
-    for (const text of ['', 'null', '[]', '{"node":1,"at":2}', '{"node":"x","at":1e300}', '{"node":"x"}', '\u0000'])
+    for (const text of [
+      '',
+      'null',
+      '[]',
+      '{"node":1,"at":2}',
+      '{"node":"x","at":1e300}',
+      '{"node":"x"}',
+      '\u0000',
+      `{"node":"${'x'.repeat(300)}","at":1}`,
+    ])
       await bus.publish(subjects.clockTold, Buffer.from(text));
     await pass(10_000);
     expect(faults()).toEqual([undefined, undefined, undefined]);
-    expect(nodes[0]!.lines).toHaveLength(7);
+    expect(nodes[0]!.lines).toEqual(['warn: a message about the time cannot be read; it is not said again of others']);
   });
 });

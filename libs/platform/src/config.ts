@@ -79,8 +79,8 @@ export interface BaseConfig {
   readonly dataDir: string;
   readonly logLevel: LogLevel;
   readonly nodeName: string;
-  /** Of the group that this process is a worker of. */
-  readonly groupName?: string;
+  /** Whose clock this process has: the node where it has a name of its own, the host where it has none. */
+  readonly clockName: string;
   readonly clusterName: string;
   /** Without a slash at the end. */
   readonly publicUrl: string;
@@ -153,6 +153,7 @@ function readBase(app: AppName, environment: NodeJS.ProcessEnv): BaseConfig {
     ...read,
     app,
     dataDir,
+    clockName: read.nodeName ?? host,
     nodeName: read.nodeName ?? `${host.slice(0, 48)}-${process.pid}`,
     publicUrl: read.publicUrl ?? `http://127.0.0.1:${publicPort}`,
     spoolDir: read.spoolDir ? resolve(read.spoolDir) : join(dataDir, 'spool'),

@@ -46,9 +46,35 @@ describe('the health listener', () => {
     const answer = await get('/readyz');
     expect(answer.status).toBe(503);
     expect(JSON.parse(answer.body)).toEqual({ status: 'not ready', reasons: ['no configuration yet'] });
-    await expect(get('/startupz')).resolves.toMatchObject({ status: 503 });
     state = { ready: true, reasons: [] };
     await expect(get('/readyz')).resolves.toMatchObject({ status: 200 });
+  });
+
+  it('has started where it listens, also when it wants no traffic: who is not ready need not be started again', async () => {
+    state = { ready: false, reasons: ['the clock is 600 s ahead of the others'] };
+    await expect(get('/startupz')).resolves.toMatchObject({ status: 200 });
+  });
+
+  it('has not started while it says that something is still to be done', async () => {
+    const starting = join(folder, 'starting.sock');
+    let started = false;
+    const other = await startHealth({
+      address: { path: starting },
+      metrics: createMetrics('ingress'),
+      ready: () => state,
+      started: () => started,
+    });
+    const dispatcher = new Agent({ connect: { socketPath: starting } });
+    const status = async () => {
+      const { statusCode, body } = await request('http://localhost/startupz', { dispatcher });
+      await body.dump();
+      return statusCode;
+    };
+    expect(await status()).toBe(503);
+    started = true;
+    expect(await status()).toBe(200);
+    await dispatcher.close();
+    await other.close();
   });
 
   it('shows the metrics in the text format of Prometheus', async () => {

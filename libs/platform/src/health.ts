@@ -27,7 +27,7 @@ export interface HealthOptions {
   readonly metrics: Pick<Metrics, 'exposition'>;
   /** Configuration loaded and not draining; a dependency that is down is no reason to take a process out. */
   readonly ready: () => Readiness;
-  /** Whether start-up work is over; as `ready` unless given. */
+  /** Whether start-up work is over; it is, where this listens, unless something else is said. */
   readonly started?: () => boolean;
 }
 
@@ -59,7 +59,7 @@ function healthAnswers({ metrics, ready, started }: HealthOptions): Record<strin
       json(response, state.ready ? 200 : 503, { status: state.ready ? 'ok' : 'not ready', reasons: state.reasons });
     },
     '/startupz': (response) => {
-      const done = started ? started() : ready().ready;
+      const done = started?.() ?? true;
       json(response, done ? 200 : 503, { status: done ? 'ok' : 'starting' });
     },
     '/metrics': (response) => {

@@ -66,8 +66,7 @@ export async function openRuntime(config: BaseConfig, shared: SharedParts = {}):
     const bus = shared.bus ?? (await joinBus(config, logger, ends));
     const trail = await openShippedTrail({ config, version, logger, metrics, bus }, ends);
     const { app } = config;
-    const node = config.groupName ?? config.nodeName;
-    const comparing = { app, node, bus, clock: systemClock, random, logger, metrics, trail };
+    const comparing = { app, node: config.clockName, bus, clock: systemClock, random, logger, metrics, trail };
     // Who shares a bus with others of its process has their clock.
     const clockWatch = shared.bus ? unwatchedClock : await watchClock(comparing);
     ends.push(() => clockWatch.close());

@@ -17,6 +17,9 @@ interface Inode {
   modifiedAt: number;
 }
 
+/** When a write that has begun is over. */
+const LATER = Promise.resolve();
+
 /** A disk in memory with a page cache that can be lost, a size that can be reached, and faults on demand. */
 export class FakeDisk implements FileSystem {
   readonly #files = new Map<string, Inode>();
@@ -99,6 +102,9 @@ export class FakeDisk implements FileSystem {
           throw new DiskError(code, path);
         }
         writeAt(bytes, position);
+        await LATER;
+        // A disk reads the bytes while the write lasts, not when it begins.
+        writeAt(Buffer.concat(parts), position);
       },
       sync: async () => {
         this.syncs++;

@@ -67,6 +67,7 @@ export function testRuntime(app: AppName, shared: { bus?: Bus } = {}): TestRunti
     dataDir,
     logLevel: 'fatal',
     nodeName: `${app}-test`,
+    clockName: `${app}-test`,
     clusterName: 'test',
     publicUrl: 'http://gateway.example',
     traceRatio: 0,
