@@ -32,7 +32,7 @@ const kinds = {
       status: 'active',
     });
     engine.keys.confirm(Date.now());
-    return { module: VerificationModule.over(engine), services: verificationServices };
+    return { module: VerificationModule.over(engine, () => undefined), services: verificationServices };
   },
   'rate-limit'() {
     const { memoryBuckets } = load('apps/rate-limit/src/shared-buckets.js');

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from '../../tools/build.mjs';
-import { whenMain } from '../../tools/process.mjs';
+import { Failure, whenMain } from '../../tools/process.mjs';
 import { describeMachine, median, processorSeconds } from '../load/machine.mjs';
 import { searched } from '../load/programs.mjs';
 
@@ -177,6 +177,8 @@ async function measure(ends, what, inFlight, seconds, windows) {
     const spent = (end) => (after.get(end) - before.get(end)) / count;
     const services = what === 'three' ? THREE : [what];
     const theirs = services.reduce((sum, service) => sum + spent(service), 0);
+    // What a silence costs is no figure of an answer.
+    if (unanswered * 100 > count) throw new Failure(`${unanswered} of ${count} consults of ${what} were not answered`);
     samples.push({
       ingress: spent('ingress'),
       services: theirs,
