@@ -9,6 +9,8 @@ import type { Placed } from './order';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** What a long outage has made wait is not kept room for. */
+const MOST_ROOM_BYTES = 1024 * 1024;
 
 /** What a chain stands at. */
 export interface ChainState {
@@ -42,6 +44,9 @@ interface Unplaced {
  * loses the connection loses the lock, and with it the transaction.
  */
 export class IngestSession {
+  /** For the rows of the next copy; ten a second, each in memory of its own, were most of what a quiet service asked for. */
+  #room: Buffer | undefined;
+
   private constructor(private readonly client: Client) {}
 
   /** @returns undefined while another process is the ingester. */
@@ -157,11 +162,19 @@ export class IngestSession {
     const first = Number(rows[0]!.next);
     const placed = (await this.#newOf(read)).map((one, at) => ({ ...one, position: first + at }));
     if (placed.length === 0) return [];
-    const copy = this.client.query(copyFrom(`COPY audit_event (${COPIED}) FROM STDIN (FORMAT binary)`));
-    copy.end(copiedRows(placed));
-    await finished(copy);
+    await this.#copy(placed);
     await this.client.query('UPDATE audit_position SET next = $1', [first + placed.length]);
     return placed;
+  }
+
+  async #copy(placed: readonly PlacedRow[]): Promise<void> {
+    const rows = copiedRows(placed, this.#room);
+    // Gone until Postgres has all of it: a copy that failed may still be on its way.
+    this.#room = undefined;
+    const copy = this.client.query(copyFrom(`COPY audit_event (${COPIED}) FROM STDIN (FORMAT binary)`));
+    copy.end(rows);
+    await finished(copy);
+    if (rows.buffer.byteLength <= MOST_ROOM_BYTES) this.#room = Buffer.from(rows.buffer);
   }
 
   /** Records that are not there yet, each once: a producer that was killed may send one again at another place of its chain. */

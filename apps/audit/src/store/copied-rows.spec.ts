@@ -83,4 +83,17 @@ describe('rows in the binary format of COPY', () => {
     expect(fields![17]).toEqual(placed.body);
     expect(fields![1]!.readBigInt64BE()).toBe(-BigInt(Date.UTC(2000)) * 1000n);
   });
+
+  it('are written over what lies in the room for them, and elsewhere where it is too small', () => {
+    const alone = copiedRows([placed]);
+    const room = Buffer.alloc(64 * 1024, 0xee);
+    const there = copiedRows([placed], room);
+    expect(there.buffer).toBe(room.buffer);
+    expect(there).toEqual(alone);
+    const many = Array.from({ length: 300 }, () => placed);
+    const elsewhere = copiedRows(many, room);
+    expect(elsewhere.buffer).not.toBe(room.buffer);
+    expect(elsewhere).toEqual(copiedRows(many));
+    expect(room.subarray(there.length)).toEqual(Buffer.alloc(room.length - there.length, 0xee));
+  });
 });

@@ -22,6 +22,8 @@ const ROW_BYTES = 2 + FIELDS * 4 + 2 * 2 + 2 * 4 + 2 * 8 + 8 + 16;
 /** A unit of UTF-16 is at most three bytes of UTF-8. */
 const BYTES_A_UNIT = 3;
 const NULL = -1;
+/** New memory is somewhat larger than asked for, so that it does for what comes next. */
+const STEP_BYTES = 64 * 1024;
 /** Postgres counts microseconds from the year 2000. */
 const POSTGRES_EPOCH_MS = Date.UTC(2000);
 
@@ -29,9 +31,14 @@ const POSTGRES_EPOCH_MS = Date.UTC(2000);
  * Rows in the binary format of COPY (PostgreSQL's manual, COPY, "Binary Format"): a body goes over as it is, where the text
  * format would have it written in hexadecimal here and looked through for its ends and read back there.
  * @param rows with texts that are well formed; each value in the range of its column
+ * @param room to write them to, where it is large enough
+ * @returns the part that they take of `room`, or of memory of their own.
  */
-export function copiedRows(rows: readonly PlacedRow[]): Buffer {
-  const writer = new RowWriter(rows.reduce((sum, row) => sum + mostBytes(row), HEADER.length + TRAILER_BYTES));
+export function copiedRows(rows: readonly PlacedRow[], room?: Buffer): Buffer {
+  const most = rows.reduce((sum, row) => sum + mostBytes(row), HEADER.length + TRAILER_BYTES);
+  const writer = new RowWriter(
+    room && room.length >= most ? room : Buffer.allocUnsafeSlow(Math.ceil(most / STEP_BYTES) * STEP_BYTES),
+  );
   for (const row of rows) writer.write(row);
   return writer.end();
 }
@@ -47,12 +54,10 @@ function textsOf(row: EventRow): readonly (string | null)[] {
 }
 
 class RowWriter {
-  private readonly bytes: Buffer;
   private at: number;
 
-  constructor(capacity: number) {
-    this.bytes = Buffer.allocUnsafe(capacity);
-    this.at = HEADER.copy(this.bytes);
+  constructor(private readonly bytes: Buffer) {
+    this.at = HEADER.copy(bytes);
   }
 
   write({ chain, seq, position, row, body }: PlacedRow): void {
