@@ -198,6 +198,7 @@ describe('the audit service', () => {
         metrics,
         bus,
         trail,
+        clockFault: () => undefined,
       } as unknown as Runtime,
       at,
     );

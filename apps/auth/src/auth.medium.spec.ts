@@ -66,7 +66,7 @@ describe('the auth service', () => {
       close: async () => undefined,
     };
     const parts = { app: 'auth', config, clock: systemClock, random: randomBytes, metrics: createMetrics('auth') };
-    return { ...parts, logger, bus, trail } as unknown as Runtime;
+    return { ...parts, logger, bus, trail, clockFault: () => undefined } as unknown as Runtime;
   }
 
   /** @param preset null: none is configured */

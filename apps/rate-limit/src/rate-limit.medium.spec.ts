@@ -39,6 +39,7 @@ beforeEach(async () => {
     clock: systemClock,
     random: randomBytes,
     trail: new MemoryTrail(),
+    clockFault: () => undefined,
   } as unknown as Runtime;
   const at = (name: string) => ({ path: join(folder, `${name}.sock`) });
   config = { ...base, listen: { grpc: at('grpc'), admin: at('admin'), health: at('health') } };

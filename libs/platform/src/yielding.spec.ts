@@ -40,7 +40,8 @@ describe('what nobody waits for', () => {
   it('is a process that yields, and may be gone when it is told to', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)']);
     yieldFamily(child.pid!);
-    expect(getPriority(child.pid!)).toBe(5);
+    // Or what it yields already, where whoever runs the tests does.
+    expect(getPriority(child.pid!)).toBe(Math.max(5, getPriority()));
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(() => yieldFamily(child.pid!)).not.toThrow();
