@@ -22,7 +22,9 @@ export async function run([system], { minutes }, upstream) {
   // Of a short run a third, in whole rounds.
   const thirdSeconds = Math.max(1, Math.floor((minutes * 20) / ROUND_SECONDS)) * ROUND_SECONDS;
   const settledAt = Math.min(SETTLED_SECONDS, thirdSeconds);
-  const firstAt = Math.ceil(settledAt / 2 / ROUND_SECONDS) * ROUND_SECONDS;
+  // Each stretch that is compared begins and ends with a collection, and all are of one length: what garbage has taken by the end of a
+  // stretch is not all given back, and the first collection throws away code as well, which is compiled again.
+  await system.collected();
   for (let round = 0; round * ROUND_SECONDS < minutes * 60; round++) {
     await soakFor(system, upstream, round, totals);
     const at = (round + 1) * ROUND_SECONDS;
@@ -30,8 +32,6 @@ export async function run([system], { minutes }, upstream) {
     samples.push(sample);
     say(`${at} s: ${inMib(sample.resident)} MiB, ${sample.descriptors} descriptors`);
     // Between two full collections resident memory swings with what is dead already: what really grows shows behind them.
-    // The first collection of this kind throws away code as well, which is compiled again: that is a part of settling.
-    if (at === firstAt && at < settledAt) await system.collected();
     if (at % settledAt === 0) {
       collections.push(await system.collected());
       say(`${at} s: ${inMib(collections.at(-1).rss)} MiB once everything dead is collected`);
