@@ -28,6 +28,14 @@ describe('the memory of batches', () => {
     expect([other, large]).not.toContain(memory.take(10));
   });
 
+  it('keeps the larger where all that lies there has become too small', () => {
+    const memory = new BatchMemory(1, 512 * KIB);
+    const [small, large] = [memory.take(10), memory.take(100 * KIB)];
+    memory.give(small);
+    memory.give(large);
+    expect(memory.take(100 * KIB)).toBe(large);
+  });
+
   it('is of the sizes of a ladder, and never nothing', () => {
     expect([0, 1, 64 * KIB, 64 * KIB + 1].map((bytes) => steppedMemory(bytes).length / KIB)).toEqual([64, 64, 64, 128]);
   });

@@ -29,6 +29,9 @@ export class BatchMemory {
 
   /** To be called when nobody looks at it any more. */
   give(memory: Buffer): void {
-    if (this.#free.length < this.mostKept && memory.length <= this.mostBytes) this.#free.push(memory);
+    if (memory.length > this.mostBytes) return;
+    this.#free.push(memory);
+    // The smallest goes: where they have become too small for what comes, none of what is large enough would ever be kept.
+    if (this.#free.length > this.mostKept) this.#free.sort((one, other) => other.length - one.length).pop();
   }
 }

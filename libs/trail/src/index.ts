@@ -1,3 +1,4 @@
+export { BatchMemory } from './batch-memory';
 export * from './facts';
 export type { Gap } from './gap';
 export { changeCommitted, controlReported, findingRaised, logRead, sessionRefused } from './kinds';

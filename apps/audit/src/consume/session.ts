@@ -1,8 +1,9 @@
 import { finished } from 'node:stream/promises';
+import { BatchMemory } from '@sallyport/trail';
 import { Client } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { INGEST_ROLE, SCHEMA } from '../store/audit-tables';
-import { COPIED, copiedRows, type PlacedRow } from '../store/copied-rows';
+import { bytesForRows, COPIED, copiedRows, type PlacedRow } from '../store/copied-rows';
 import type { Retention } from '../store/retention';
 import { UnreadableRecord, rowOf, type EventRow } from '../store/row';
 import type { Placed } from './order';
@@ -10,7 +11,7 @@ import type { Placed } from './order';
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** What a long outage has made wait is not kept room for. */
-const MOST_ROOM_BYTES = 1024 * 1024;
+const MOST_KEPT_BYTES = 1024 * 1024;
 
 /** What a chain stands at. */
 export interface ChainState {
@@ -45,7 +46,7 @@ interface Unplaced {
  */
 export class IngestSession {
   /** For the rows of the next copy; ten a second, each in memory of its own, were most of what a quiet service asked for. */
-  #room: Buffer | undefined;
+  readonly #memory = new BatchMemory(1, MOST_KEPT_BYTES);
 
   private constructor(private readonly client: Client) {}
 
@@ -168,13 +169,12 @@ export class IngestSession {
   }
 
   async #copy(placed: readonly PlacedRow[]): Promise<void> {
-    const rows = copiedRows(placed, this.#room);
-    // Gone until Postgres has all of it: a copy that failed may still be on its way.
-    this.#room = undefined;
+    const room = this.#memory.take(bytesForRows(placed));
     const copy = this.client.query(copyFrom(`COPY audit_event (${COPIED}) FROM STDIN (FORMAT binary)`));
-    copy.end(rows);
+    copy.end(copiedRows(placed, room));
     await finished(copy);
-    if (rows.buffer.byteLength <= MOST_ROOM_BYTES) this.#room = Buffer.from(rows.buffer);
+    // Postgres has all of it; what failed may still be on its way.
+    this.#memory.give(room);
   }
 
   /** Records that are not there yet, each once: a producer that was killed may send one again at another place of its chain. */

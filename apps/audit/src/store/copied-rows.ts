@@ -22,8 +22,6 @@ const ROW_BYTES = 2 + FIELDS * 4 + 2 * 2 + 2 * 4 + 2 * 8 + 8 + 16;
 /** A unit of UTF-16 is at most three bytes of UTF-8. */
 const BYTES_A_UNIT = 3;
 const NULL = -1;
-/** New memory is somewhat larger than asked for, so that it does for what comes next. */
-const STEP_BYTES = 64 * 1024;
 /** Postgres counts microseconds from the year 2000. */
 const POSTGRES_EPOCH_MS = Date.UTC(2000);
 
@@ -31,16 +29,18 @@ const POSTGRES_EPOCH_MS = Date.UTC(2000);
  * Rows in the binary format of COPY (PostgreSQL's manual, COPY, "Binary Format"): a body goes over as it is, where the text
  * format would have it written in hexadecimal here and looked through for its ends and read back there.
  * @param rows with texts that are well formed; each value in the range of its column
- * @param room to write them to, where it is large enough
- * @returns the part that they take of `room`, or of memory of their own.
+ * @param room where they are written to, of at least `bytesForRows`
+ * @returns the part of `room` that they have taken.
  */
-export function copiedRows(rows: readonly PlacedRow[], room?: Buffer): Buffer {
-  const most = rows.reduce((sum, row) => sum + mostBytes(row), HEADER.length + TRAILER_BYTES);
-  const writer = new RowWriter(
-    room && room.length >= most ? room : Buffer.allocUnsafeSlow(Math.ceil(most / STEP_BYTES) * STEP_BYTES),
-  );
+export function copiedRows(rows: readonly PlacedRow[], room: Buffer): Buffer {
+  const writer = new RowWriter(room);
   for (const row of rows) writer.write(row);
   return writer.end();
+}
+
+/** How many bytes rows have as {@link copiedRows}, at most. */
+export function bytesForRows(rows: readonly PlacedRow[]): number {
+  return rows.reduce((sum, row) => sum + mostBytes(row), HEADER.length + TRAILER_BYTES);
 }
 
 function mostBytes({ row, body }: PlacedRow): number {
