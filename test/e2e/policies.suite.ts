@@ -503,6 +503,20 @@ export function describePolicies(product: () => Product): void {
       expect(refused.headers['access-control-allow-origin']).toBe(origin);
       expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
     });
+
+    it('asks no service about a caller who comes back too early, where there is one', async () => {
+      const given = (): Promise<number> => product().metric('ingress', 'sallyport_ingress_lasting_refusals_total');
+      const again = async (): Promise<number> => {
+        const answers = await Promise.all(Array.from({ length: 4 }, () => to('/mocked')));
+        return answers.filter(({ code }) => code === 'LIMIT_EXCEEDED').length;
+      };
+      if (product().mode === 'all-in-one') expect([await again(), await given()]).toEqual([4, 0]);
+      else
+        await until(
+          'a refusal is given again',
+          async () => ((await again()) === 4 && (await given()) > 0) || undefined,
+        );
+    });
   });
 }
 

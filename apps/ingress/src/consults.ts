@@ -8,6 +8,7 @@ import { LocalRouter, type ModelTable } from '@sallyport/ai';
 import type { Inspector } from '@sallyport/waf';
 import type { IngressConfig } from './config';
 import { consultWheel } from './consult/decide-client';
+import { LastingRefusals } from './consult/lasting-refusals';
 import { LiveCount } from './consult/live-count';
 import { RemoteInspector } from './consult/remote-inspector';
 import { RemoteLimiter } from './consult/remote-limiter';
@@ -31,13 +32,15 @@ export interface Engines {
 }
 
 export interface OpenConsults extends Consults, Closable {
+  /** Counts what a request turned out to have used: asked each time, whatever was refused before. */
+  readonly books: Limiter;
   /** Puts the models of a configuration in force for what this process decides about them on its own. */
   useModels(table: ModelTable): void;
 }
 
 /** Joins the engines directly: no service could be away. */
 export function joinEngines(engines: Engines): OpenConsults {
-  return { ...engines, useModels: () => undefined, close: async () => undefined };
+  return { ...engines, books: engines.limiter, useModels: () => undefined, close: async () => undefined };
 }
 
 /**
@@ -69,11 +72,17 @@ export function openRemoteConsults(
     models: (tenant, principal) => standIn.models(tenant, principal),
   });
   const share = new ShareLimiter(new MemorySource(clock), () => live.count);
+  const given = metrics.counter(
+    'sallyport_ingress_lasting_refusals_total',
+    'Requests over a limit that were refused from memory, since the Retry-After of the last refusal had not passed.',
+  );
   const windowOf = (service: string, client: { state(): 'up' | 'down' }) =>
     windows.of(service, () => client.state() === 'up');
+  const books = limiterWithFallback(limiter, share, windowOf('rate-limit', limiter));
   return {
     verifier: verifierWithFallback(verifier, local, windowOf('auth', verifier)),
-    limiter: limiterWithFallback(limiter, share, windowOf('rate-limit', limiter)),
+    limiter: new LastingRefusals(books, clock, given),
+    books,
     inspector: inspectorWithFallback(inspector, windowOf('waf', inspector)),
     router: modelRouterWithFallback(router, standIn, classOf, windowOf('ai-router', router)),
     useModels: (table) => standIn.use(table),

@@ -91,7 +91,7 @@ export async function startIngress(
     const upstreams = opened.push(new Upstreams(new UpstreamPools(), runtime));
     const policies = new PolicyCompiler(
       policyServices(runtime, engines ? undefined : pepperBytes(config.pepper), {
-        charge: (tenant, charges, done) => consults.limiter.spend(tenant, charges, done),
+        charge: (tenant, charges, done) => consults.books.spend(tenant, charges, done),
         peers: () => config.workers,
       }),
     );

@@ -3,5 +3,5 @@ export { LocalLimiter, type StandIn } from './local-limiter';
 export { MemorySource } from './memory-source';
 export { ShareLimiter } from './share-limiter';
 export { rateLimitField, rateLimitPolicyField, retryAfterMs } from './rate-limit-fields';
-export type { Rate } from './gcra';
+export { NEVER_MS, type Rate } from './gcra';
 export type { Draw, Drawn, LimitSource } from './source';
