@@ -308,10 +308,17 @@ describe('what a listener may set', () => {
       ['a scheme that is none', '10.0.0.1', ['X-Forwarded-Proto', 'gopher'], '10.0.0.1', 'http'],
       ['a scheme alone', '10.0.0.1', ['X-Forwarded-Proto', 'https'], '10.0.0.1', 'https'],
       [
-        'more hops than any network has',
+        'more hops than any network has do not make the caller one of us',
         '10.0.0.1',
-        ['X-Forwarded-For', '1.1.1.1,'.repeat(40) + '1.1.1.1'],
+        ['X-Forwarded-For', '1.1.1.1,'.repeat(1000) + '198.51.100.7'],
+        '198.51.100.7',
+        'http',
+      ],
+      [
+        'more hops of ours than any network has',
         '10.0.0.1',
+        ['X-Forwarded-For', '1.1.1.1,'.repeat(40) + '10.0.0.9,'.repeat(31) + '10.0.0.8'],
+        '10.0.0.9',
         'http',
       ],
     ])('%s', (_, peer, rawHeaders, address, scheme) => {

@@ -15,7 +15,7 @@ export interface Origin {
   readonly scheme: 'http' | 'https';
 }
 
-/** More hops than this are nobody's network. */
+/** So many are looked at, from the right: more proxies in a row are nobody's network. */
 const MAX_HOPS = 32;
 
 /**
@@ -26,12 +26,13 @@ const MAX_HOPS = 32;
  */
 export function originOf(peer: Origin, report: ProxyReport, trusted: AddressList): Origin {
   if (!trusted.has(peer.address)) return peer;
-  const hops = report.forwardedFor?.split(',', MAX_HOPS + 1).map(addressOfHop) ?? [];
-  if (hops.length > MAX_HOPS) return peer;
+  // A caller may write as many hops as fit in front of those our proxies append.
+  const hops = report.forwardedFor?.split(',') ?? [];
+  const last = Math.max(0, hops.length - MAX_HOPS);
   let address = peer.address;
   let at = hops.length;
-  while (at > 0 && trusted.has(address)) {
-    const hop = hops[at - 1];
+  while (at > last && trusted.has(address)) {
+    const hop = addressOfHop(hops[at - 1]!);
     if (hop === undefined) break;
     address = hop;
     at--;
@@ -41,7 +42,7 @@ export function originOf(peer: Origin, report: ProxyReport, trusted: AddressList
 
 /** One value speaks for all hops; several are read hop by hop, and only where their number is that of the hops. */
 function schemeAt(forwardedProto: string | undefined, at: number, hops: number): 'http' | 'https' | undefined {
-  const schemes = forwardedProto?.split(',', MAX_HOPS + 1).map((scheme) => scheme.trim().toLowerCase()) ?? [];
+  const schemes = forwardedProto?.split(',').map((scheme) => scheme.trim().toLowerCase()) ?? [];
   const scheme = schemes.length === 1 ? schemes[0] : schemes.length === hops ? schemes[at] : undefined;
   return scheme === 'http' || scheme === 'https' ? scheme : undefined;
 }
