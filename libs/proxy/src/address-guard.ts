@@ -27,6 +27,8 @@ function block(cidr: string, is: AddressClass): Block {
 /** IANA's special-purpose registry (RFC 6890 and its updates); the first that holds the address decides. */
 const ipv4Blocks = [
   block('10.0.0.0/8', 'private'),
+  block('100.100.100.200/32', 'forbidden'), // metadata service of a cloud inside the shared range
+  block('168.63.129.16/32', 'forbidden'), // the host of a cloud's machines, at an address of the Internet
   block('100.64.0.0/10', 'private'), // RFC 6598, shared between carrier and customer
   block('127.0.0.0/8', 'private'),
   block('172.16.0.0/12', 'private'),
@@ -45,7 +47,8 @@ const ipv4Blocks = [
 
 const ipv6Blocks = [
   block('::1/128', 'private'),
-  block('fd00:ec2::/32', 'forbidden'), // metadata service of a cloud inside the private range
+  block('fd00:ec2::/32', 'forbidden'), // metadata services of clouds inside the private range
+  block('fd20:ce::254/128', 'forbidden'),
   block('fc00::/7', 'private'),
   block('2001::/23', 'forbidden'), // Teredo and other protocol assignments
   block('2001:db8::/32', 'forbidden'),
