@@ -67,7 +67,9 @@ function isNumericDate(value: unknown): value is number {
 
 /** Names end up in header fields, logs and limit keys. */
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH && !/[\x00-\x1f\x7f]/.test(value);
+  if (typeof value !== 'string' || value === '' || value.length > MAX_NAME_LENGTH) return false;
+  // Half of a surrogate pair is in no encoding of text.
+  return !/[\x00-\x1f\x7f]/.test(value) && value.isWellFormed();
 }
 
 /** RFC 8693 §4.1: the outermost actor acts now, those inside acted before. */

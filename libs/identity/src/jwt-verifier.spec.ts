@@ -321,6 +321,7 @@ describe('verifying tokens', () => {
       { sub: undefined },
       { sub: 7 },
       { sub: 'x'.repeat(256) },
+      { sub: 'half of a pair: \ud800' },
       { client_id: '\0' },
       { client_id: {} },
       { jti: 5 },

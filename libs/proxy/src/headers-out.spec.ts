@@ -46,6 +46,11 @@ const valuesOf = (fields: readonly string[], name: string) =>
   fields.filter((_, at) => at % 2 === 1 && fields[at - 1] === name);
 
 describe('fieldsToUpstream', () => {
+  it('sends a name that is no text as the text it can be', () => {
+    const out = fieldsToUpstream(head(), { ...facts, principal: { ...principal, subject: 'a\ud800' } });
+    expect(valuesOf(out, 'x-sallyport-subject')).toEqual(['a%EF%BF%BD']);
+  });
+
   it('sets our own fields once each, whatever the caller sent', () => {
     const sent = head('X-Forwarded-For', '6.6.6.6', 'X-Sallyport-Subject', 'root', 'traceparent', '00-cc-dd-00');
     const out = fieldsToUpstream(sent, facts);

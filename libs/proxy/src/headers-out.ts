@@ -39,7 +39,7 @@ const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** Names of principals are text of any kind; a field takes them percent-encoded where they are not plain. */
 function plain(text: string): string {
-  return /^[\x21-\x24\x26-\x7e]*$/.test(text) ? text : encodeURIComponent(text);
+  return /^[\x21-\x24\x26-\x7e]*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
 }
 
 /**
