@@ -159,8 +159,11 @@ export function describePolicies(product: () => Product): void {
     });
 
     it('cors answers browsers, and pages of its origin can read', async () => {
-      const question = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-trace' };
+      const asked = 'content-type,x-trace';
+      const question = { 'access-control-request-method': 'POST', 'access-control-request-headers': asked };
       const origin = 'https://app.example.com';
+      // The route names its methods, and OPTIONS is none of them.
+      expect((await to('/try-cors', { method: 'OPTIONS', headers: { origin } })).code).toBe('METHOD_NOT_ALLOWED');
       const answered = await to('/try-cors', { method: 'OPTIONS', headers: { origin, ...question } });
       expect([answered.status, answered.headers['access-control-allow-origin']]).toEqual([204, origin]);
       const stranger = await to('/try-cors', { method: 'OPTIONS', headers: { origin: 'null', ...question } });

@@ -157,12 +157,12 @@ const targets = fc
   .array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 6 })
   .map((parts) => `/${parts.join('')}`);
 
-function read(target: string): CanonicalRequest | Refusal {
+function read(target: string, method = 'GET', ...fields: string[]): CanonicalRequest | Refusal {
   return canonicalRequest(
     {
-      method: 'GET',
+      method,
       target,
-      rawHeaders: ['Host', 'a'],
+      rawHeaders: ['Host', 'a', ...fields],
       httpVersion: '1.1',
       remoteAddress: '192.0.2.7',
       encrypted: false,
@@ -257,5 +257,38 @@ describe('rel-T40 whatever a path is spelled like', () => {
     const found = isRefusal(request) ? undefined : destinationOf(request, configuration);
     const prefix = found?.startsWith('t/v1/r') ? PREFIXES[Number(found.slice('t/v1/r'.length))] : found;
     expect(prefix).toBe(expected);
+  });
+});
+
+describe('what a browser asks before it calls a route that names its methods', () => {
+  const browsers = [{ policy: 'cors', config: { origins: ['https://app.example.com'] } }];
+  const named = (id: string, methods: string[], more: Partial<SnapshotRoute> = {}): SnapshotRoute =>
+    someRoute({ id, match: { host: null, pathPrefix: '/api', methods }, ...more });
+  const configuration = compiled([
+    named('reads', ['GET'], { policies: browsers }),
+    named('writes', ['POST', 'PUT']),
+    someRoute({ id: 'all', match: { host: null, pathPrefix: '/files', methods: [] } }),
+  ]);
+  const origin = ['Origin', 'https://app.example.com'];
+  const about = (method: string): string[] => [...origin, 'Access-Control-Request-Method', method];
+
+  it.each([
+    ['goes to the route of that method', '/api', about('GET'), 'reads'],
+    ['goes with HEAD where GET goes', '/api', about('HEAD'), 'reads'],
+    ['goes to no route that has no answer to it', '/api', about('PUT'), undefined],
+    ['goes nowhere about a method that no route has', '/api', about('DELETE'), undefined],
+    ['is no such question without a method', '/api', origin, undefined],
+    ['is no such question without an origin', '/api', ['Access-Control-Request-Method', 'GET'], undefined],
+    ['goes where every method goes', '/files', about('GET'), 'all'],
+  ])('%s', (_, target, fields, expected) => {
+    const request = read(target, 'OPTIONS', ...fields);
+    if (isRefusal(request)) throw new Error(JSON.stringify(request));
+    expect(destinationOf(request, configuration)).toBe(expected);
+  });
+
+  it('is the question of OPTIONS alone', () => {
+    const request = read('/api', 'DELETE', ...about('GET'));
+    if (isRefusal(request)) throw new Error(JSON.stringify(request));
+    expect(destinationOf(request, configuration)).toBeUndefined();
   });
 });

@@ -1,5 +1,14 @@
 import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
-import { BodyCap, boundsOf, judgeOddPath, limits, refusedWithoutRoute } from '@sallyport/proxy';
+import { askedInPreflight, type CompiledRoute } from '@sallyport/pipeline';
+import {
+  BodyCap,
+  boundsOf,
+  judgeOddPath,
+  limits,
+  refusedWithoutRoute,
+  type CanonicalRequest,
+  type RouteMatch,
+} from '@sallyport/proxy';
 import type { Exchange } from './exchange';
 import type { GatewayParts } from './gateway-parts';
 import { problemIndex, problemPage } from './render/problem-page';
@@ -70,7 +79,7 @@ function matchRequest(exchange: Exchange, configuration: Configuration): Destina
 
 /** The route of a published API, with what it lets a request cost. */
 function matchRoute(exchange: Exchange, configuration: Configuration): Destination | Refusal {
-  const match = configuration.routes.match(exchange.request!);
+  const match = routeOf(exchange.request!, configuration);
   if (isRefusal(match)) return match;
   const { route } = match.route;
   exchange.compiled = match.route;
@@ -79,6 +88,16 @@ function matchRoute(exchange: Exchange, configuration: Configuration): Destinati
   if (route.limits?.bodyBytes !== undefined) exchange.body = new BodyCap(exchange.bounds.bodyBytes);
   else if (match.route.limitsBody) exchange.body = new BodyCap(limits.body.ceilingBytes);
   return proxiedApi;
+}
+
+/** A browser's question about a method goes to the route of that method, where a policy answers it; nothing else does. */
+function routeOf(request: CanonicalRequest, { routes }: Configuration): RouteMatch<CompiledRoute> | Refusal {
+  const match = routes.match(request);
+  const method = isRefusal(match) && match.code === 'METHOD_NOT_ALLOWED' ? askedInPreflight(request) : undefined;
+  if (method === undefined) return match;
+  const { host, path } = request;
+  const asked = routes.match({ host, path, method });
+  return !isRefusal(asked) && asked.route.answersPreflight ? asked : match;
 }
 
 /** A path that origins read in different ways leads to nothing but a route that takes it, whichever way it is read. */

@@ -41,6 +41,8 @@ export interface CompiledRoute {
   readonly settle: Steps<'settle'>;
   /** A policy says what a body may weigh; otherwise the listener's default does. */
   readonly limitsBody: boolean;
+  /** A policy answers what browsers ask before they call the route, whatever methods the route names. */
+  readonly answersPreflight: boolean;
   /** Who is turned away first when the gateway is busy. */
   readonly priority: RoutePriority;
   /** Undefined: those of the upstream hold. */
@@ -217,6 +219,7 @@ function compileWith(route: SnapshotRoute, known: readonly Policy[], make: Make)
     answerBody: steps('answerBody').toReversed(),
     settle: steps('settle'),
     limitsBody: all.some(({ hooks }) => hooks.limitsBody === true),
+    answersPreflight: all.some(({ hooks }) => hooks.answersPreflight === true),
     priority: all.findLast(({ hooks }) => hooks.priority)?.hooks.priority ?? route.priority ?? 'normal',
     timeouts: timeoutsOf(all.map(({ hooks }) => hooks)),
     deprecatedAt: deprecatedAt === null ? undefined : Date.parse(deprecatedAt),
@@ -250,13 +253,16 @@ function compilePolicy(
   throw new PolicyError(`${pointer}/config${issue.path.map((part) => `/${String(part)}`).join('')}`, issue.message);
 }
 
+/** Members of PolicyHooks that no request calls. */
+const notCalled: ReadonlySet<string> = new Set(['answersPreflight', 'limitsBody', 'priority', 'retire', 'timeouts']);
+
 /** The hooks a policy has when it is configured as in its example, for the documentation. */
 export function policyHooks(policy: Policy): string[] {
   const route = { id: '', tenant: '', service: '', version: '', class: 'public' } as const;
   const match = { host: null, pathPrefix: '/', methods: [] };
   const hooks = policy.compile(policy.config.parse(policy.example), { ...route, match }, servicesWithoutMemory);
   hooks.retire?.();
-  return Object.keys(hooks).filter((name) => !['limitsBody', 'priority', 'retire', 'timeouts'].includes(name));
+  return Object.keys(hooks).filter((name) => !notCalled.has(name));
 }
 
 /** Everything one request is counted against: the route's limits, then those the credential and the consumer carry. */

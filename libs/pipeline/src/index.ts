@@ -31,5 +31,6 @@ export {
   type Verdict,
 } from './policy';
 export { servicesWithoutMemory } from './policy-services';
+export { askedInPreflight } from './policies/cors/cors';
 export { policies, policiesById } from './policies/registry';
 export { MemoryStore, type Replaced, type SharedStore } from './shared-store';

@@ -187,6 +187,8 @@ export interface PolicyHooks {
   readonly settle?: (input: PolicyInput, settled: Settled) => void;
   /** The route limits bodies itself, so the listener's default steps back (ADR 0007). */
   readonly limitsBody?: boolean;
+  /** Answers what browsers ask before they call the route from a page; `admit` then lets no such question on. */
+  readonly answersPreflight?: boolean;
   /** Who is turned away first when this process is busy; before any hook is called. */
   readonly priority?: RoutePriority;
   /** Takes the place of the upstream's own for this route. */

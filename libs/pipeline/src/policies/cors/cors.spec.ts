@@ -37,7 +37,7 @@ describe('the question a browser asks first', () => {
   const given = {
     origins: [APP],
     methods: ['GET', 'POST'],
-    headers: ['X-Trace'],
+    headers: ['X-Trace', 'Content-Type'],
     credentials: true,
     maxAgeSeconds: 60,
   };
@@ -49,7 +49,7 @@ describe('the question a browser asks first', () => {
     expect(Object.fromEntries(pairs(answer.fields))).toEqual({
       'access-control-allow-origin': APP,
       'access-control-allow-methods': 'GET, POST',
-      'access-control-allow-headers': 'x-trace',
+      'access-control-allow-headers': 'x-trace, content-type',
       'access-control-allow-credentials': 'true',
       'access-control-max-age': '60',
       vary: 'origin, access-control-request-method, access-control-request-headers',
@@ -67,8 +67,24 @@ describe('the question a browser asks first', () => {
       'one field among several that is not listed',
       { origin: APP, 'access-control-request-headers': 'x-trace, x-other' },
     ],
+    [
+      'a field every page may send, with a value it may not always have',
+      { origin: APP, 'access-control-request-headers': 'accept-language' },
+    ],
   ])('is refused for %s', (_, fields) => {
     expect(preflight(given, fields)).toBe('POLICY_DENIED');
+  });
+
+  it('is never answered so that the browser has to refuse what was asked for', () => {
+    const asked = { origin: APP, 'access-control-request-headers': 'content-type' };
+    expect(preflight({ origins: [APP] }, asked)).toBe('POLICY_DENIED');
+  });
+
+  it('is answered alike for everyone, who may be nobody, where everyone is meant', () => {
+    for (const origin of [APP, 'null']) {
+      const answer = preflight({ origins: ['*'] }, { origin });
+      expect(isReply(answer) && fieldValue(answer.fields, 'access-control-allow-origin')).toBe('*');
+    }
   });
 
   it('says nothing about private networks, which are never opened', () => {
@@ -87,7 +103,7 @@ describe('the question a browser asks first', () => {
     fc.assert(
       fc.property(fc.array(name, { maxLength: 12 }), (names) => {
         const answer = preflight(
-          { origins: [APP], headers: listed },
+          { origins: [APP], headers: [...listed, 'Content-Type'] },
           { origin: APP, 'access-control-request-headers': names.join(' ,') },
         );
         expect(isReply(answer)).toBe(!names.includes('x-d'));
@@ -113,9 +129,13 @@ describe('an answer to a page', () => {
     expect(answered({ origins: [APP] }, undefined, ['vary', 'Origin'])).toEqual({ vary: 'Origin' });
   });
 
-  it('has one answer for everyone where everyone is meant, but for the origin that is nobody', () => {
-    expect(answered({ origins: ['*'] }, APP)).toEqual({ 'access-control-allow-origin': '*' });
-    expect(answered({ origins: ['*'] }, 'null')).toEqual({});
+  it('has one answer for everyone where everyone is meant, or a cache would give a page what was no page’s', () => {
+    for (const origin of [APP, 'null', undefined]) {
+      expect(answered({ origins: ['*'], expose: ['etag'] }, origin)).toEqual({
+        'access-control-allow-origin': '*',
+        'access-control-expose-headers': 'etag',
+      });
+    }
   });
 
   it('never carries what the upstream grants', () => {

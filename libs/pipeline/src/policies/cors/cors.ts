@@ -41,9 +41,6 @@ const config = z
     path: ['origins'],
   });
 
-/** Fetch, CORS-safelisted request headers: a page may send these without asking. */
-const askedByNobody: ReadonlySet<string> = new Set(['accept', 'accept-language', 'content-language', 'content-type']);
-
 export const cors = definePolicy({
   id: 'cors',
   summary:
@@ -72,39 +69,47 @@ export const cors = definePolicy({
       'no-store',
     ];
 
-    // `null` is what sandboxed frames and files of any sender call themselves: it names nobody.
-    const allows = (from: string): boolean => (everyone ? from !== 'null' : named.has(from));
+    // `null` is what sandboxed frames and files of any sender call themselves: it cannot be named, but it is one of everyone.
+    const allows = (from: string): boolean => everyone || named.has(from);
 
     const preflight = (from: string, method: string, request: RequestHead): Reply | ReturnType<typeof refuse> => {
       if (!allows(from)) return refuse('POLICY_DENIED', { reason: 'the origin is not allowed' });
       // Private network access is never granted, so the field that asks for it gets no answer.
       if (!allowedMethods.has(method)) return refuse('POLICY_DENIED', { reason: `pages may not use ${method}` });
       for (const name of membersOf(request.field.get('access-control-request-headers'))) {
-        if (!allowedHeaders.has(name) && !askedByNobody.has(name))
+        // Fetch §4.8: what a page may always send is asked for only with a value that it may not always have.
+        if (!allowedHeaders.has(name))
           return refuse('POLICY_DENIED', { reason: 'pages may not send one of the fields asked for' });
       }
       return reply(204, ['access-control-allow-origin', everyone ? '*' : from, ...answerToPreflight]);
     };
 
     return {
+      answersPreflight: true,
       admit: ({ request }) => {
-        if (request.method !== 'OPTIONS') return pass;
-        const from = request.field.get('origin');
-        const method = request.field.get('access-control-request-method');
-        return from === undefined || method === undefined ? pass : preflight(from, method, request);
+        const method = askedInPreflight(request);
+        return method === undefined ? pass : preflight(request.field.get('origin')!, method, request);
       },
       answerHead: ({ request }, draft) => {
         removeForeign(draft);
-        if (!everyone) addVary(draft, 'origin');
         const from = request.field.get('origin');
-        if (from === undefined || !allows(from)) return pass;
-        draft.fields.set('access-control-allow-origin', everyone ? '*' : from);
+        // Fetch, “CORS protocol and HTTP caches”: what is for everyone is told to everyone, also to who is no page, for a cache may
+        // give the answer to one; what is for some varies.
+        if (!everyone) addVary(draft, 'origin');
+        if (!everyone && (from === undefined || !allows(from))) return pass;
+        draft.fields.set('access-control-allow-origin', everyone ? '*' : from!);
         for (let at = 0; at < granted.length; at += 2) draft.fields.set(granted[at]!, granted[at + 1]!);
         return pass;
       },
     };
   },
 });
+
+/** Fetch §3.2.2: the method a browser asks about before it sends a request of a page; undefined: this is no such question. */
+export function askedInPreflight({ method, field }: Pick<RequestHead, 'method' | 'field'>): string | undefined {
+  if (method !== 'OPTIONS' || !field.has('origin')) return undefined;
+  return field.get('access-control-request-method');
+}
 
 function membersOf(list: string | undefined): string[] {
   if (list === undefined) return [];
