@@ -9,6 +9,9 @@ export class ExchangeError extends Error {
   }
 }
 
+/** A request of ours that cannot be written: a defect, not an event. Without a code, since it is never the upstream's failure. */
+export class UnsendableRequest extends Error {}
+
 /** The body of a request ended before its end. Without a code, since that is never the upstream's failure. */
 export function bodyBroke(cause?: Error): Error {
   return new Error(`the body of the request broke off${cause ? `: ${cause.message}` : ''}`, { cause });

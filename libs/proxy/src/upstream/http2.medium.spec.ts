@@ -78,6 +78,37 @@ describe('an upstream over HTTP/2 without TLS', () => {
     expect(fieldValue(sink.fields, 'x-answer')).toBe('yes');
   });
 
+  it.each([
+    ['if-none-match', '"a", "b"'],
+    ['if-match', '"a", "b"'],
+    ['dnt', '"a", "b"'],
+    ['content-language', '"a", "b"'],
+    ['etag', '"a", "b"'],
+    ['upgrade-insecure-requests', '"a", "b"'],
+    ['cookie', '"a"; "b"'],
+    ['constructor', '"a", "b"'],
+    ['__proto__', '"a", "b"'],
+  ])('gets %s in one field where the caller sent it in two (RFC 9110 §5.3)', async (name, joined) => {
+    const seen: string[] = [];
+    const port = await upstream((stream) => stream.respond({ ':status': 200 }, { endStream: true }));
+    servers[0]!.on('stream', (...[, , , raw]: [unknown, unknown, unknown, string[]]) => seen.push(...raw));
+    const fields = ['host', 'a', name, '"a"', 'x-between', '1', name, '"b"'];
+    expect(await exchangeWith(clientOf(port), { fields })).toMatchObject({ status: 200, calls: ['head', 'end'] });
+    expect(fieldValue(seen, name)).toBe(joined);
+  });
+
+  it.each([
+    ['a field that node:http2 refuses', ['host', 'a', 'te', 'gzip']],
+    ['a name that is none', ['host', 'a', 'a b', '1']],
+    ['two hosts', ['host', 'a', 'host', 'b']],
+    ['two lengths', ['host', 'a', 'content-length', '0', 'content-length', '0']],
+  ])('is not asked with %s, and that is our failure alone', async (_, fields) => {
+    const port = await upstream((stream) => stream.respond({ ':status': 200 }, { endStream: true }));
+    const client = clientOf(port);
+    expect((await exchangeWith(client, { fields })).refusal).toMatchObject({ code: 'INTERNAL' });
+    expect((await exchangeWith(client)).status).toBe(200);
+  });
+
   it('sends bodies at hand and bodies that stream, both ways', async () => {
     const port = await upstream((stream) => {
       stream.respond({ ':status': 200 });

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { UpstreamRequest } from '../../forward';
-import { framingOf, requestHead, UnsendableRequest } from './request-head';
+import { UnsendableRequest } from '../exchange-error';
+import { framingOf, requestHead } from './request-head';
 
 const timeouts = { connectMs: 1, firstByteMs: 1, idleMs: 1 };
 const headOf = (more: Partial<UpstreamRequest>): string => {

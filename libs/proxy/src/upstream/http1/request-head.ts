@@ -1,9 +1,7 @@
 import { isSendable } from '../../headers-out';
 import type { UpstreamRequest } from '../../forward';
 import { fieldValue } from '../../raw-fields';
-
-/** A request of ours that cannot be written: a defect, not an event. */
-export class UnsendableRequest extends Error {}
+import { UnsendableRequest } from '../exchange-error';
 
 /** How the body of a request is written. */
 export type BodyFraming = 'none' | 'length' | 'chunked';

@@ -6,7 +6,7 @@ import { fieldValue, type RawFields } from '../../raw-fields';
 import { upstreamFailure } from '../../upstream-failure';
 import { acceptOf } from '../../websocket';
 import type { Connector } from '../connector';
-import { UnsendableRequest } from './request-head';
+import { UnsendableRequest } from '../exchange-error';
 import { ResponseParser } from './response-parser';
 
 const SWITCHES = Buffer.from('HTTP/1.1 101');

@@ -7,7 +7,7 @@ import type { RawFields } from '../../raw-fields';
 import { upstreamFailure } from '../../upstream-failure';
 import { Alarm } from '../alarm';
 import { isBodyAwaited } from '../body-awaited';
-import { bodyBroke, ExchangeError, tooSlow, type Wait } from '../exchange-error';
+import { bodyBroke, ExchangeError, tooSlow, UnsendableRequest, type Wait } from '../exchange-error';
 
 /** What an exchange tells the connection it runs on. */
 export interface Ground {
@@ -43,16 +43,17 @@ export class Http2Exchange implements Forwarding {
   start(session: ClientHttp2Session, ground: Ground): void {
     this.ground = ground;
     const { body } = this.request;
+    let stream: ClientHttp2Stream;
     try {
-      const stream = session.request(headOf(this.request, this.origin), { endStream: body === undefined });
-      this.stream = stream;
-      this.follow(stream);
+      stream = session.request(headOf(this.request, this.origin), { endStream: body === undefined });
     } catch (error) {
-      return this.fail(error as Error);
+      return this.fail(notSent(error as Error));
     }
+    this.stream = stream;
+    this.follow(stream);
     this.phase = 'request';
-    if (body instanceof Readable) return this.send(body, this.stream);
-    if (body !== undefined) this.stream.end(body);
+    if (body instanceof Readable) return this.send(body, stream);
+    if (body !== undefined) stream.end(body);
     this.wait('first byte', this.request.timeouts.firstByteMs);
   }
 
@@ -188,26 +189,49 @@ export class Http2Exchange implements Forwarding {
   }
 }
 
+/**
+ * A connection that is closed is the upstream's affair, and another one may do. Whatever else node:http2 will not send is a
+ * defect of ours: without a code, so that no request a caller makes up counts against the upstream.
+ */
+function notSent(error: Error): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ERR_HTTP2_INVALID_SESSION' || code === 'ERR_HTTP2_GOAWAY_SESSION') return error;
+  return error instanceof UnsendableRequest ? error : new UnsendableRequest(error.message, { cause: error });
+}
+
 function broken(reason: string): ExchangeError {
   return new ExchangeError('SALLYPORT_BAD_ANSWER', reason);
 }
 
-/** RFC 9113 §8.3.1: Host becomes :authority; what concerns a connection has no place here, and node:http2 refuses it. */
+/**
+ * RFC 9113 §8.3.1: Host becomes :authority; what concerns a connection has no place here, and node:http2 refuses it.
+ * Fields of one name are joined: node:http2 refuses a second one of many names that may well be lists.
+ * @throws UnsendableRequest
+ */
 function headOf({ method, path, fields, body }: UpstreamRequest, origin: string): OutgoingHttpHeaders {
-  const head: OutgoingHttpHeaders = Object.create(null) as OutgoingHttpHeaders;
+  // Without a prototype, whose names callers may use as well.
+  const head = Object.create(null) as Record<string, string>;
   head[':method'] = method;
   head[':path'] = path;
   head[':scheme'] = origin.startsWith('https:') ? 'https' : 'http';
   for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at] === 'host' ? ':authority' : fields[at]!;
+    const given = fields[at]!;
     const value = fields[at + 1]!;
-    if (name !== ':authority' && !isSendable(name, value)) throw new Error(`field ${name} cannot be sent`);
+    if (!isSendable(given, value)) throw new UnsendableRequest(`field ${given}`);
+    const name = given === 'host' ? ':authority' : given;
     const before = head[name];
     if (before === undefined) head[name] = value;
-    else head[name] = Array.isArray(before) ? [...before, value] : [String(before), value];
+    else if (isOneOnly(name)) throw new UnsendableRequest(`two of ${given}`);
+    // RFC 9110 §5.3: a list in several fields is the same list in one; RFC 9113 §8.2.3 for cookies.
+    else head[name] = `${before}${name === 'cookie' ? '; ' : ', '}${value}`;
   }
-  if (body instanceof Uint8Array && head['content-length'] === undefined) head['content-length'] = String(body.length);
+  if (body instanceof Uint8Array) head['content-length'] ??= String(body.length);
   return head;
+}
+
+/** What would be another request if it stood there joined. */
+function isOneOnly(name: string): boolean {
+  return name === ':authority' || name === 'content-length';
 }
 
 /** @returns undefined when the fields could not be passed on as they are, or are more than an answer may have. */
