@@ -6,10 +6,31 @@ import {
   type IncomingHttpHeaders,
 } from 'node:http2';
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { UpstreamPools } from '../pool';
 import { fieldValue } from '../raw-fields';
 import { exchangeWith, Gathered, quickTimeouts } from './gathered.suite';
+
+// Frames, as RFC 9113 §4.1 writes them.
+const END_STREAM = 1;
+const END_HEADERS = 4;
+/** `grpc-status: 0`, as a literal that nobody remembers (RFC 7541 §6.2.2). */
+const STATUS_0 = Buffer.from('\x00\x0bgrpc-status\x010', 'latin1');
+
+function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(9);
+  header.writeUInt32BE((payload.length << 8) | type);
+  header[4] = flags;
+  header.writeUInt32BE(stream, 5);
+  return Buffer.concat([header, payload]);
+}
+
+/** Whether a client has asked for something: behind its preface stands a frame of fields. */
+function hasAsked(bytes: Buffer): boolean {
+  let at = 24;
+  while (at + 9 <= bytes.length && bytes[at + 3] !== 1) at += 9 + bytes.readUIntBE(at, 3);
+  return at + 9 <= bytes.length;
+}
 
 type Handler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
@@ -37,6 +58,25 @@ describe('an upstream over HTTP/2 without TLS', () => {
       handler(stream, headers);
     });
     return listen(server);
+  }
+
+  /** A connection on which these frames are the answer to the first request. */
+  function speaking(...frames: Buffer[]): Promise<number> {
+    return listen(
+      createTcpServer((socket) => {
+        sockets.add(socket);
+        socket.on('error', () => undefined);
+        socket.write(frame(4, 0, 0, Buffer.alloc(0)));
+        let seen = Buffer.alloc(0);
+        const asked = (bytes: Buffer): void => {
+          seen = Buffer.concat([seen, bytes]);
+          if (!hasAsked(seen)) return;
+          socket.off('data', asked).resume();
+          socket.write(Buffer.concat(frames));
+        };
+        socket.on('data', asked);
+      }),
+    );
   }
 
   function clientOf(port: number, more = {}) {
@@ -261,6 +301,41 @@ describe('an upstream over HTTP/2 without TLS', () => {
     expect(sink.calls.at(-1)).toBe('failure');
     expect(sink.phase).toBe(phase);
     expect(sink.refusal!.code).toBe(phase === 'connect' ? 'UPSTREAM_UNREACHABLE' : 'UPSTREAM_BROKE');
+  });
+
+  describe('that resets its stream without an error (RFC 9113 §8.1)', () => {
+    const head = frame(1, END_HEADERS, 1, Buffer.from([0x88]));
+    const reset = frame(3, 0, 1, Buffer.alloc(4));
+    const posted = () => ({ method: 'POST', body: new PassThrough().on('error', () => undefined) });
+
+    it.each([
+      ['in the middle of a body', [head, frame(0, 0, 1, Buffer.from('half of it')), reset], {}],
+      ['behind its head', [head, reset], {}],
+      [
+        'in the middle of a body, while the request still goes',
+        [head, frame(0, 0, 1, Buffer.from('half')), reset],
+        posted,
+      ],
+    ])('has not given a whole answer %s', async (_, frames, more) => {
+      const port = await speaking(...frames);
+      const sink = await exchangeWith(clientOf(port), typeof more === 'function' ? more() : more);
+      expect(sink).toMatchObject({ refusal: { code: 'UPSTREAM_BROKE' }, phase: 'response' });
+    });
+
+    it.each([
+      ['at once', [head, frame(0, END_STREAM, 1, Buffer.from('whole')), reset], 'whole', 200],
+      ['with its head', [frame(1, END_HEADERS | END_STREAM, 1, Buffer.from([0x8d])), reset], '', 404],
+      [
+        'with trailers',
+        [head, frame(0, 0, 1, Buffer.from('whole')), frame(1, END_HEADERS | END_STREAM, 1, STATUS_0), reset],
+        'whole',
+        200,
+      ],
+    ])('has, when it ended its answer %s while the request still goes', async (_, frames, text, status) => {
+      const sink = await exchangeWith(clientOf(await speaking(...frames)), posted());
+      expect(sink).toMatchObject({ status, text });
+      expect(sink.calls.at(-1)).toBe('end');
+    });
   });
 
   it('says broken when the upstream speaks HTTP/1.1', async () => {

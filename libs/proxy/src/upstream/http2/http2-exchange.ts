@@ -32,6 +32,8 @@ export class Http2Exchange implements Forwarding {
   private waitsFor: Wait = 'first byte';
   private paused = false;
   private informational = 0;
+  /** The upstream has said itself that its answer ends here. */
+  private endSeen = false;
   private readonly alarm = new Alarm(() => this.ring());
 
   constructor(
@@ -80,6 +82,13 @@ export class Http2Exchange implements Forwarding {
 
   private follow(stream: ClientHttp2Stream): void {
     let error: Error | undefined;
+    const push = stream.push.bind(stream);
+    // RFC 9113 §8.1: an answer is complete with END_STREAM, not with a reset, though it be one without an error. Node ends
+    // both in the same way, and tells no one but itself: what is complete ends while it is open, what was reset is closed.
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      this.endSeen ||= chunk === null && !stream.closed;
+      return push(chunk, encoding);
+    };
     stream.on('response', (...[, , raw]: [unknown, unknown, string[]?]) => this.guarded(() => this.head(raw ?? [])));
     stream.on('headers', () => {
       if (++this.informational > MOST_INFORMATIONAL) this.fail(broken('it informs without end'));
@@ -124,10 +133,10 @@ export class Http2Exchange implements Forwarding {
     this.sink.onTrailers(fields);
   }
 
-  /** A stream that was reset ends too: only one that was not is complete. */
+  /** A stream that was reset ends too: only what the upstream has ended is complete. */
   private ended(stream: ClientHttp2Stream): void {
     if (this.over || this.phase !== 'response') return;
-    if (stream.rstCode !== undefined && stream.rstCode !== NGHTTP2_NO_ERROR)
+    if (!this.endSeen || (stream.rstCode !== undefined && stream.rstCode !== NGHTTP2_NO_ERROR))
       return this.fail(broken('the upstream broke the stream off'));
     // Half a request may still be on its way; nobody wants it any more.
     this.end(stream.writableFinished ? undefined : NGHTTP2_NO_ERROR);
