@@ -1,5 +1,7 @@
-import {
+import { lookup as systemLookup } from 'node:dns';
+import http2, {
   createServer,
+  type ClientHttp2Session,
   type Http2Server,
   type Http2Session,
   type ServerHttp2Stream,
@@ -9,6 +11,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server, type So
 import { PassThrough, Readable } from 'node:stream';
 import { UpstreamPools } from '../pool';
 import { fieldValue } from '../raw-fields';
+import { Http2Client } from './http2/http2-client';
 import { exchangeWith, Gathered, quickTimeouts } from './gathered.suite';
 
 // Frames, as RFC 9113 §4.1 writes them.
@@ -35,7 +38,7 @@ function hasAsked(bytes: Buffer): boolean {
 type Handler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 describe('an upstream over HTTP/2 without TLS', () => {
-  const pools: UpstreamPools[] = [];
+  const pools: { destroy(): Promise<void> }[] = [];
   const servers: (Http2Server | Server)[] = [];
   const sessions = new Set<Http2Session>();
   const sockets = new Set<Socket>();
@@ -377,6 +380,40 @@ describe('an upstream over HTTP/2 without TLS', () => {
     call.abort();
     expect(await closed).toBe(8);
     expect(sink.calls).toEqual(['head']);
+  });
+
+  describe('whose connection has few streams left (RFC 9113 §5.1.1)', () => {
+    let connections: number;
+    const counted = async (): Promise<number> => {
+      connections = 0;
+      const port = await upstream((stream) => {
+        stream.respond({ ':status': 200 });
+        setTimeout(() => stream.end('ok'), 20);
+      });
+      servers[0]!.on('connection', () => connections++);
+      return port;
+    };
+    const origin = (port: number) => ({ url: `http://127.0.0.1:${port}`, allowPrivate: true, connectMs: 2_000 });
+
+    it('is called over another one before they are used up, and what runs on the first comes to its end', async () => {
+      const client = new Http2Client(origin(await counted()), systemLookup, 3);
+      pools.push(client);
+      await exchangeWith(client);
+      const many = await Promise.all(Array.from({ length: 4 }, () => exchangeWith(client)));
+      expect(many.map(({ text }) => text)).toEqual(['ok', 'ok', 'ok', 'ok']);
+      expect(connections).toBe(2);
+    });
+
+    it('is called over another one when they are used up, without a caller who notices', async () => {
+      const opened = jest.spyOn(http2, 'connect');
+      const client = clientOf(await counted());
+      await exchangeWith(client);
+      const session = opened.mock.results[0]!.value as ClientHttp2Session & { setNextStreamID(id: number): void };
+      session.setNextStreamID(2 ** 31 - 1);
+      opened.mockRestore();
+      for (let n = 0; n < 3; n++) expect((await exchangeWith(client)).text).toBe('ok');
+      expect(connections).toBe(2);
+    });
   });
 
   it('goes on elsewhere when the upstream says goodbye', async () => {

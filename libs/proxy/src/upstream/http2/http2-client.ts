@@ -10,6 +10,11 @@ import { Http2Exchange } from './http2-exchange';
 
 /** Exchanges on one connection at a time, whatever more the upstream allows: what one connection loses is bounded. */
 const MOST_STREAMS = 100;
+/**
+ * Exchanges on one connection altogether. Streams are counted up to 2^31 and never again (RFC 9113 §5.1.1): a connection is
+ * left long before, so that none comes to its last one.
+ */
+const MOST_EXCHANGES = 1_000_000;
 /** A connection without exchanges is closed after this. */
 const IDLE_MS = 60_000;
 /** A connection on which an answer is late has this long to show that it is alive. */
@@ -30,9 +35,11 @@ export class Http2Client implements UpstreamClient, PooledTransport {
   private retired = false;
   private whenEmpty: (() => void) | undefined;
 
+  /** @param mostExchanges of one connection, after which another takes its place */
   constructor(
     private readonly upstream: UpstreamOrigin,
     lookup: Lookup,
+    private readonly mostExchanges = MOST_EXCHANGES,
   ) {
     const url = new URL(upstream.url);
     this.origin = url.origin;
@@ -43,9 +50,7 @@ export class Http2Client implements UpstreamClient, PooledTransport {
 
   forward(request: UpstreamRequest, sink: ForwardSink): Forwarding {
     const exchange = new Http2Exchange(request, sink, this.origin);
-    const session = this.withRoom();
-    if (session) session.start(exchange);
-    else this.wait(exchange);
+    if (!this.begin(exchange)) this.wait(exchange);
     return exchange;
   }
 
@@ -63,9 +68,10 @@ export class Http2Client implements UpstreamClient, PooledTransport {
     return closed;
   }
 
-  private withRoom(): Session | undefined {
-    for (const session of this.sessions) if (session.hasRoom) return session;
-    return undefined;
+  /** @returns false when no connection has room. */
+  private begin(exchange: Http2Exchange): boolean {
+    for (const session of this.sessions) if (session.hasRoom && session.start(exchange)) return true;
+    return false;
   }
 
   private wait(exchange: Http2Exchange): void {
@@ -91,7 +97,7 @@ export class Http2Client implements UpstreamClient, PooledTransport {
         if (this.connecting.size === 0) this.failWaiting(error!);
         return this.tellIfEmpty();
       }
-      const session = new Session(socket, this.origin, (gone) => this.changed(gone));
+      const session = new Session(socket, this.origin, this.mostExchanges, (gone) => this.changed(gone));
       this.sessions.add(session);
       this.serveWaiting();
       if (this.retired) session.leave();
@@ -114,10 +120,8 @@ export class Http2Client implements UpstreamClient, PooledTransport {
 
   private serveWaiting(): void {
     for (const exchange of this.waiting) {
-      const session = this.withRoom();
-      if (!session) return;
-      exchange.leaveQueue!();
-      session.start(exchange);
+      if (!this.begin(exchange)) return;
+      exchange.leaveQueue?.();
     }
   }
 
@@ -138,6 +142,7 @@ export class Http2Client implements UpstreamClient, PooledTransport {
 class Session {
   private readonly session: ClientHttp2Session;
   private open = 0;
+  private started = 0;
   private leaving = false;
   private idle: NodeJS.Timeout | undefined;
   private pinging = false;
@@ -147,6 +152,7 @@ class Session {
   constructor(
     private readonly socket: Socket,
     origin: string,
+    private readonly mostExchanges: number,
     private readonly changed: (gone: Session | undefined) => void,
   ) {
     this.session = connect(origin, {
@@ -175,10 +181,12 @@ class Session {
     return this.open < Math.min(MOST_STREAMS, allowed);
   }
 
-  start(exchange: Http2Exchange): void {
+  /** @returns false when it turned out that it takes no more; then nothing has happened to the exchange. */
+  start(exchange: Http2Exchange): boolean {
     this.open++;
     clearTimeout(this.idle);
-    exchange.start(this.session, {
+    if (++this.started >= this.mostExchanges) this.leaving = true;
+    const taken = exchange.start(this.session, {
       ended: () => {
         this.open--;
         if (this.open === 0) this.rest();
@@ -187,6 +195,10 @@ class Session {
       late: () => this.ping(),
       why: () => this.lastError,
     });
+    if (taken) return true;
+    this.open--;
+    this.leave();
+    return false;
   }
 
   /** Takes no more, and closes after the last exchange. */

@@ -42,21 +42,31 @@ export class Http2Exchange implements Forwarding {
     private readonly origin: string,
   ) {}
 
-  start(session: ClientHttp2Session, ground: Ground): void {
+  /** @returns false when the connection has no stream left to give; then nothing has happened. */
+  start(session: ClientHttp2Session, ground: Ground): boolean {
     this.ground = ground;
     const { body } = this.request;
     let stream: ClientHttp2Stream;
     try {
       stream = session.request(headOf(this.request, this.origin), { endStream: body === undefined });
     } catch (error) {
-      return this.fail(notSent(error as Error));
+      this.fail(notSent(error as Error));
+      return true;
+    }
+    if (stream.destroyed) {
+      this.ground = undefined;
+      stream.on('error', () => undefined);
+      return false;
     }
     this.stream = stream;
     this.follow(stream);
     this.phase = 'request';
-    if (body instanceof Readable) return this.send(body, stream);
-    if (body !== undefined) stream.end(body);
-    this.wait('first byte', this.request.timeouts.firstByteMs);
+    if (body instanceof Readable) this.send(body, stream);
+    else {
+      if (body !== undefined) stream.end(body);
+      this.wait('first byte', this.request.timeouts.firstByteMs);
+    }
+    return true;
   }
 
   get heldUp(): boolean {
