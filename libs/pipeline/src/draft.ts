@@ -194,11 +194,15 @@ function fieldsOf(raw: RawFields): Field[] {
 export class AnswerDraft {
   readonly fields: FieldDraft;
 
-  /** @param origin who made it: the upstream, a policy's reply, or the gateway refusing. */
+  /**
+   * @param origin who made it: the upstream, a policy's reply, or the gateway refusing.
+   * @param mayBeCut nobody can tell whether it is whole when it ends (RFC 9112 §9.8): it is passed on, and never kept.
+   */
   constructor(
     readonly origin: 'upstream' | 'reply' | 'refusal',
     public status: number,
     fields: RawFields,
+    readonly mayBeCut = false,
   ) {
     this.fields = new FieldDraft(fields);
   }

@@ -29,8 +29,11 @@ export type ForwardPhase = 'connect' | 'request' | 'response';
 
 /** Where an answer goes. Called in this order; nothing after onEnd, onFailure or abort. */
 export interface ForwardSink {
-  /** Once; informational answers are not passed on. */
-  onHead(status: number, fields: RawFields): void;
+  /**
+   * Once; informational answers are not passed on.
+   * @param mayBeCut the answer ends with its TLS connection, and nobody can tell whether the upstream has ended it
+   */
+  onHead(status: number, fields: RawFields, mayBeCut?: boolean): void;
   /** @returns false when no more is wanted before `resume`. */
   onData(chunk: Buffer): boolean;
   /** Fields behind the body, of HTTP/2 only; once, right before `onEnd`. Absent: they are dropped. */

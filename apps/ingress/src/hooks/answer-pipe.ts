@@ -36,6 +36,8 @@ type BodySteps = CompiledRoute['answerBody'];
  * chunk; with them each hook sees what the one behind it in the file has made.
  */
 export class AnswerPipe {
+  /** Set before the head: nobody can tell whether the answer will be whole when it ends. */
+  mayBeCut = false;
   private first: Sink;
   private steps: BodySteps | undefined;
   private readonly transforms: BodyTransform[] = [];
@@ -65,7 +67,7 @@ export class AnswerPipe {
     const { answerHead, answerBody } = this.exchange.compiled!;
     if (answerHead.length === 0 && answerBody.length === 0) return this.write(status, fields);
     this.attempt(() => {
-      const draft = new AnswerDraft(this.origin, status, fields);
+      const draft = new AnswerDraft(this.origin, status, fields, this.mayBeCut);
       const ended = editHead(this.exchange, draft, this.below);
       if (ended) return this.endBy(ended);
       this.draft = draft;

@@ -138,8 +138,9 @@ export class ProxiedCall implements CallOwner {
     });
   }
 
-  onHead(status: number, fields: RawFields): void {
+  onHead(status: number, fields: RawFields, mayBeCut?: boolean): void {
     this.status = status;
+    if (mayBeCut) this.pipe.mayBeCut = true;
     const ours = fieldsToClient(status, fields);
     if (this.inspected) this.inspected.head(status, ours, fields);
     else this.pipe.head(status, ours);

@@ -1,6 +1,8 @@
 import { Agent } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { snapshotUpstream, type SnapshotRoute } from '@sallyport/contracts';
-import { someRoute } from '@sallyport/testkit';
+import { someRoute, TestCertificates } from '@sallyport/testkit';
 import {
   everyKeyIsAConsumer,
   IngressUnderTest,
@@ -36,7 +38,7 @@ afterAll(async () => {
 
 interface Declared {
   readonly id?: string;
-  readonly targets: readonly RecordingUpstream[];
+  readonly targets: readonly Pick<RecordingUpstream, 'url'>[];
   readonly [setting: string]: unknown;
 }
 
@@ -139,6 +141,42 @@ describe('a failing target', () => {
     const metrics = await ingress.runtime.metrics.exposition();
     expect(metrics).toMatch(/sallyport_upstream_failures_total\{[^}]*upstream="orders"[^}]*\} 5/);
     expect(metrics).toMatch(/sallyport_upstream_changes_total\{[^}]*change="opened"[^}]*\} 1/);
+  });
+});
+
+const withOpenssl = TestCertificates.available() ? describe : describe.skip;
+
+withOpenssl('an answer over TLS that has no length', () => {
+  let made: TestCertificates;
+  const answer = 'HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ncontent-type: text/plain\r\n\r\namount: 1';
+  let asked = 0;
+  let server: TlsServer;
+
+  beforeAll(async () => {
+    made = new TestCertificates();
+    made.authority('ours');
+    made.issue('localhost', 'ours', ['localhost']);
+    server = createTlsServer({ key: made.read('localhost.key'), cert: made.read('localhost.crt') }, (socket) => {
+      socket.on('error', () => undefined);
+      // Destroyed, it ends without the alert that would say that this is all.
+      socket.once('data', () => ++asked && socket.write(answer, () => socket.destroy()));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+
+  afterAll(async () => {
+    await new Promise((resolve) => server.close(resolve));
+    made.remove();
+  });
+
+  it('is passed on when the connection ends, and kept for nobody', async () => {
+    const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+    const policies = [{ policy: 'response-cache', config: { shared: true } }];
+    await publish([{ targets: [{ url }], tls: { ca: made.reference('ours.crt') } }], { policies });
+    for (let n = 1; n <= 2; n++) {
+      expect(await call()).toMatchObject({ status: 200, body: 'amount: 1' });
+      expect(asked).toBe(n);
+    }
   });
 });
 

@@ -8,6 +8,7 @@ export class Gathered implements ForwardSink {
   fields: RawFields = [];
   trailers: RawFields | undefined;
   text = '';
+  mayBeCut: boolean | undefined;
   readonly calls: string[] = [];
   refusal: Refusal | undefined;
   phase: ForwardPhase | undefined;
@@ -21,10 +22,11 @@ export class Gathered implements ForwardSink {
     this.done = new Promise((resolve) => (this.settle = resolve));
   }
 
-  onHead(status: number, fields: RawFields): void {
+  onHead(status: number, fields: RawFields, mayBeCut?: boolean): void {
     this.calls.push('head');
     this.status = status;
     this.fields = fields;
+    this.mayBeCut = mayBeCut;
     this.headCame();
   }
 

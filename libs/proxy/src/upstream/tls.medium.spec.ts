@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -73,6 +74,22 @@ suite(`an upstream over TLS${available ? '' : ' (openssl is not installed)'}`, (
     const sink = await exchangeWith(clientOf(port, files.ca ? { ca: made.reference(files.ca) } : {}));
     expect(sink).toMatchObject({ refusal: { code: 'UPSTREAM_UNREACHABLE' }, phase: 'connect' });
     expect(requests).toBe(0);
+  });
+
+  it.each([
+    ['with the connection, which says nothing of its end', {}, true],
+    ['where its length says', { 'content-length': '4' }, false],
+    ['with its last chunk', { 'transfer-encoding': 'chunked' }, false],
+  ])('leaves a doubt whether its answer is whole when that ends %s (RFC 9112 §9.8)', async (_, fields, doubt) => {
+    const port = await upstream('localhost');
+    servers[0]!.removeAllListeners('request').on('request', (_request, response: ServerResponse) => {
+      response.shouldKeepAlive = false;
+      response.useChunkedEncodingByDefault = false;
+      response.writeHead(200, fields);
+      response.end('half');
+    });
+    const sink = await exchangeWith(clientOf(port, { ca: ca() }));
+    expect(sink).toMatchObject({ calls: ['head', 'end'], text: 'half', mayBeCut: doubt });
   });
 
   it('is asked for, and verified by, the name the operator gives', async () => {

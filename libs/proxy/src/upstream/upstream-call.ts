@@ -280,7 +280,7 @@ class Attempt implements ForwardSink {
     if (this.aborted) forwarding.abort();
   }
 
-  onHead(status: number, fields: RawFields): void {
+  onHead(status: number, fields: RawFields, mayBeCut?: boolean): void {
     const { call } = this;
     const now = call.group.parts.clock.monotonic();
     const verdict = verdictOfStatus(status);
@@ -289,7 +289,7 @@ class Attempt implements ForwardSink {
     // What fails does so quickly, and would pass for the best there is.
     this.leavePlace(verdict === 'ok' ? latency : undefined);
     call.group.observe(this.at, verdict, latency, this.probe, now);
-    if (call.take(this, status, fields)) return call.owner.onHead(status, fields);
+    if (call.take(this, status, fields)) return call.owner.onHead(status, fields, mayBeCut);
     this.unwanted = true;
     // Another answer is on its way: what is left of this one no longer counts as a call to wait for.
     this.settle();

@@ -81,8 +81,9 @@ class Gateway {
     return started;
   }
 
-  answer({ input }: Started, status = 201, body = 'made', fields: string[] = []): void {
-    const draft = new AnswerDraft('upstream', status, ['location', '/1', 'set-cookie', 'sid=1', ...fields]);
+  answer({ input }: Started, status = 201, body = 'made', fields: string[] = [], mayBeCut = false): void {
+    const made = ['location', '/1', 'set-cookie', 'sid=1', ...fields];
+    const draft = new AnswerDraft('upstream', status, made, mayBeCut);
     this.hooks.answerHead!(input, draft);
     const out = { data: () => true, end: () => undefined, room: () => undefined, refuse: () => undefined };
     const transform =
@@ -123,6 +124,12 @@ describe('the idempotency-key policy', () => {
     expect(two.send(`"${KEY}"`)).toEqual([201, 'made', ['location', '/1', 'idempotency-replayed', 'true']]);
     cluster.pass(24 * 3_600_000);
     expect(two.send(KEY)).toBe('executed');
+  });
+
+  it('does not replay an answer of which nobody can tell whether it was whole', () => {
+    const gateway = new Cluster().gateway('one');
+    gateway.answer(gateway.begin(KEY), 201, 'ma', [], true);
+    expect(gateway.send(KEY)).toBe('IDEMPOTENCY_NOT_REPLAYABLE');
   });
 
   it.each([

@@ -288,9 +288,9 @@ class KeptAnswer {
   }
 }
 
-/** A stream is lived through once. */
-function isKept({ fields }: AnswerDraft): boolean {
-  return !/^(text\/event-stream|multipart\/)/i.test(fields.get('content-type') ?? '');
+/** A stream is lived through once, and what may be half an answer must not become the answer. */
+function isKept({ fields, mayBeCut }: AnswerDraft): boolean {
+  return !mayBeCut && !/^(text\/event-stream|multipart\/)/i.test(fields.get('content-type') ?? '');
 }
 
 /** @param body undefined where it is not kept */

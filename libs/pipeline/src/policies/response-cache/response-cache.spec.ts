@@ -20,6 +20,7 @@ function send(
   principal = somePrincipal(),
   cacheControl = 'max-age=60',
   where: Partial<Pick<PolicyExchange, 'route' | 'upstream'>> = {},
+  mayBeCut = false,
 ) {
   const input: PolicyInput & { exchange: TestExchange } = policyInput(head, { route, principal, ...where });
   const draft = new RequestDraft(input.request, input.request.path);
@@ -29,7 +30,7 @@ function send(
   if (verdict === 'waits') return { from: 'waits' };
   if (isReply(verdict)) return { from: 'cache', status: verdict.status, body: Buffer.from(verdict.body).toString() };
   if (verdict) return { from: verdict.code };
-  const answer = new AnswerDraft('upstream', 200, ['cache-control', cacheControl, 'etag', '"1"']);
+  const answer = new AnswerDraft('upstream', 200, ['cache-control', cacheControl, 'etag', '"1"'], mayBeCut);
   hooks.answerHead!(input, answer);
   const { answerBody } = hooks;
   const passed: string[] = [];
@@ -49,6 +50,14 @@ function send(
 }
 
 describe('the response-cache policy', () => {
+  it('passes on, and never keeps, an answer of which nobody can tell whether it is whole (RFC 9111 §3.3)', () => {
+    const hooks = policy({});
+    for (let n = 0; n < 2; n++) {
+      const sent = send(hooks, {}, undefined, undefined, {}, true);
+      expect(sent).toMatchObject({ from: 'upstream', told: expect.not.stringContaining('stored') });
+    }
+  });
+
   it('passes the first answer on as it comes, and serves the second from what it kept', () => {
     const hooks = policy({});
     expect(send(hooks, {})).toMatchObject({

@@ -129,6 +129,8 @@ function setConditions({ fields }: RequestDraft, conditions: RawFields): void {
 function headOf(flight: Flight, draft: AnswerDraft): Reply | undefined {
   // What the gateway refuses is no answer of the upstream, and nobody's to keep.
   if (draft.origin === 'refusal') return undefined;
+  // RFC 9111 §3.3: an answer that is not known to be whole is none to give to others.
+  if (draft.mayBeCut) flight.doNotKeep();
   const told = flight.head(draft.status, draft.fields.raw);
   if ('serve' in told) return replyOf(told.serve);
   draft.fields.set('cache-status', told.cacheStatus);

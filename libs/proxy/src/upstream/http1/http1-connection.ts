@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { Forwarding, ForwardPhase, ForwardSink, UpstreamRequest } from '../../forward';
 import { upstreamFailure } from '../../upstream-failure';
 import { Alarm } from '../alarm';
@@ -81,6 +82,14 @@ export class Http1Connection {
     socket.on('error', (error: Error) => (this.lastError ??= error));
     socket.on('end', () => this.ended());
     socket.on('close', () => this.closed());
+  }
+
+  /**
+   * RFC 9112 §9.8: an answer that ends with a TLS connection is complete with a closure alert only, and node:tls shows the end
+   * of the connection in the same way without one.
+   */
+  private get isEncrypted(): boolean {
+    return this.socket instanceof TLSSocket;
   }
 
   /** Whether an exchange may begin on it. */
@@ -197,7 +206,7 @@ export class Http1Connection {
     if (exchange.phase === 'request') {
       if (parser.status === 0) return;
       exchange.phase = 'response';
-      exchange.sink.onHead(parser.status, parser.fields);
+      exchange.sink.onHead(parser.status, parser.fields, parser.endsWithConnection && this.isEncrypted);
     }
     for (const piece of parser.pieces) {
       if (exchange.over) return;
