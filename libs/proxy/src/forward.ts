@@ -19,6 +19,11 @@ export interface UpstreamRequest {
   readonly fields: RawFields;
   readonly body: UpstreamBody;
   readonly timeouts: UpstreamTimeouts;
+  /**
+   * Asks for a WebSocket in the place of an answer (RFC 6455 §4.1), of an upstream over HTTP/1.1; its key is among the fields,
+   * and there is no body.
+   */
+  readonly upgrade?: boolean;
 }
 
 /**
@@ -40,6 +45,12 @@ export interface ForwardSink {
   onTrailers?(fields: RawFields): void;
   /** The answer is complete. */
   onEnd(): void;
+  /**
+   * The upstream agreed to a WebSocket as RFC 6455 §4.1 demands; nothing else is called after this. The socket is paused and
+   * the caller's own from here on.
+   * @param early what came behind the head of the agreement
+   */
+  onSwitched?(fields: RawFields, socket: Socket, early: Buffer): void;
   /**
    * UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT, UPSTREAM_BROKE; UPSTREAM_BUSY when every connection we may have is taken; or
    * INTERNAL for a defect of ours.
@@ -67,19 +78,4 @@ export interface UpstreamClient {
   /** Host and port, as Host names them. */
   readonly authority: string;
   forward(request: UpstreamRequest, sink: ForwardSink): Forwarding;
-  /** Asks for a WebSocket; absent where the upstream is spoken to in HTTP/2. */
-  upgrade?(request: UpgradeRequest, sink: UpgradeSink): Forwarding;
-}
-
-/** A request that would open a WebSocket; its key is among the fields. */
-export type UpgradeRequest = Pick<UpstreamRequest, 'path' | 'fields' | 'timeouts'>;
-
-/** As ForwardSink, unless the upstream agrees. */
-export interface UpgradeSink extends ForwardSink {
-  /**
-   * The upstream agreed as RFC 6455 §4.1 demands; nothing else is called after this. The socket is paused and the
-   * caller's own from here on.
-   * @param early what came behind the head of the agreement
-   */
-  onSwitched(fields: RawFields, socket: Socket, early: Buffer): void;
 }

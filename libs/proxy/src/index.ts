@@ -7,15 +7,7 @@ export { RequestParser, type ParsedHead, type RequestFault } from './http1/reque
 export { canonicalRequest, type CanonicalRequest, type RawRequest } from './canonical-request';
 export { EventMeter } from './event-meter';
 export { fetchDocument, type DocumentRequest } from './fetch-document';
-export type {
-  Forwarding,
-  ForwardPhase,
-  ForwardSink,
-  UpstreamBody,
-  UpgradeSink,
-  UpstreamClient,
-  UpstreamRequest,
-} from './forward';
+export type { Forwarding, ForwardPhase, ForwardSink, UpstreamBody, UpstreamClient, UpstreamRequest } from './forward';
 export { fieldsToClient, fieldsToUpstream, isSendable, type ForwardedFacts } from './headers-out';
 export { endsHere, isImpersonating } from './inbound-fields';
 export { readHttp2Head, type Http2Head } from './http2-head';

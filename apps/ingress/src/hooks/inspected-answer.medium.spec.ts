@@ -88,8 +88,9 @@ beforeEach(() => {
   finder.packets = [];
 });
 
-const serve = (waf: WafSettings) => ingress.publish([someRoute({ waf })], someUpstream(upstream.url));
-const get = (path = '/orders') => ingress.ask(path, { fields: { authorization: GOOD_KEY, 'accept-encoding': 'gzip' } });
+const serve = (waf: WafSettings) => ingress.publish([someRoute({ waf, websocket: true })], someUpstream(upstream.url));
+const get = (path = '/orders', more = {}) =>
+  ingress.ask(path, { fields: { authorization: GOOD_KEY, 'accept-encoding': 'gzip', ...more } });
 const answerWith = (...pieces: string[]) => {
   upstream.respond = (_, response) => void inPieces(response, pieces);
 };
@@ -147,6 +148,20 @@ describe('a route whose answers can be refused', () => {
     expect(answer.body).toContain('WAF_BLOCKED');
     expect(lastWaf().hits).toMatchObject([{ rule: 953_100 }]);
     expect(lastWaf().hits[0]!.late).toBeUndefined();
+  });
+
+  it('refuses what an upstream answers to a handshake in the place of a WebSocket', async () => {
+    const handshake = {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    };
+    answerWith('all ', 'SECRET', ' well');
+    const answer = await get('/orders', handshake);
+    expect([answer.status, answer.body.includes('SECRET')]).toEqual([403, false]);
+    answerWith('harmless');
+    expect(await get('/orders', handshake)).toMatchObject({ status: 200, body: 'harmless' });
   });
 
   it('never lets out what it finds in the bytes it holds', async () => {

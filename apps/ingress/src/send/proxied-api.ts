@@ -78,6 +78,12 @@ export class ProxiedCall implements CallOwner {
     this.inspected?.feedFrom(source);
   }
 
+  /** Names of fields of the request that end here. */
+  protected get endsHere(): readonly string[] {
+    // Packed bytes say nothing to whoever inspects the answer.
+    return this.inspected ? PACKING : NONE;
+  }
+
   /** Whether rules can read what the upstream answers. */
   protected get isInspected(): boolean {
     return this.exchange.dialect !== 'grpc';
@@ -181,12 +187,11 @@ export class ProxiedCall implements CallOwner {
       keepBaggage: trustTrace,
       contentLength: lengthOf(this.bytes, this.announced),
     };
-    // Packed bytes say nothing to whoever inspects the answer.
-    if (this.inspected) return [...fieldsToUpstream(request, facts, PACKING), 'accept-encoding', 'identity'];
-    return fieldsToUpstream(request, facts);
+    const out = fieldsToUpstream(request, facts, this.endsHere);
+    return this.inspected ? [...out, 'accept-encoding', 'identity'] : out;
   }
 
-  private endSpan(status: number, error: string | undefined): void {
+  protected endSpan(status: number, error: string | undefined): void {
     const { span } = this;
     if (!span) return;
     this.span = undefined;
@@ -196,6 +201,7 @@ export class ProxiedCall implements CallOwner {
 }
 
 const PACKING: readonly string[] = ['accept-encoding'];
+const NONE: readonly string[] = [];
 
 export function outcomeOf({ code }: Refusal): NonNullable<Exchange['outcome']> {
   if (code === 'UPSTREAM_TIMEOUT') return 'upstream_timeout';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import {
   connect,
@@ -6,9 +7,10 @@ import {
   type Server as TcpServer,
   type Socket,
 } from 'node:net';
-import { someRoute } from '@sallyport/testkit';
+import { snapshotUpstream } from '@sallyport/contracts';
+import { freePorts, someRoute } from '@sallyport/testkit';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
-import { GOOD_KEY, IngressUnderTest, someUpstream, until } from '../ingress-under-test';
+import { GOOD_KEY, IngressUnderTest, RecordingUpstream, someUpstream, until } from '../ingress-under-test';
 
 jest.setTimeout(30_000);
 
@@ -20,6 +22,10 @@ let url: string;
 let asked: IncomingMessage[];
 let onConnection: (socket: WebSocket) => void;
 let onRaw: (socket: Socket, head: string) => void;
+
+const clients: WebSocket[] = [];
+const webSocket = ['connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 13'];
+const key = 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==';
 
 beforeAll(async () => {
   upstream = createServer((_, response) => response.writeHead(418, { 'content-type': 'text/plain' }).end('a teapot'));
@@ -110,7 +116,7 @@ describe('a WebSocket', () => {
   });
 
   it('gets the answer of an upstream that wants none', async () => {
-    await serve({}, `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/elsewhere`);
+    await serve({}, `${addressOf(upstream)}/elsewhere`);
     expect(await refused({ authorization: GOOD_KEY })).toBe(400);
     await until(() => ingress.records().length === 1);
     expect(ingress.records()).toMatchObject([{ outcome: 'ok', status: '400' }]);
@@ -173,12 +179,106 @@ describe('a WebSocket', () => {
   });
 });
 
-describe('an upgrade that is none', () => {
-  const ask = (...lines: string[]): string =>
-    ['GET /orders/live HTTP/1.1', 'host: a', `authorization: ${GOOD_KEY}`, ...lines, '', ''].join('\r\n');
-  const webSocket = ['connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 13'];
-  const key = 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==';
+describe('a handshake', () => {
+  const judging = { breaker: { consecutive: 3 }, retry: {}, health: { ejection: { consecutive: 3 } } };
 
+  it('goes to another target where nobody listens, which is found out and left alone', async () => {
+    const [dead] = await freePorts(1);
+    const targets = [{ url: `http://127.0.0.1:${dead}` }, { url: addressOf(upstream) }];
+    await serve({}, undefined, { ...judging, targets });
+    for (let n = 0; n < 15; n++) expect(await handshakes(1)).toEqual([101]);
+    expect(asked).toHaveLength(15);
+    const metrics = await ingress.runtime.metrics.exposition();
+    const count = (name: string, port: number | string) =>
+      Number(new RegExp(`sallyport_upstream_${name}\\{[^}]*:${port}"[^}]*\\} (\\d+)`).exec(metrics)?.[1]);
+    expect(['requests_total', 'failures_total', 'ejections_total'].map((name) => count(name, dead!))).toEqual([
+      3, 3, 1,
+    ]);
+    const alive = new URL(addressOf(upstream)).port;
+    expect(['failures_total', 'inflight'].map((name) => count(name, alive))).toEqual([0, 15]);
+  });
+
+  it('is made once where the upstream has it, and opens the breaker where it is never answered', async () => {
+    let heard = 0;
+    onRaw = (socket) => ++heard && socket.destroy();
+    await serve({}, addressOf(raw), judging);
+    for (let n = 1; n <= 3; n++) {
+      expect(await handshakes(1)).toEqual([502]);
+      expect(heard).toBe(n);
+    }
+    expect(await handshakes(1)).toEqual([503]);
+    expect(heard).toBe(3);
+  });
+
+  it('and its tunnel count as a call for as long as that is open', async () => {
+    await serve({}, undefined, { limits: { connections: 2, pending: 1, requests: 2 } });
+    const statuses = await handshakes(10);
+    expect(statuses.filter((status) => status === 101)).toHaveLength(2);
+    expect(statuses.filter((status) => status === 503)).toHaveLength(8);
+    expect(asked).toHaveLength(2);
+    sockets.clients.forEach((socket) => socket.close());
+    await until(async () => (await handshakes(1))[0] === 101);
+  });
+
+  it('takes one of the connections its target may have, and gets that of a call which is over', async () => {
+    const seen = new Set<Socket>();
+    const counted = (socket: Socket) => void seen.add(socket);
+    upstream.on('connection', counted);
+    const limits = { connections: 2, pending: 10, requests: 10 };
+    await serve({}, undefined, { limits, timeouts: { connectMs: 300, firstByteMs: 5_000, idleMs: 5_000 } });
+    expect((await ingress.ask('/orders/live', { fields: { authorization: GOOD_KEY } })).status).toBe(418);
+    const statuses = await handshakes(5);
+    upstream.off('connection', counted);
+    expect(statuses.filter((status) => status === 101)).toHaveLength(2);
+    expect(statuses.filter((status) => status === 503)).toHaveLength(3);
+    expect(seen.size).toBe(3);
+    expect([...seen].filter(({ destroyed }) => !destroyed)).toHaveLength(2);
+  });
+
+  it('has no copy made of it', async () => {
+    const copy = await RecordingUpstream.listen();
+    const route = someRoute({ websocket: true, mirror: { upstream: 'copy', percent: 100 } });
+    await ingress.publish([route], someUpstream(addressOf(upstream)), someUpstream(copy.url, { id: 'copy' }));
+    expect(await handshakes(1)).toEqual([101]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(copy.seen).toEqual([]);
+    await copy.close();
+  });
+
+  const hint = 'HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n';
+  const long = `x-long: ${'a'.repeat(1_000)}\r\n`;
+
+  it.each([
+    ['hints that come before the agreement', [hint, hint, agreed()], 101],
+    ['hints and the agreement in one', [`${hint}${agreed()}`], 101],
+    ['hints without end', [hint.repeat(9), agreed()], 502],
+    ['an agreement longer than a head may be, in one', [agreed('', long.repeat(55))], 502],
+    ['an agreement longer than a head may be, in parts', [long.repeat(20), long.repeat(20)], 502],
+  ])('is answered as it should be by an upstream that sends %s (RFC 9110 §15.2)', async (_, parts, expected) => {
+    onRaw = (socket, head) => {
+      const key = /sec-websocket-key: (\S+)/i.exec(head)![1]!;
+      const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+      const begin = parts[0]!.startsWith('HTTP/') ? '' : 'HTTP/1.1 101 Switching Protocols\r\n';
+      const sent = [begin, ...parts].map((part) => part.replace('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=', accept));
+      sent.forEach((part, at) => setTimeout(() => socket.destroyed || socket.write(part), at * 20));
+    };
+    await serve({}, addressOf(raw));
+    expect(await handshakes(1)).toEqual([expected]);
+  });
+
+  it('that is refused ends when the refusal stalls, like any other answer', async () => {
+    onRaw = (socket) => socket.write('HTTP/1.1 401 Unauthorized\r\ncontent-length: 100\r\n\r\nsome');
+    await serve({}, addressOf(raw), { timeouts: { connectMs: 1_000, firstByteMs: 5_000, idleMs: 200 } });
+    const since = performance.now();
+    const answer = await say(ask(...webSocket, key));
+    expect(answer).toMatch(/^HTTP\/1\.1 401 [^]*some$/);
+    expect(performance.now() - since).toBeLessThan(2_000);
+    await until(() => ingress.records().length === 1);
+    expect(ingress.records()).toMatchObject([{ outcome: 'upstream_timeout', status: '401' }]);
+  });
+});
+
+describe('an upgrade that is none', () => {
   it.each([
     ['h2c', ask('connection: Upgrade, HTTP2-Settings', 'upgrade: h2c', 'http2-settings: AAMAAABkAARAAAAAAAIAAAAA')],
     ['another protocol', ask('connection: Upgrade', 'upgrade: tunnel')],
@@ -220,7 +320,7 @@ describe('an upgrade that is none', () => {
         socket.on('data', (more) => heard.push(more.toString('latin1')));
         socket.write(answer);
       };
-      await serve({}, `http://127.0.0.1:${(raw.address() as AddressInfo).port}`);
+      await serve({}, addressOf(raw));
       const socket = connect(ingress.port, '127.0.0.1');
       socket.write(ask(...webSocket, key));
       let text = '';
@@ -244,7 +344,7 @@ describe('an upgrade that is none', () => {
       socket.on('data', (more) => heard.push(more.toString('latin1')));
       agree = () => socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
     };
-    await serve({}, `http://127.0.0.1:${(raw.address() as AddressInfo).port}`);
+    await serve({}, addressOf(raw));
     const socket = connect(ingress.port, '127.0.0.1');
     socket.on('error', () => undefined);
     socket.resume();
@@ -260,16 +360,30 @@ describe('an upgrade that is none', () => {
 
 // ---- the bench ----------------------------------------------------------------------------------------------------
 
-const clients: WebSocket[] = [];
+function ask(...lines: string[]): string {
+  return ['GET /orders/live HTTP/1.1', 'host: a', `authorization: ${GOOD_KEY}`, ...lines, '', ''].join('\r\n');
+}
 
 function agreed(accept = '', more = ''): string {
   const value = accept || 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
   return `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n${more}sec-websocket-accept: ${value}\r\n\r\n`;
 }
 
-async function serve(more: object = {}, target?: string): Promise<void> {
-  const here = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
-  await ingress.publish([someRoute({ websocket: true, ...more })], someUpstream(target ?? here));
+const addressOf = (server: TcpServer) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+async function serve(more: object = {}, target?: string, settings: object = {}): Promise<void> {
+  const given = { ...someUpstream(target ?? addressOf(upstream)), ...settings };
+  await ingress.publish([someRoute({ websocket: true, ...more })], snapshotUpstream.parse(given));
+}
+
+/** The statuses of handshakes that were made at once; what was opened stays open. */
+function handshakes(count: number): Promise<number[]> {
+  const one = () =>
+    open().then(
+      () => 101,
+      ({ message }: Error) => Number(/\d+$/.exec(message)),
+    );
+  return Promise.all(Array.from({ length: count }, one));
 }
 
 function open(more: { protocols?: string[]; headers?: object } = {}): Promise<WebSocket> {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { refuse, type Refusal, type RetryReason } from '@sallyport/contracts';
 import type { Forwarding, ForwardPhase, ForwardSink, UpstreamRequest } from '../forward';
@@ -93,6 +94,12 @@ export class UpstreamCall implements Forwarding {
   complete(): void {
     this.end();
     this.owner.onEnd();
+  }
+
+  /** From here on the tunnel is its owner's: it has no deadline, and nothing is left to abort. */
+  switched(fields: RawFields, socket: Socket, early: Buffer): void {
+    this.end();
+    this.owner.onSwitched!(fields, socket, early);
   }
 
   failed(attempt: Attempt, refusal: Refusal, phase: ForwardPhase): void {
@@ -281,18 +288,20 @@ class Attempt implements ForwardSink {
   }
 
   onHead(status: number, fields: RawFields, mayBeCut?: boolean): void {
+    this.credit(status);
     const { call } = this;
-    const now = call.group.parts.clock.monotonic();
-    const verdict = verdictOfStatus(status);
-    const latency = this.askedAt === undefined ? undefined : now - this.askedAt;
-    this.answered = true;
-    // What fails does so quickly, and would pass for the best there is.
-    this.leavePlace(verdict === 'ok' ? latency : undefined);
-    call.group.observe(this.at, verdict, latency, this.probe, now);
     if (call.take(this, status, fields)) return call.owner.onHead(status, fields, mayBeCut);
     this.unwanted = true;
     // Another answer is on its way: what is left of this one no longer counts as a call to wait for.
     this.settle();
+  }
+
+  /** A tunnel is a call under way for as long as its connection stands. */
+  onSwitched(fields: RawFields, socket: Socket, early: Buffer): void {
+    this.credit(101);
+    socket.once('close', () => this.settle());
+    if (this.call.take(this, 101, fields)) this.call.switched(fields, socket, early);
+    else socket.destroy();
   }
 
   onData(chunk: Buffer): boolean {
@@ -334,6 +343,18 @@ class Attempt implements ForwardSink {
     if (!this.running) return;
     this.blame(refusal, 'request');
     this.abort();
+  }
+
+  /** Judges the target by what it answered, and by how soon. */
+  private credit(status: number): void {
+    const { group } = this.call;
+    const now = group.parts.clock.monotonic();
+    const verdict = verdictOfStatus(status);
+    const latency = this.askedAt === undefined ? undefined : now - this.askedAt;
+    this.answered = true;
+    // What fails does so quickly, and would pass for the best there is.
+    this.leavePlace(verdict === 'ok' ? latency : undefined);
+    group.observe(this.at, verdict, latency, this.probe, now);
   }
 
   private blame(refusal: Refusal, phase: ForwardPhase): void {

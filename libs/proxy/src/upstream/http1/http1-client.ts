@@ -1,13 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Lookup } from '../../address-guard';
-import type {
-  Forwarding,
-  ForwardSink,
-  UpgradeRequest,
-  UpgradeSink,
-  UpstreamClient,
-  UpstreamRequest,
-} from '../../forward';
+import type { Forwarding, ForwardSink, UpstreamClient, UpstreamRequest } from '../../forward';
 import { limits } from '../../limits';
 import type { UpstreamOrigin } from '../../pool';
 import { ConnectError, Connector } from '../connector';
@@ -26,9 +19,11 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
   private readonly most: number;
   private readonly free: Http1Connection[] = [];
   private readonly connections = new Set<Http1Connection>();
+  /** Connections of handshakes, and of the tunnels they became. */
+  private readonly tunnels = new Set<Socket>();
   /** Connections that stand or are being made. */
   private open = 0;
-  private readonly waiting = new Set<Http1Exchange>();
+  private readonly waiting = new Set<Http1Exchange | Upgrading>();
   private readonly connecting = new Set<() => void>();
   private retired = false;
   private whenEmpty: (() => void) | undefined;
@@ -45,6 +40,7 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
   }
 
   forward(request: UpstreamRequest, sink: ForwardSink): Forwarding {
+    if (request.upgrade) return this.upgrade(new Upgrading(request, sink));
     const exchange = new Http1Exchange(request, sink);
     const connection = this.takeFree();
     if (connection) this.start(connection, exchange);
@@ -53,13 +49,11 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     return exchange;
   }
 
-  upgrade(request: UpgradeRequest, sink: UpgradeSink): Forwarding {
-    return new Upgrading(this.connector, request, sink);
-  }
-
   onFree(connection: Http1Connection): void {
-    const next = this.nextWaiting();
+    const next = this.firstWaiting();
+    if (next instanceof Upgrading) return connection.destroy(); // whose place it takes, once that is closed
     if (next) {
+      next.leaveQueue!();
       // Not in the stack of the answer before: that one is still being told of its end.
       setImmediate(() => this.startOrConnect(connection, next));
     } else if (this.retired) connection.destroy();
@@ -87,7 +81,18 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     for (const exchange of [...this.waiting]) exchange.fail(gone());
     for (const cancel of [...this.connecting]) cancel();
     for (const connection of [...this.connections]) connection.destroy();
+    for (const socket of [...this.tunnels]) socket.destroy();
     return closed;
+  }
+
+  /** A tunnel has a connection of its own; where there may be no more of them, one that is free makes room. */
+  private upgrade(upgrading: Upgrading): Forwarding {
+    if (this.open < this.most) this.connect(upgrading);
+    else {
+      this.queue(upgrading);
+      this.takeFree()?.destroy();
+    }
+    return upgrading;
   }
 
   private takeFree(): Http1Connection | undefined {
@@ -112,7 +117,7 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     this.connect(exchange);
   }
 
-  private connect(exchange: Http1Exchange): void {
+  private connect(exchange: Http1Exchange | Upgrading): void {
     this.open++;
     let connection: Http1Connection | undefined;
     const connected = (error: Error | undefined, socket?: Socket): void => {
@@ -121,6 +126,7 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
         exchange.fail(error!);
         return this.closedOne();
       }
+      if (exchange instanceof Upgrading) return this.tunnel(exchange, socket);
       const { headBytes, keepAliveMs } = limits.upstream;
       connection = new Http1Connection(socket, this, headBytes, keepAliveMs);
       this.connections.add(connection);
@@ -128,7 +134,8 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
       if (exchange.over) this.onFree(connection);
       else this.start(connection, exchange);
     };
-    const cancel = this.connector.connect(connected, (bytes) => connection?.read(bytes));
+    const read = exchange instanceof Upgrading ? undefined : (bytes: Buffer) => connection?.read(bytes);
+    const cancel = this.connector.connect(connected, read);
     const give = (): void => {
       this.connecting.delete(give);
       cancel();
@@ -138,7 +145,17 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     this.connecting.add(give);
   }
 
-  private queue(exchange: Http1Exchange): void {
+  private tunnel(upgrading: Upgrading, socket: Socket): void {
+    this.tunnels.add(socket);
+    socket.once('close', () => {
+      this.tunnels.delete(socket);
+      this.closedOne();
+    });
+    if (upgrading.over) socket.destroy();
+    else upgrading.start(socket);
+  }
+
+  private queue(exchange: Http1Exchange | Upgrading): void {
     const { connectMs } = this.upstream;
     const timer = setTimeout(
       () => exchange.fail(new ConnectError('SALLYPORT_FULL', `none of ${this.most} connections was free`)),
@@ -152,19 +169,18 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     };
   }
 
-  private nextWaiting(): Http1Exchange | undefined {
-    for (const exchange of this.waiting) {
-      exchange.leaveQueue!();
-      return exchange;
-    }
+  private firstWaiting(): Http1Exchange | Upgrading | undefined {
+    for (const exchange of this.waiting) return exchange;
     return undefined;
   }
 
   private closedOne(): void {
     this.open--;
-    const next = this.open < this.most ? this.nextWaiting() : undefined;
-    if (next) this.connect(next);
-    else if (this.open === 0) this.whenEmpty?.();
+    const next = this.open < this.most ? this.firstWaiting() : undefined;
+    if (next) {
+      next.leaveQueue!();
+      this.connect(next);
+    } else if (this.open === 0) this.whenEmpty?.();
   }
 }
 

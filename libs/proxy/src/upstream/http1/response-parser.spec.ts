@@ -13,9 +13,9 @@ interface Read {
 }
 
 /** Feeds an answer in pieces that end at these places. */
-function read(text: string, cuts: readonly number[] = [], method = 'GET'): Read {
+function read(text: string, cuts: readonly number[] = [], method = 'GET', maySwitch = false): Read {
   const parser = new ResponseParser(HEAD_BYTES);
-  parser.begin(method);
+  parser.begin(method, maySwitch);
   const bytes = Buffer.from(text, 'latin1');
   const places = [...new Set([0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length])].sort(
     (a, b) => a - b,
@@ -196,4 +196,25 @@ describe('an answer over HTTP/1.1', () => {
       { numRuns: 500 },
     );
   });
+});
+
+describe('an agreement to switch protocols that was asked for', () => {
+  const switched = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n';
+  const hint = 'HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n';
+
+  it('is the last that is read as HTTP, however it comes: what follows is the protocol’s', () => {
+    const text = `${hint}${switched}HTTP/1.1 200 OK\r\n\r\n`;
+    for (let cut = 1; cut < text.length; cut++) {
+      const { status, fields, body, fault } = read(text, [cut], 'GET', true);
+      expect([status, fields, body, fault]).toEqual([101, ['upgrade', 'x'], 'HTTP/1.1 200 OK\r\n\r\n', undefined]);
+    }
+  });
+
+  it.each([
+    ['in HTTP/1.0', switched.replace('1.1', '1.0')],
+    ['with a body', switched.replace('\r\n\r\n', '\r\ncontent-length: 1\r\n\r\n')],
+    ['with chunks', switched.replace('\r\n\r\n', '\r\ntransfer-encoding: chunked\r\n\r\n')],
+    ['after hints without end', hint.repeat(9) + switched],
+    ['with too long a head', switched.replace('x', 'x'.repeat(HEAD_BYTES))],
+  ])('is none %s', (_, text) => expect(read(text, [], 'GET', true).fault).toBeDefined());
 });

@@ -9,7 +9,7 @@ const END_OF_HEAD = Buffer.from('\r\n\r\n');
 /** Informational answers before the real one: more are not meant to inform. */
 const MOST_INFORMATIONAL = 8;
 
-type State = 'head' | 'length' | 'chunks' | 'close' | 'done';
+type State = 'head' | 'length' | 'chunks' | 'close' | 'switched' | 'done';
 
 const NO_FIELDS: readonly string[] = [];
 
@@ -22,7 +22,7 @@ export class ResponseParser {
   status = 0;
   /** Names in lower case. */
   fields: readonly string[] = NO_FIELDS;
-  /** Of the body, what came with the last feed. */
+  /** Of the body, or of what follows a switch of protocols, what came with the last feed. */
   readonly pieces: Buffer[] = [];
   /** What is wrong; from then on nothing more is read. */
   fault: string | undefined;
@@ -33,6 +33,7 @@ export class ResponseParser {
 
   private state: State = 'done';
   private bodiless = false;
+  private maySwitch = false;
   private rest: Buffer | undefined;
   private readonly counted = new CountedBody();
   private readonly chunks = new ChunkedBody();
@@ -50,11 +51,15 @@ export class ResponseParser {
     return this.state === 'close';
   }
 
-  /** A request goes out; its answer is next. */
-  begin(method: string): void {
+  /**
+   * A request goes out; its answer is next.
+   * @param maySwitch whether it asks for another protocol: then a 101 is an answer, and the last that is read here.
+   */
+  begin(method: string, maySwitch = false): void {
     this.status = 0;
     this.fields = NO_FIELDS;
     this.bodiless = method === 'HEAD';
+    this.maySwitch = maySwitch;
     this.informational = 0;
     this.state = 'head';
   }
@@ -75,6 +80,7 @@ export class ResponseParser {
       case 'chunks':
         return this.readChunks(chunk, at);
       case 'close':
+      case 'switched':
         this.pieces.push(at === 0 ? chunk : chunk.subarray(at));
         return chunk.length;
       case 'done':
@@ -134,10 +140,10 @@ export class ResponseParser {
   private takeHead(status: number, fields: readonly string[], framing: Framing): void {
     const { length, chunked } = framing;
     if (chunked && length >= 0) return void this.fail('it has both a length and chunks', 0);
+    if (status === 101) return this.switch(fields, framing);
     if (status < 200) {
       // RFC 9112 §6.1, RFC 9110 §8.6: an informational answer has neither.
       if (chunked || length >= 0) return void this.fail('an informational answer announces a body', 0);
-      if (status === 101) return void this.fail('it switches protocols unasked', 0);
       if (++this.informational > MOST_INFORMATIONAL) this.fail('it informs without end', 0);
       return;
     }
@@ -156,6 +162,16 @@ export class ResponseParser {
       this.reusable = false;
       this.state = 'close';
     }
+  }
+
+  private switch(fields: readonly string[], { chunked, length, is11 }: Framing): void {
+    if (!this.maySwitch) return void this.fail('it switches protocols unasked', 0);
+    // RFC 9110 §7.8: HTTP/1.0 knows no other protocol. A length of nothing is said by some, and does no harm.
+    if (!is11 || chunked || length > 0) return void this.fail('its agreement to switch protocols is malformed', 0);
+    this.status = 101;
+    this.fields = fields;
+    this.reusable = false;
+    this.state = 'switched';
   }
 
   private readCounted(chunk: Buffer, at: number): number {
@@ -188,7 +204,7 @@ class Framing {
   keepAliveMs: number | undefined;
   persistent: boolean;
 
-  constructor(private readonly is11: boolean) {
+  constructor(readonly is11: boolean) {
     this.persistent = is11;
   }
 

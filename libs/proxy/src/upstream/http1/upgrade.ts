@@ -1,138 +1,146 @@
 import type { Socket } from 'node:net';
-import type { Forwarding, ForwardPhase, UpgradeRequest, UpgradeSink } from '../../forward';
+import { TLSSocket } from 'node:tls';
+import type { Forwarding, ForwardPhase, ForwardSink, UpstreamRequest } from '../../forward';
 import { isSendable } from '../../headers-out';
 import { limits } from '../../limits';
 import { fieldValue, type RawFields } from '../../raw-fields';
 import { upstreamFailure } from '../../upstream-failure';
 import { acceptOf } from '../../websocket';
-import type { Connector } from '../connector';
-import { UnsendableRequest } from '../exchange-error';
+import { Alarm } from '../alarm';
+import { ExchangeError, tooSlow, UnsendableRequest, type Wait } from '../exchange-error';
 import { ResponseParser } from './response-parser';
 
-const SWITCHES = Buffer.from('HTTP/1.1 101');
-const END_OF_HEAD = Buffer.from('\r\n\r\n');
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Asks an upstream to speak WebSocket (RFC 6455 §4.1), over a connection of its own. Nothing but the handshake is sent
  * before the upstream has agreed; an answer that is none of a WebSocket is passed on like any other.
  */
 export class Upgrading implements Forwarding {
+  over = false;
+  /** Set while the handshake waits for a connection. */
+  leaveQueue: (() => void) | undefined;
   private phase: ForwardPhase = 'connect';
-  private over = false;
   private socket: Socket | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private received = Buffer.alloc(0);
-  private parser: ResponseParser | undefined;
-  private readonly giveUp: () => void;
+  private waitsFor: Wait = 'first byte';
+  private paused = false;
+  private readonly parser = new ResponseParser(limits.upstream.headBytes);
+  private readonly alarm = new Alarm(() => this.fail(tooSlow(this.waitsFor)));
   private readonly read = (chunk: Buffer): void => this.take(chunk);
-  private readonly broken = (error?: Error): void => this.fail(error ?? broke('the connection ended'));
+  private readonly failed = (error: Error): void => this.fail(error);
   private readonly ended = (): void => this.end();
 
   constructor(
-    connector: Connector,
-    private readonly request: UpgradeRequest,
-    private readonly sink: UpgradeSink,
-  ) {
-    this.giveUp = connector.connect((error, socket) => (socket ? this.ask(socket) : this.fail(error!)));
+    private readonly request: UpstreamRequest,
+    private readonly sink: ForwardSink,
+  ) {}
+
+  get heldUp(): boolean {
+    return this.leaveQueue !== undefined;
+  }
+
+  /** @param socket a connection that nothing was sent on; it is this handshake's own from here on */
+  start(socket: Socket): void {
+    this.socket = socket;
+    socket.on('error', this.failed);
+    socket.on('end', this.ended);
+    socket.on('close', this.ended);
+    socket.on('data', this.read);
+    this.parser.begin('GET', true);
+    try {
+      socket.write(handshake(this.request), 'latin1');
+    } catch (error) {
+      return this.fail(error as Error);
+    }
+    this.phase = 'request';
+    this.wait('first byte', this.request.timeouts.firstByteMs);
   }
 
   resume(): void {
-    this.socket?.resume();
+    if (this.over || !this.paused) return;
+    this.paused = false;
+    this.wait('next byte', this.request.timeouts.idleMs);
+    this.socket!.resume();
   }
 
   abort(): void {
     if (this.over) return;
-    this.over = true;
-    this.giveUp();
-    clearTimeout(this.timer);
+    this.settle();
     this.socket?.destroy();
   }
 
-  private ask(socket: Socket): void {
-    this.socket = socket;
-    const { firstByteMs } = this.request.timeouts;
-    this.timer = setTimeout(() => this.fail(tooLate()), firstByteMs);
-    socket.on('error', this.broken);
-    socket.on('end', this.ended);
-    socket.on('close', this.ended);
-    socket.on('data', this.read);
-    try {
-      socket.write(handshake(this.request), 'latin1');
-      this.phase = 'request';
-    } catch (error) {
-      this.fail(error as Error);
-    }
+  fail(error: Error): void {
+    if (this.over) return;
+    this.abort();
+    this.sink.onFailure(upstreamFailure(error, this.phase, this.request.timeouts), this.phase);
   }
 
   private take(chunk: Buffer): void {
     if (this.over) return;
-    if (this.parser) return this.passOn(chunk);
-    this.received = Buffer.concat([this.received, chunk]);
-    const compared = Math.min(this.received.length, SWITCHES.length);
-    if (!this.received.subarray(0, compared).equals(SWITCHES.subarray(0, compared))) {
-      this.parser = new ResponseParser(limits.upstream.headBytes);
-      this.parser.begin('GET');
-      return this.passOn(this.received);
+    const { parser } = this;
+    parser.feed(chunk);
+    if (parser.fault !== undefined) return this.fail(broken(parser.fault));
+    try {
+      if (parser.status === 101) this.judge();
+      else if (parser.status !== 0) this.passOn();
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
     }
-    const end = this.received.indexOf(END_OF_HEAD);
-    if (end >= 0) this.judge(end);
-    else if (this.received.length > limits.upstream.headBytes) this.fail(broke('the head of its answer is too long'));
   }
 
-  private judge(end: number): void {
-    const fields = readFields(this.received.toString('latin1', 0, end));
-    const fault = fields ? switchFault(fields, this.request) : 'a line of its answer is no field';
-    if (fault !== undefined) return this.fail(broke(fault));
-    const socket = this.settle();
-    this.sink.onSwitched(fields!, socket, this.received.subarray(end + END_OF_HEAD.length));
+  private judge(): void {
+    const { parser, request } = this;
+    const fault = switchFault(parser.fields, request);
+    if (fault !== undefined) return this.fail(broken(fault));
+    const socket = this.settle()!;
+    socket.off('data', this.read).off('end', this.ended).off('close', this.ended);
+    socket.pause();
+    this.sink.onSwitched!(parser.fields, socket, parser.pieces[0] ?? NOTHING);
   }
 
   /** An answer that is no agreement, such as a 401. */
-  private passOn(chunk: Buffer): void {
-    const parser = this.parser!;
-    parser.feed(chunk);
-    if (parser.fault !== undefined) return this.fail(broke(parser.fault));
-    if (parser.status !== 0 && this.phase !== 'response') {
+  private passOn(): void {
+    const { parser, sink } = this;
+    if (this.phase !== 'response') {
       this.phase = 'response';
-      clearTimeout(this.timer);
-      this.sink.onHead(parser.status, parser.fields);
+      sink.onHead(parser.status, parser.fields, parser.endsWithConnection && this.socket instanceof TLSSocket);
     }
-    for (const piece of parser.pieces) if (!this.over && !this.sink.onData(piece)) this.socket!.pause();
-    if (parser.complete) this.finish();
+    for (const piece of parser.pieces) if (!this.over && !sink.onData(piece)) this.paused = true;
+    if (this.over) return;
+    if (parser.complete) return this.finish();
+    if (this.paused) {
+      // The client is slow, not the upstream.
+      this.alarm.rest();
+      this.socket!.pause();
+    } else this.wait('next byte', this.request.timeouts.idleMs);
   }
 
   private end(): void {
     if (this.over) return;
-    if (this.parser?.endsWithConnection) this.finish();
-    else this.fail(broke('the connection ended'));
+    if (this.parser.endsWithConnection) this.finish();
+    else this.fail(broken('the upstream closed the connection'));
   }
 
   private finish(): void {
-    if (this.over) return;
-    this.settle().destroy();
+    this.settle()!.destroy();
     this.sink.onEnd();
   }
 
-  private fail(error: Error): void {
-    if (this.over) return;
+  private settle(): Socket | undefined {
     this.over = true;
-    this.giveUp();
-    clearTimeout(this.timer);
-    this.socket?.destroy();
-    this.sink.onFailure(upstreamFailure(error, this.phase, this.request.timeouts), this.phase);
+    this.leaveQueue?.();
+    this.alarm.stop();
+    return this.socket;
   }
 
-  private settle(): Socket {
-    const socket = this.socket!;
-    this.over = true;
-    clearTimeout(this.timer);
-    socket.off('data', this.read).off('end', this.ended).off('close', this.ended);
-    socket.pause();
-    return socket;
+  private wait(what: Wait, ms: number): void {
+    this.waitsFor = what;
+    this.alarm.set(ms);
   }
 }
 
-function handshake({ path, fields }: UpgradeRequest): string {
+/** @throws UnsendableRequest */
+function handshake({ path, fields }: UpstreamRequest): string {
   if (!/^[\x21-\x7e]+$/.test(path)) throw new UnsendableRequest('path');
   let head = `GET ${path} HTTP/1.1\r\n`;
   for (let at = 0; at < fields.length; at += 2) {
@@ -142,23 +150,8 @@ function handshake({ path, fields }: UpgradeRequest): string {
   return `${head}connection: Upgrade\r\nupgrade: websocket\r\n\r\n`;
 }
 
-/** @returns undefined when a line is anything but one field. */
-function readFields(head: string): RawFields | undefined {
-  const [status = '', ...lines] = head.split('\r\n');
-  if (!/^HTTP\/1\.1 101( [\t\x20-\x7e\x80-\xff]*)?$/.test(status)) return undefined;
-  const fields: string[] = [];
-  for (const line of lines) {
-    const colon = line.indexOf(':');
-    const name = line.slice(0, colon).toLowerCase();
-    const value = line.slice(colon + 1).replace(/^[\t ]+|[\t ]+$/g, '');
-    if (colon < 1 || !isSendable(name, value)) return undefined;
-    fields.push(name, value);
-  }
-  return fields;
-}
-
 /** RFC 6455 §4.1: what makes an answer the agreement that was asked for. */
-function switchFault(fields: RawFields, request: UpgradeRequest): string | undefined {
+function switchFault(fields: RawFields, request: UpstreamRequest): string | undefined {
   const names = fields.filter((_, at) => at % 2 === 0);
   const once = ['sec-websocket-accept', 'sec-websocket-protocol', 'upgrade'];
   if (once.some((name) => names.filter((other) => other === name).length > 1))
@@ -173,17 +166,11 @@ function switchFault(fields: RawFields, request: UpgradeRequest): string | undef
   if (fieldValue(fields, 'sec-websocket-accept') !== acceptOf(key))
     return 'its Sec-WebSocket-Accept is not that of the key';
   if (names.includes('sec-websocket-extensions')) return 'it chose an extension that nobody offered';
-  if (names.includes('transfer-encoding') || (fieldValue(fields, 'content-length') ?? '0') !== '0')
-    return 'its agreement has a body';
   const chosen = fieldValue(fields, 'sec-websocket-protocol');
   const offered = (fieldValue(request.fields, 'sec-websocket-protocol') ?? '').split(',').map((one) => one.trim());
   return chosen === undefined || offered.includes(chosen) ? undefined : 'it chose a subprotocol that nobody offered';
 }
 
-function broke(message: string): Error {
-  return Object.assign(new Error(message), { code: 'SALLYPORT_UPSTREAM_BROKE' });
-}
-
-function tooLate(): Error {
-  return Object.assign(new Error('no answer to the handshake'), { code: 'SALLYPORT_FIRST_BYTE' });
+function broken(reason: string): ExchangeError {
+  return new ExchangeError('SALLYPORT_BAD_ANSWER', reason);
 }

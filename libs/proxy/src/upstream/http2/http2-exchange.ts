@@ -227,7 +227,9 @@ function broken(reason: string): ExchangeError {
  * Fields of one name are joined: node:http2 refuses a second one of many names that may well be lists.
  * @throws UnsendableRequest
  */
-function headOf({ method, path, fields, body }: UpstreamRequest, origin: string): OutgoingHttpHeaders {
+function headOf(request: UpstreamRequest, origin: string): OutgoingHttpHeaders {
+  const { method, path, fields, body } = request;
+  if (request.upgrade) throw new UnsendableRequest('a WebSocket');
   // Without a prototype, whose names callers may use as well.
   const head = Object.create(null) as Record<string, string>;
   head[':method'] = method;
