@@ -16,8 +16,10 @@ import {
   type ServerWritableStream,
   type ServiceError,
 } from '@grpc/grpc-js';
+import type { AddressInfo, Socket } from 'node:net';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { someRoute } from '@sallyport/testkit';
+import { answering, END_HEADERS, frame } from '../../../../libs/proxy/src/upstream/http2/frames.suite';
 import { GOOD_KEY, IngressUnderTest, someUpstream, until } from '../ingress-under-test';
 
 jest.setTimeout(30_000);
@@ -181,6 +183,27 @@ describe('a call of gRPC', () => {
     };
     const call = client.makeServerStreamRequest(service.List.path, identity, identity, Buffer.alloc(0), meta());
     await expect(gather(call)).rejects.toMatchObject({ code: status.DATA_LOSS });
+  });
+
+  it('has failed where the upstream resets it without an error in the middle, and so has any other call', async () => {
+    const sockets = new Set<Socket>();
+    const message = Buffer.from('\0\0\0\0\x01a', 'latin1');
+    const head = frame(1, END_HEADERS, 1, Buffer.from([0x88]));
+    const server = answering([head, frame(0, 0, 1, message), frame(3, 0, 1, Buffer.alloc(4))], sockets);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await serve({}, 'http2', (server.address() as AddressInfo).port);
+    try {
+      const call = client.makeServerStreamRequest(service.List.path, identity, identity, Buffer.alloc(0), meta());
+      await expect(gather(call)).rejects.toMatchObject({ details: expect.stringContaining('no usable answer') });
+      for (const socket of sockets) socket.destroy();
+      const fields = { authorization: GOOD_KEY, 'content-type': 'text/plain' };
+      const plain = ingress.ask(service.List.path, { method: 'POST', fields, body: 'a' });
+      await expect(plain).rejects.toThrow('aborted');
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+      await serve();
+    }
   });
 
   it('passes its deadline on, less what was spent, and is over when that has come', async () => {

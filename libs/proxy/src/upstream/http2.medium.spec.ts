@@ -11,31 +11,14 @@ import { createServer as createTcpServer, type AddressInfo, type Server, type So
 import { PassThrough, Readable } from 'node:stream';
 import { UpstreamPools } from '../pool';
 import { fieldValue } from '../raw-fields';
+import { answering, END_HEADERS, END_STREAM, frame } from './http2/frames.suite';
 import { Http2Client } from './http2/http2-client';
 import { exchangeWith, Gathered, quickTimeouts } from './gathered.suite';
 
-// Frames, as RFC 9113 §4.1 writes them.
-const END_STREAM = 1;
-const END_HEADERS = 4;
+type Handler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
 /** `grpc-status: 0`, as a literal that nobody remembers (RFC 7541 §6.2.2). */
 const STATUS_0 = Buffer.from('\x00\x0bgrpc-status\x010', 'latin1');
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(9);
-  header.writeUInt32BE((payload.length << 8) | type);
-  header[4] = flags;
-  header.writeUInt32BE(stream, 5);
-  return Buffer.concat([header, payload]);
-}
-
-/** Whether a client has asked for something: behind its preface stands a frame of fields. */
-function hasAsked(bytes: Buffer): boolean {
-  let at = 24;
-  while (at + 9 <= bytes.length && bytes[at + 3] !== 1) at += 9 + bytes.readUIntBE(at, 3);
-  return at + 9 <= bytes.length;
-}
-
-type Handler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 describe('an upstream over HTTP/2 without TLS', () => {
   const pools: { destroy(): Promise<void> }[] = [];
@@ -61,25 +44,6 @@ describe('an upstream over HTTP/2 without TLS', () => {
       handler(stream, headers);
     });
     return listen(server);
-  }
-
-  /** A connection on which these frames are the answer to the first request. */
-  function speaking(...frames: Buffer[]): Promise<number> {
-    return listen(
-      createTcpServer((socket) => {
-        sockets.add(socket);
-        socket.on('error', () => undefined);
-        socket.write(frame(4, 0, 0, Buffer.alloc(0)));
-        let seen = Buffer.alloc(0);
-        const asked = (bytes: Buffer): void => {
-          seen = Buffer.concat([seen, bytes]);
-          if (!hasAsked(seen)) return;
-          socket.off('data', asked).resume();
-          socket.write(Buffer.concat(frames));
-        };
-        socket.on('data', asked);
-      }),
-    );
   }
 
   function clientOf(port: number, more = {}) {
@@ -320,7 +284,7 @@ describe('an upstream over HTTP/2 without TLS', () => {
         posted,
       ],
     ])('has not given a whole answer %s', async (_, frames, more) => {
-      const port = await speaking(...frames);
+      const port = await listen(answering(frames, sockets));
       const sink = await exchangeWith(clientOf(port), typeof more === 'function' ? more() : more);
       expect(sink).toMatchObject({ refusal: { code: 'UPSTREAM_BROKE' }, phase: 'response' });
     });
@@ -335,7 +299,7 @@ describe('an upstream over HTTP/2 without TLS', () => {
         200,
       ],
     ])('has, when it ended its answer %s while the request still goes', async (_, frames, text, status) => {
-      const sink = await exchangeWith(clientOf(await speaking(...frames)), posted());
+      const sink = await exchangeWith(clientOf(await listen(answering(frames, sockets))), posted());
       expect(sink).toMatchObject({ status, text });
       expect(sink.calls.at(-1)).toBe('end');
     });
