@@ -62,8 +62,8 @@ export class UpstreamCall implements Forwarding {
     if (totalMs !== undefined) {
       this.cancelDeadline = group.parts.timers.after(totalMs, () => this.runOut(totalMs));
     }
-    this.first = this.launch(this.startedAt);
-    if (this.first && group.latencies && this.owner.repeatable && this.owner.replayable) this.waitToHedge();
+    const sent = this.launch(this.startedAt);
+    if (sent && group.latencies && this.owner.repeatable && this.owner.replayable) this.waitToHedge();
     return this;
   }
 
@@ -127,10 +127,12 @@ export class UpstreamCall implements Forwarding {
     if (this.retrying) group.budget!.endRetry();
     this.retrying = group.budget!.tryRetry(now);
     if (!this.retrying) return false;
-    owner.attemptFailed(attempt.target, attempt.n, status, refusal);
     this.tried ??= new Uint8Array(group.states.length);
     this.tried[attempt.at] = 1;
+    // There is one wait at a time: a second target that is still to be asked would be asked beside the repetition.
+    this.cancelWait?.();
     this.cancelWait = group.parts.timers.after(wait, () => this.repeat(refusal));
+    owner.attemptFailed(attempt.target, attempt.n, status, refusal);
     return true;
   }
 
@@ -151,14 +153,15 @@ export class UpstreamCall implements Forwarding {
 
   private repeat(before: Refusal | undefined): void {
     this.cancelWait = undefined;
+    if (this.ended) return;
     this.second = undefined;
-    this.first = this.launch(this.group.parts.clock.monotonic(), before);
-    if (this.first) this.group.states[this.first.at]!.retries++;
+    const attempt = this.launch(this.group.parts.clock.monotonic(), before);
+    if (attempt) this.group.states[attempt.at]!.retries++;
   }
 
   private launch(now: number, before?: Refusal): Attempt | undefined {
     const at = this.group.choose(this.key, this.tried, now);
-    const attempt = typeof at === 'number' ? this.send(at, now) : at;
+    const attempt = typeof at === 'number' ? this.send(at, now, 'first') : at;
     if (attempt instanceof Attempt) return attempt;
     this.end();
     // A caller is better told what its request came to than that nobody was left for another attempt.
@@ -166,12 +169,14 @@ export class UpstreamCall implements Forwarding {
     return undefined;
   }
 
-  private send(at: number, now: number): Attempt | Refusal {
+  /** @param place where it stands among the two of a hedged call; taken before it is sent, as it may end in there. */
+  private send(at: number, now: number, place: 'first' | 'second'): Attempt | Refusal {
     const { group } = this;
     const { target } = group.states[at]!;
     const request = this.owner.requestFor(target, this.attempts + 1);
     if ('refused' in request) return request;
     const attempt = new Attempt(this, at, target, ++this.attempts, now, group.begin(at, now));
+    this[place] = attempt;
     attempt.send(this.bounded(request, now));
     return attempt;
   }
@@ -206,13 +211,12 @@ export class UpstreamCall implements Forwarding {
     this.cancelWait = undefined;
     const { group, first } = this;
     const now = group.parts.clock.monotonic();
-    if (group.states.length < 2 || !first?.running) return;
+    if (this.ended || group.states.length < 2 || !first?.running) return;
     this.tried ??= new Uint8Array(group.states.length);
     this.tried[first.at] = 1;
     const at = group.choose(this.key, this.tried, now);
     if (typeof at !== 'number' || at === first.at || !group.tryHedge(now)) return;
-    const attempt = this.send(at, now);
-    if (attempt instanceof Attempt) this.second = attempt;
+    this.send(at, now, 'second');
   }
 
   private other(attempt: Attempt): Attempt | undefined {
