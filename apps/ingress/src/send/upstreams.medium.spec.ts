@@ -37,16 +37,17 @@ afterAll(async () => {
 interface Declared {
   readonly id?: string;
   readonly targets: readonly RecordingUpstream[];
+  readonly weight?: number;
   readonly [setting: string]: unknown;
 }
 
 async function publish(declared: readonly Declared[], route: Partial<SnapshotRoute> = {}): Promise<void> {
   await ingress.publish(
     [someRoute({ auth: { anonymous: true, kinds: ['api-key', 'jwt'], trust: [], scopes: [] }, ...route })],
-    ...declared.map(({ id = 'orders', targets, ...more }) =>
+    ...declared.map(({ id = 'orders', targets, weight = 1, ...more }) =>
       snapshotUpstream.parse({
         ...someUpstream('', { id }),
-        targets: targets.map(({ url }) => ({ url })),
+        targets: targets.map(({ url }) => ({ url, weight })),
         ...more,
       }),
     ),
@@ -191,6 +192,13 @@ describe('a canary', () => {
     for (let n = 0; n < 10; n++) statuses.push((await call()).status);
     expect(statuses.filter((status) => status === 503)).toHaveLength(5);
     expect(main.seen).toHaveLength(5);
+  });
+
+  it('fails nobody when all of its targets rest', async () => {
+    const [main, canary] = (await upstreams(2)) as [RecordingUpstream, RecordingUpstream];
+    const declared = [{ targets: [main] }, { id: 'next', targets: [canary], weight: 0 }];
+    await publish(declared, { canary: { upstream: 'next', percent: 100, sticky: true } });
+    expect([(await call()).status, canary.seen.length, main.seen.length]).toEqual([200, 0, 1]);
   });
 });
 

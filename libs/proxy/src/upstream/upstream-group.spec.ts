@@ -19,6 +19,7 @@ describe('a group without settings', () => {
     const owner = new Owner();
     resting.call(owner);
     expect(owner.calls).toEqual(['UPSTREAM_UNREACHABLE connect']);
+    expect(resting.available()).toBe(false);
   });
 });
 

@@ -135,10 +135,10 @@ export class UpstreamGroup {
     return typeof at === 'number' ? this.states[at]!.target : at;
   }
 
-  /** Whether a call could go out now. */
+  /** Whether a call could go out now. Targets that rest take none, however well they are. */
   available(): boolean {
     const now = this.parts.clock.monotonic();
-    return this.states.some((state) => !this.isOut(state, now) && this.hasRoom(state));
+    return this.states.some((state) => state.weight > 0 && !this.isOut(state, now) && this.hasRoom(state));
   }
 
   /**
