@@ -6,8 +6,9 @@ const settings = schema.parse({});
 
 function group(size: number, more: Partial<typeof settings> = {}) {
   const records = Array.from({ length: size }, () => new OutlierRecord(settings.windowMs));
-  const detector = new OutlierDetector({ ...settings, ...more }, records);
-  return { records, detector };
+  const outAnyway = new Set<number>();
+  const detector = new OutlierDetector({ ...settings, ...more }, records, (at) => outAnyway.has(at));
+  return { records, detector, outAnyway };
 }
 
 function fail(detector: OutlierDetector, at: number, times: number, now: number): string[] {
@@ -54,19 +55,61 @@ describe('an outlier', () => {
     expect(ejectedAt).toBe(11_000);
   });
 
+  it('is not one whose few calls were slow before there were no more', () => {
+    const { detector } = group(3);
+    [30, 35, 200].forEach((ms, at) => detector.observe(at, 'ok', ms, 1_000));
+    for (let now = 1_000; now <= 60_000; now += 1_000) expect(detector.sweep(now)).toEqual([]);
+  });
+
+  it('is not one that was slow and then not called, nor looked at, for a while', () => {
+    const { detector } = group(2);
+    const calls = (now: number): void => {
+      for (let n = 0; n < 5; n++) [30, 200].forEach((ms, at) => detector.observe(at, 'ok', ms, now));
+    };
+    calls(1_000);
+    for (let now = 1_000; now <= 30_000; now += 1_000) expect(detector.sweep(now)).toEqual([]);
+    calls(30_500);
+    expect(detector.sweep(60_000)).toEqual([]);
+  });
+
+  it('is also one with little to do, whose calls are gathered until they are enough', () => {
+    const { detector } = group(2);
+    const ejections: number[] = [];
+    for (let now = 1_000; now <= 20_000; now += 1_000) {
+      [30, 200].forEach((ms, at) => detector.observe(at, 'ok', ms, now));
+      if (detector.sweep(now).length > 0) ejections.push(now);
+    }
+    expect(ejections).toEqual([15_000]);
+  });
+
   it('is not one that was slow for a moment, nor one among quick ones that is a little less quick', () => {
     const { detector } = group(2);
     for (let now = 1_000; now <= 40_000; now += 1_000) {
-      detector.observe(0, 'ok', 1, now);
-      detector.observe(1, 'ok', now % 9_000 === 0 ? 4 : 15, now);
+      for (let n = 0; n < 5; n++) {
+        detector.observe(0, 'ok', 1, now);
+        detector.observe(1, 'ok', now % 9_000 === 0 ? 4 : 15, now);
+      }
       expect(detector.sweep(now)).toEqual([]);
     }
     const moody = group(2).detector;
     for (let now = 1_000; now <= 40_000; now += 1_000) {
-      moody.observe(0, 'ok', 30, now);
-      moody.observe(1, 'ok', now % 9_000 === 0 ? 30 : 300, now);
+      for (let n = 0; n < 5; n++) {
+        moody.observe(0, 'ok', 30, now);
+        moody.observe(1, 'ok', now % 9_000 === 0 ? 30 : 300, now);
+      }
       expect(moody.sweep(now)).toEqual([]);
     }
+  });
+
+  it('is never the last that takes calls, nor one of more than half that are out for whatever reason', () => {
+    const { detector, outAnyway } = group(4);
+    outAnyway.add(0).add(3);
+    expect(fail(detector, 1, 50, 1_000)).toEqual([]);
+    outAnyway.delete(3);
+    // That it is held back itself is no reason to keep it in.
+    outAnyway.add(1);
+    expect(fail(detector, 1, 50, 1_000)).toEqual(['ejected']);
+    expect(fail(detector, 2, 50, 1_000)).toEqual([]);
   });
 
   it('is never the last, and never one of more than half', () => {

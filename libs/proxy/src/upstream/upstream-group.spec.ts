@@ -381,6 +381,55 @@ describe('ejection in a group', () => {
   });
 });
 
+describe('a group in which targets are out for more than one reason', () => {
+  const active = { path: '/h' };
+  const reject = ({ group }: ReturnType<typeof setup>, at: number): void => {
+    for (let n = 0; n < 3; n++) group.checked(group.states[at]!, false, 'dead');
+  };
+
+  it('keeps the one in whose check passes, although its calls fail for a while', () => {
+    const made = setup({ health: { ejection: {}, active } });
+    const { targets, call, changes } = made;
+    reject(made, 0);
+    targets[0]!.answer = unreachable;
+    targets[1]!.answer = status(503);
+    for (let n = 0; n < 5; n++) call();
+    targets[1]!.answer = status(200);
+    const answers = Array.from({ length: 10 }, () => call().calls[0]);
+    expect([new Set(answers), changes.length]).toEqual([new Set(['head 200']), 1]);
+  });
+
+  it('keeps the one in whose breaker is closed', () => {
+    const { targets, call, changes } = setup({ breaker: { percent: 0 }, health: { ejection: { consecutive: 0 } } });
+    targets[0]!.answer = unreachable;
+    targets[1]!.answer = status(200);
+    for (let n = 0; n < 12; n++) call();
+    targets[1]!.answer = status(500);
+    for (let n = 0; n < 40; n++) call();
+    expect(changes).toMatchObject([{ target: 'a', change: 'opened' }]);
+  });
+
+  it('calls one that was ejected and passes its check rather than one that fails its check', () => {
+    const made = setup({ health: { ejection: {}, active } });
+    const { targets, call, changes } = made;
+    targets[0]!.answer = status(200);
+    targets[1]!.answer = status(503);
+    for (let n = 0; n < 10; n++) call();
+    targets[0]!.answer = unreachable;
+    targets[1]!.answer = status(200);
+    reject(made, 0);
+    expect(changes).toMatchObject([{ change: 'ejected' }, { change: 'unhealthy' }]);
+    expect(Array.from({ length: 4 }, () => call().calls[0])).toEqual(Array(4).fill('head 200'));
+  });
+
+  it('does not call them for want of room with those who serve', () => {
+    const made = setup({ limits: { requests: 1 }, health: { active } });
+    reject(made, 1);
+    made.call();
+    expect(made.call().calls).toEqual(['UPSTREAM_BUSY connect']);
+  });
+});
+
 describe('checks of a group', () => {
   const active = { path: '/up', everyMs: 1_000, timeoutMs: 100 };
 

@@ -85,7 +85,9 @@ export class UpstreamGroup {
     this.judged = this.states.flatMap(({ weight }, at) => (weight > 0 ? [at] : []));
     if (health?.ejection) {
       const records = this.judged.map((at) => this.states[at]!.outlier!);
-      this.detector = new OutlierDetector(health.ejection, records);
+      this.detector = new OutlierDetector(health.ejection, records, (seat) =>
+        isHeldBack(this.states[this.judged[seat]!]!),
+      );
     }
     if (retry) this.budget = new RetryBudget(retry);
     if (hedge) {
@@ -233,28 +235,40 @@ export class UpstreamGroup {
   private chooseAmongTheRest(key: string, tried: Uint8Array | undefined, now: number): number | Refusal {
     const { states, out } = this;
     let impaired = false;
+    let serving = false;
     for (let at = 0; at < states.length; at++) {
-      const left = this.isOut(states[at]!, now);
-      impaired ||= left || (states[at]!.breaker?.open ?? false);
-      out[at] = left || !this.hasRoom(states[at]!) || tried?.[at] ? 1 : 0;
+      const state = states[at]!;
+      const left = this.isOut(state, now);
+      serving ||= !left && state.weight > 0;
+      impaired ||= left || (state.breaker?.open ?? false);
+      out[at] = left || !this.hasRoom(state) || tried?.[at] ? 1 : 0;
     }
     this.impaired = impaired;
     const at = this.picker.pick(out, key);
     if (at >= 0) return at;
     // Nobody else is left: the same target again is better than none.
     if (tried) return this.chooseAmongTheRest(key, undefined, now);
-    return this.chooseFromTheUnhealthy(key, now);
+    // What those who serve have no room for would only be failed by the others.
+    return serving ? this.refusal(now) : this.chooseAmongTheOut(key, now);
   }
 
-  /** Checks that fail everywhere say more about the check than about the targets: then they are not heard. */
-  private chooseFromTheUnhealthy(key: string, now: number): number | Refusal {
+  private chooseAmongTheOut(key: string, now: number): number | Refusal {
+    // One that was ejected passes its check, and has nobody left to be the worse one of.
+    const ejected = this.chooseWhere(key, now, isWell);
+    if (ejected >= 0) return ejected;
+    // Checks that fail everywhere say more about the check than about the targets: then they are not heard.
+    const unhealthy = this.chooseWhere(key, now, (state) => !isWell(state));
+    return unhealthy >= 0 ? unhealthy : this.refusal(now);
+  }
+
+  /** @returns a target of that kind whose breaker lets a call through, ejected or not; -1: there is none. */
+  private chooseWhere(key: string, now: number, isWanted: (state: TargetState) => boolean): number {
     const { states, out } = this;
     for (let at = 0; at < states.length; at++) {
-      const { check, breaker } = states[at]!;
-      out[at] = check && !check.healthy && breaker?.admits(now) !== false && this.hasRoom(states[at]!) ? 0 : 1;
+      const state = states[at]!;
+      out[at] = isWanted(state) && state.breaker?.admits(now) !== false && this.hasRoom(state) ? 0 : 1;
     }
-    const at = this.picker.pick(out, key);
-    return at >= 0 ? at : this.refusal(now);
+    return this.picker.pick(out, key);
   }
 
   private hasRoom({ load, adaptive }: TargetState): boolean {
@@ -300,6 +314,16 @@ export class UpstreamGroup {
 /** Least-loaded needs to know what is under way, so its calls are followed. */
 function isLoadWanted({ balance }: SnapshotUpstream): boolean {
   return balance?.by === 'least-loaded';
+}
+
+/** Its check passes, or there is none. */
+function isWell({ check }: TargetState): boolean {
+  return check === undefined || check.healthy;
+}
+
+/** Whether it takes no calls for a reason other than its ejection. */
+function isHeldBack(state: TargetState): boolean {
+  return !isWell(state) || (state.breaker?.open ?? false);
 }
 
 function adopt(
