@@ -1,6 +1,7 @@
 import { array, assert, boolean, integer, nat, property, record } from 'fast-check';
 import { ejection as schema } from '@sallyport/contracts';
 import { OutlierDetector, OutlierRecord } from './outlier';
+import type { Verdict } from './verdict';
 
 const settings = schema.parse({});
 
@@ -11,8 +12,13 @@ function group(size: number, more: Partial<typeof settings> = {}) {
   return { records, detector, outAnyway };
 }
 
+function answer(detector: OutlierDetector, at: number, verdict: Verdict, ms: number, now: number) {
+  detector.measure(at, ms, now);
+  return detector.observe(at, verdict, now);
+}
+
 function fail(detector: OutlierDetector, at: number, times: number, now: number): string[] {
-  return Array.from({ length: times }, () => detector.observe(at, 'error', 5, now)?.change ?? '').filter(Boolean);
+  return Array.from({ length: times }, () => answer(detector, at, 'error', 5, now)?.change ?? '').filter(Boolean);
 }
 
 describe('an outlier', () => {
@@ -26,7 +32,7 @@ describe('an outlier', () => {
   it('is ejected when most of its calls fail, although some are answered', () => {
     const { detector } = group(2);
     let ejected = 0;
-    for (let n = 0; n < 40; n++) if (detector.observe(0, n % 3 === 0 ? 'ok' : 'gateway', 5, 1_000)) ejected++;
+    for (let n = 0; n < 40; n++) if (answer(detector, 0, n % 3 === 0 ? 'ok' : 'gateway', 5, 1_000)) ejected++;
     expect(ejected).toBe(1);
   });
 
@@ -49,7 +55,7 @@ describe('an outlier', () => {
     const { detector } = group(3);
     let ejectedAt = 0;
     for (let now = 1_000; now <= 20_000 && ejectedAt === 0; now += 1_000) {
-      for (let n = 0; n < 10; n++) [30, 35, 120].forEach((ms, at) => detector.observe(at, 'ok', ms, now));
+      for (let n = 0; n < 10; n++) [30, 35, 120].forEach((ms, at) => answer(detector, at, 'ok', ms, now));
       if (detector.sweep(now).some(({ at, change }) => at === 2 && change === 'ejected')) ejectedAt = now;
     }
     expect(ejectedAt).toBe(11_000);
@@ -57,14 +63,14 @@ describe('an outlier', () => {
 
   it('is not one whose few calls were slow before there were no more', () => {
     const { detector } = group(3);
-    [30, 35, 200].forEach((ms, at) => detector.observe(at, 'ok', ms, 1_000));
+    [30, 35, 200].forEach((ms, at) => answer(detector, at, 'ok', ms, 1_000));
     for (let now = 1_000; now <= 60_000; now += 1_000) expect(detector.sweep(now)).toEqual([]);
   });
 
   it('is not one that was slow and then not called, nor looked at, for a while', () => {
     const { detector } = group(2);
     const calls = (now: number): void => {
-      for (let n = 0; n < 5; n++) [30, 200].forEach((ms, at) => detector.observe(at, 'ok', ms, now));
+      for (let n = 0; n < 5; n++) [30, 200].forEach((ms, at) => answer(detector, at, 'ok', ms, now));
     };
     calls(1_000);
     for (let now = 1_000; now <= 30_000; now += 1_000) expect(detector.sweep(now)).toEqual([]);
@@ -76,7 +82,7 @@ describe('an outlier', () => {
     const { detector } = group(2);
     const ejections: number[] = [];
     for (let now = 1_000; now <= 20_000; now += 1_000) {
-      [30, 200].forEach((ms, at) => detector.observe(at, 'ok', ms, now));
+      [30, 200].forEach((ms, at) => answer(detector, at, 'ok', ms, now));
       if (detector.sweep(now).length > 0) ejections.push(now);
     }
     expect(ejections).toEqual([15_000]);
@@ -86,16 +92,16 @@ describe('an outlier', () => {
     const { detector } = group(2);
     for (let now = 1_000; now <= 40_000; now += 1_000) {
       for (let n = 0; n < 5; n++) {
-        detector.observe(0, 'ok', 1, now);
-        detector.observe(1, 'ok', now % 9_000 === 0 ? 4 : 15, now);
+        answer(detector, 0, 'ok', 1, now);
+        answer(detector, 1, 'ok', now % 9_000 === 0 ? 4 : 15, now);
       }
       expect(detector.sweep(now)).toEqual([]);
     }
     const moody = group(2).detector;
     for (let now = 1_000; now <= 40_000; now += 1_000) {
       for (let n = 0; n < 5; n++) {
-        moody.observe(0, 'ok', 30, now);
-        moody.observe(1, 'ok', now % 9_000 === 0 ? 30 : 300, now);
+        answer(moody, 0, 'ok', 30, now);
+        answer(moody, 1, 'ok', now % 9_000 === 0 ? 30 : 300, now);
       }
       expect(moody.sweep(now)).toEqual([]);
     }
@@ -122,7 +128,7 @@ describe('an outlier', () => {
         for (const { at, failed, ms, after } of steps) {
           now += after;
           detector.sweep(now);
-          detector.observe(at % size, failed ? 'gateway' : 'ok', ms, now);
+          answer(detector, at % size, failed ? 'gateway' : 'ok', ms, now);
           const out = Array.from({ length: size }, (_, one) => detector.isOut(one, now)).filter(Boolean).length;
           expect(out).toBeLessThanOrEqual(Math.floor(size / 2));
           expect(out).toBeLessThan(size);

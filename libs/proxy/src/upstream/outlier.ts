@@ -61,16 +61,18 @@ export class OutlierDetector {
     return this.records[at]!.ejectedUntil > now;
   }
 
-  /** @param latencyMs to the first byte of the answer; undefined where there was none. */
-  observe(at: number, verdict: Verdict, latencyMs: number | undefined, now: number): OutlierChange | undefined {
+  /** @param latencyMs to the first byte of an answer */
+  measure(at: number, latencyMs: number, now: number): void {
+    const record = this.records[at]!;
+    if (record.latencyCalls === 0) record.latencyFrom = now;
+    record.latencyTo = now;
+    record.latencySum += latencyMs;
+    record.latencyCalls++;
+  }
+
+  observe(at: number, verdict: Verdict, now: number): OutlierChange | undefined {
     if (verdict === 'none') return undefined;
     const record = this.records[at]!;
-    if (latencyMs !== undefined) {
-      if (record.latencyCalls === 0) record.latencyFrom = now;
-      record.latencyTo = now;
-      record.latencySum += latencyMs;
-      record.latencyCalls++;
-    }
     const failed = verdict !== 'ok';
     record.counts.add(now, failed);
     record.inARow = failed ? record.inARow + 1 : 0;
@@ -92,7 +94,7 @@ export class OutlierDetector {
       if (record.ejectedUntil > 0 && record.ejectedUntil <= now) changes.push(this.bringBack(at, now));
       else this.forgive(record, now);
     }
-    this.measure(now);
+    this.average(now);
     const median = this.median();
     for (let at = 0; at < this.records.length; at++) {
       const change = this.judgeLatency(at, median, now);
@@ -101,7 +103,7 @@ export class OutlierDetector {
     return changes;
   }
 
-  private measure(now: number): void {
+  private average(now: number): void {
     for (const record of this.records) {
       const enough = record.latencyCalls >= FEWEST_CALLS;
       if (!enough && now - record.measuredAt < this.settings.latencyForMs) continue;

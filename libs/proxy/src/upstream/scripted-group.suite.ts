@@ -70,12 +70,18 @@ export const status =
     sink.onEnd();
   };
 export const unreachable = (sink: ForwardSink): void => sink.onFailure(refuse('UPSTREAM_UNREACHABLE'), 'connect');
+export const brokeOff = (sink: ForwardSink): void => {
+  sink.onHead(200, []);
+  sink.onFailure(refuse('UPSTREAM_BROKE'), 'response');
+};
 export const broke = (sink: ForwardSink): void => sink.onFailure(refuse('UPSTREAM_BROKE'), 'request');
 
 /** A caller that notes what it is told. */
 export class Owner implements CallOwner {
   repeatable = true;
   replayable = true;
+  /** Takes more of an answer at once. */
+  reads = true;
   readonly calls: string[] = [];
   readonly firstByteMs: number[] = [];
   refusal: Refusal | undefined;
@@ -96,7 +102,7 @@ export class Owner implements CallOwner {
   }
 
   onData(): boolean {
-    return true;
+    return this.reads;
   }
 
   onEnd(): void {

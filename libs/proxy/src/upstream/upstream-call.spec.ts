@@ -1,7 +1,7 @@
 import { array, assert, constant, constantFrom, nat, oneof, property, record } from 'fast-check';
 import { refuse } from '@sallyport/contracts';
 import type { ForwardSink } from '../forward';
-import { broke, Owner, setup, status, unreachable, type Target } from './scripted-group.suite';
+import { broke, brokeOff, Owner, setup, status, unreachable, type Target } from './scripted-group.suite';
 
 describe('a call that is both repeated and hedged', () => {
   it('sends nothing and says nothing after its caller has left, whatever it waited for', () => {
@@ -27,6 +27,150 @@ describe('a call that is both repeated and hedged', () => {
     time.pass(100);
     expect(owner.calls).toEqual(['INTERNAL request']);
     expect([targets[0]!.open.at(-1)!.aborted, group.states[0]!.load]).toEqual([true, 0]);
+  });
+});
+
+describe('a target that breaks its answers off', () => {
+  const judging = { breaker: {}, health: { ejection: {} } };
+
+  it('is held back and ejected, although each of them begins well', () => {
+    const { targets, call, changes, group } = setup(judging);
+    targets[0]!.answer = brokeOff;
+    targets[1]!.answer = status(200);
+    for (let n = 0; n < 20; n++) call();
+    expect(changes).toMatchObject([
+      { target: 'a', change: 'opened' },
+      { target: 'a', change: 'ejected' },
+    ]);
+    expect(group.status()[0]).toMatchObject({ calls: 5, failures: 5, load: 0 });
+  });
+
+  it('is held back when it breaks most of them off', () => {
+    const { targets, call, changes } = setup({ breaker: { consecutive: 0 } }, 1);
+    for (let n = 0; n < 30; n++) {
+      targets[0]!.answer = n % 3 === 0 ? status(200) : brokeOff;
+      call();
+    }
+    expect(changes).toMatchObject([{ change: 'opened' }]);
+  });
+
+  it('is not held back for answers that have been on their way for long, and they are counted', () => {
+    const { targets, call, changes, group, time } = setup(judging, 1);
+    for (let n = 0; n < 20; n++) call();
+    const sinks = targets[0]!.open.map(({ sink }) => sink);
+    for (const sink of sinks) sink.onHead(200, []);
+    time.pass(5_000);
+    for (const sink of sinks) sink.onData(Buffer.from('still here'));
+    for (const sink of sinks) sink.onFailure(refuse('UPSTREAM_BROKE'), 'response');
+    expect(changes).toEqual([]);
+    expect(group.status()[0]).toMatchObject({ failures: 20, load: 0 });
+  });
+
+  it('is not said to be well by the probe it breaks off', () => {
+    const { targets, call, changes, time, group } = setup({ breaker: {} }, 1);
+    targets[0]!.answer = brokeOff;
+    for (let n = 0; n < 5; n++) call();
+    time.pass(5_000);
+    call();
+    expect(changes).toMatchObject([{ change: 'opened' }]);
+    expect([group.status()[0]!.standing, time.waiting]).toEqual(['open', 0]);
+  });
+});
+
+describe('a probe that is answered', () => {
+  /** Opened, with the head of a good answer to its probe. */
+  function probed() {
+    const made = setup({ breaker: {} }, 1);
+    const [target] = made.targets as [Target];
+    target.answer = unreachable;
+    for (let n = 0; n < 5; n++) made.call();
+    made.time.pass(5_000);
+    target.answer = undefined;
+    const forwarding = made.group.call(new Owner());
+    const { sink } = target.open.at(-1)!;
+    sink.onHead(200, []);
+    return { ...made, sink, forwarding, standing: () => made.group.status()[0]!.standing };
+  }
+
+  it('lets all through again at the end of the answer', () => {
+    const { sink, standing, time } = probed();
+    expect(standing()).toBe('open');
+    sink.onEnd();
+    expect([standing(), time.waiting]).toEqual(['serving', 0]);
+  });
+
+  it('does so when the answer takes long, although nothing more of it has come', () => {
+    const { standing, time, forwarding, group } = probed();
+    time.pass(4_999);
+    expect(standing()).toBe('open');
+    time.pass(1);
+    expect(standing()).toBe('serving');
+    forwarding.abort();
+    expect([group.status()[0]!.load, time.waiting]).toEqual([0, 0]);
+  });
+
+  it('does so when its caller leaves in the middle of the answer', () => {
+    const { standing, time, forwarding } = probed();
+    forwarding.abort();
+    expect([standing(), time.waiting]).toEqual(['serving', 0]);
+  });
+});
+
+interface Answered {
+  readonly sink: ForwardSink;
+  readonly owner: Owner;
+  readonly leave: () => void;
+  readonly resume: () => void;
+  readonly waits: (ms: number) => void;
+}
+
+describe('a caller', () => {
+  const judging = { breaker: {}, health: { ejection: {} } };
+  const late = refuse('UPSTREAM_TIMEOUT', { seconds: 1 });
+
+  /** Makes twenty calls whose answers begin well, and ends them in some way. */
+  function ended(end: (call: Answered) => void, heldUp = false) {
+    const made = setup(judging);
+    for (const target of made.targets) target.heldUp = heldUp;
+    for (let n = 0; n < 20; n++) {
+      const owner = new Owner();
+      const forwarding = made.group.call(owner);
+      const [exchange] = made.targets.flatMap(({ open }) => open.splice(0));
+      // Both are held back: there is nobody left to blame.
+      if (!exchange) break;
+      const { sink } = exchange;
+      sink.onHead(200, []);
+      const waits = (ms: number): void => made.time.pass(ms);
+      end({ sink, owner, leave: () => forwarding.abort(), resume: () => forwarding.resume(), waits });
+    }
+    return [made.changes.map(({ change }) => change), made.group.status().map(({ failures, load }) => failures + load)];
+  }
+  const blamed = [
+    ['opened', 'ejected', 'opened'],
+    [5, 5],
+  ];
+  const spared = [[], [0, 0]];
+
+  it('who leaves in the middle of an answer is not held against a target', () => {
+    expect(ended(({ leave }) => leave())).toEqual(spared);
+  });
+
+  it('who still sends when an early answer stalls is not held against a target, unless it has sent all', () => {
+    expect(ended(({ sink }) => sink.onFailure(late, 'response'), true)).toEqual(spared);
+    expect(ended(({ sink }) => sink.onFailure(late, 'response'))).toEqual(blamed);
+  });
+
+  it('who reads slowly is not held against a target that has had enough of it', () => {
+    const readsFor = (ms: number) =>
+      ended(({ sink, owner, resume, waits }) => {
+        owner.reads = false;
+        sink.onData(Buffer.from('a'));
+        waits(ms);
+        resume();
+        sink.onFailure(refuse('UPSTREAM_BROKE'), 'response');
+      });
+    expect(readsFor(1_000)).toEqual(spared);
+    expect(readsFor(10)).toEqual(blamed);
   });
 });
 

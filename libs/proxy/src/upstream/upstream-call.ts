@@ -6,7 +6,7 @@ import type { AdaptiveLimit } from './adaptive-limit';
 import { askedWait, backoff, reasonOfFailure } from './retry-rules';
 import type { UpstreamGroup } from './upstream-group';
 import type { UpstreamTarget } from './upstream-target';
-import { verdictOfFailure, verdictOfStatus } from './verdict';
+import { verdictOfFailure, verdictOfStatus, type Verdict } from './verdict';
 
 /** Whoever wants a call made, and takes its answer. */
 export interface CallOwner extends ForwardSink {
@@ -26,8 +26,11 @@ export interface CallOwner extends ForwardSink {
   attemptFailed(target: UpstreamTarget, attempt: number, status: number, refusal: Refusal | undefined): void;
 }
 
-/** A caller that keeps a target waiting for the rest of its request is given this long before it is the one to blame. */
+/** A caller that keeps a target waiting is given this long before it is the one to blame for what the target does then. */
 const CALLER_LATE_MS = 1_000;
+
+/** An answer that is still on its way after this long speaks for its target, whatever comes of it. */
+const LONG_ANSWER_MS = 5_000;
 
 /** The rest of an answer that nobody wants is read up to here, so that its connection can be used again. */
 const DRAINED_BYTES = 64 * 1024;
@@ -256,7 +259,15 @@ class Attempt implements ForwardSink {
   running = true;
   /** When the last byte of the request went out. */
   private askedAt: number | undefined;
-  private answered = false;
+  /** When the head of the answer came. */
+  private answeredAt: number | undefined;
+  /** What was said of the target; nothing yet: undefined. A call says one thing. */
+  private verdict: Verdict | undefined;
+  /** Of a probe, whose target is held back until it is answered. */
+  private cancelLongAnswer: (() => void) | undefined;
+  /** Since when the caller takes no more of the answer. */
+  private heldBackSince: number | undefined;
+  private heldBackMs = 0;
   /** Where it holds a place, from the last byte of the request to the head of the answer. */
   private place: AdaptiveLimit | undefined;
   private forwarding: Forwarding | undefined;
@@ -276,8 +287,7 @@ class Attempt implements ForwardSink {
 
   send(request: UpstreamRequest): void {
     // A target is as quick as it answers a whole request; how long a caller takes to send one is its own affair.
-    if (request.body instanceof Readable)
-      request.body.once('end', () => this.asked(this.call.group.parts.clock.monotonic()));
+    if (request.body instanceof Readable) request.body.once('end', () => this.asked(this.now()));
     else this.asked(this.startedAt);
     const forwarding = this.target.client.forward(request, this);
     this.forwarding = forwarding;
@@ -286,21 +296,25 @@ class Attempt implements ForwardSink {
 
   onHead(status: number, fields: RawFields): void {
     const { call } = this;
-    const now = call.group.parts.clock.monotonic();
+    const now = this.now();
     const verdict = verdictOfStatus(status);
     const latency = this.askedAt === undefined ? undefined : now - this.askedAt;
-    this.answered = true;
+    this.answeredAt = now;
     // What fails does so quickly, and would pass for the best there is.
     this.leavePlace(verdict === 'ok' ? latency : undefined);
-    call.group.observe(this.at, verdict, latency, this.probe, now);
+    if (latency !== undefined) call.group.measure(this.at, latency, now);
+    // A good head is half an answer: what it is worth shows at its end.
+    if (verdict !== 'ok') this.judge(verdict, now);
+    else if (this.probe) this.waitForLongAnswer();
     if (call.take(this, status, fields)) return call.owner.onHead(status, fields);
+    this.judge(verdict, now);
     this.unwanted = true;
     // Another answer is on its way: what is left of this one no longer counts as a call to wait for.
     this.settle();
   }
 
   onData(chunk: Buffer): boolean {
-    if (!this.unwanted) return this.call.owner.onData(chunk);
+    if (!this.unwanted) return this.passOn(chunk);
     this.drained += chunk.length;
     if (this.drained > DRAINED_BYTES) this.cut();
     return true;
@@ -312,45 +326,91 @@ class Attempt implements ForwardSink {
 
   onEnd(): void {
     this.settle();
+    this.judgeByHead();
     if (!this.unwanted) this.call.complete();
   }
 
   onFailure(refusal: Refusal, phase: ForwardPhase): void {
     if (this.unwanted) return;
-    this.blame(refusal, phase);
+    this.blame(refusal);
     this.settle();
     this.call.failed(this, refusal, phase);
   }
 
   resume(): void {
+    if (this.heldBackSince !== undefined) this.heldBackMs += this.now() - this.heldBackSince;
+    this.heldBackSince = undefined;
     this.forwarding?.resume();
   }
 
-  /** Leaves without a word on the target. */
+  /** Leaves without a word against the target: an answer that had begun well was one. */
   abort(): void {
     if (!this.running && !this.unwanted) return;
     this.settle();
+    if (this.answeredAt !== undefined) this.judgeByHead();
     this.cut();
   }
 
   /** Leaves because the target took too long. */
   giveUp(refusal: Refusal): void {
     if (!this.running) return;
-    this.blame(refusal, 'request');
+    this.blame(refusal);
     this.abort();
   }
 
-  private blame(refusal: Refusal, phase: ForwardPhase): void {
+  private passOn(chunk: Buffer): boolean {
+    if (this.verdict === undefined && this.now() - this.answeredAt! >= LONG_ANSWER_MS) this.judgeByHead();
+    const more = this.call.owner.onData(chunk);
+    if (!more) this.heldBackSince ??= this.now();
+    return more;
+  }
+
+  private waitForLongAnswer(): void {
+    const { timers } = this.call.group.parts;
+    this.cancelLongAnswer = timers.after(LONG_ANSWER_MS, () => this.judgeByHead());
+  }
+
+  private blame(refusal: Refusal): void {
+    const now = this.now();
+    const excused = this.isCallerLate(refusal, now);
+    const verdict = excused ? 'none' : verdictOfFailure(refusal);
+    if (!excused && refusal.code === 'UPSTREAM_TIMEOUT' && this.askedAt !== undefined)
+      this.leavePlace(now - this.askedAt);
+    if (verdict !== 'none') this.judge(verdict, now);
+    else if (this.answeredAt !== undefined) this.judgeByHead();
+  }
+
+  /** Whether what the target did, or left undone, may come of its caller: one that sends slowly, or reads slowly. */
+  private isCallerLate({ code }: Refusal, now: number): boolean {
+    const { heldBackSince, heldBackMs } = this;
+    const heldBack = heldBackMs + (heldBackSince === undefined ? 0 : now - heldBackSince);
+    if (heldBack >= CALLER_LATE_MS) return true;
+    // Whoever waits for the rest of a request owes nothing meanwhile; breaking it off at once is another matter.
+    const isPatient = code === 'UPSTREAM_TIMEOUT' || now - this.startedAt >= CALLER_LATE_MS;
+    return isPatient && this.forwarding?.heldUp === true;
+  }
+
+  private judgeByHead(): void {
+    if (this.verdict === undefined) this.judge('ok', this.now());
+  }
+
+  /** Tells what the call says of its target. Only the first time counts, or a broken answer would be a good one too. */
+  private judge(verdict: Verdict, now: number): void {
     const { group } = this.call;
-    const now = group.parts.clock.monotonic();
-    // A target that had to wait for the rest of a request and gave up is not to blame for a slow caller.
-    const late = phase === 'request' && now - this.startedAt >= CALLER_LATE_MS && this.forwarding?.heldUp === true;
-    if (!late && refusal.code === 'UPSTREAM_TIMEOUT' && this.askedAt !== undefined) this.leavePlace(now - this.askedAt);
-    group.observe(this.at, late ? 'none' : verdictOfFailure(refusal), undefined, this.probe, now);
+    if (this.verdict === undefined) group.observe(this.at, verdict, this.probe, now);
+    // It is no longer judged by, but counted it is: its caller has half an answer.
+    else if (this.verdict === 'ok' && verdict !== 'ok') group.states[this.at]!.failures++;
+    this.verdict = verdict;
+    this.cancelLongAnswer?.();
+    this.cancelLongAnswer = undefined;
+  }
+
+  private now(): number {
+    return this.call.group.parts.clock.monotonic();
   }
 
   private asked(now: number): void {
-    if (!this.running || this.answered) return;
+    if (!this.running || this.answeredAt !== undefined) return;
     this.askedAt = now;
     this.place = this.call.group.states[this.at]!.adaptive;
     this.place?.enter();

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { refuse } from '@sallyport/contracts';
-import { broke, Owner, setup, status, Target, unreachable } from './scripted-group.suite';
+import { broke, brokeOff, Owner, setup, status, Target, unreachable } from './scripted-group.suite';
 import { UpstreamGroup } from './upstream-group';
 
 describe('a group without settings', () => {
@@ -80,10 +80,7 @@ describe('a call that may be repeated', () => {
 
   it('is never repeated after its caller has seen a byte', () => {
     const { time, targets, call } = setup({ retry });
-    targets[0]!.answer = (sink) => {
-      sink.onHead(200, []);
-      sink.onFailure(refuse('UPSTREAM_BROKE'), 'response');
-    };
+    targets[0]!.answer = brokeOff;
     const owner = call();
     time.pass(1_000);
     expect(owner.calls).toEqual(['head 200', 'UPSTREAM_BROKE response']);

@@ -175,11 +175,18 @@ export class UpstreamGroup {
     return state.breaker?.begin(now) ?? false;
   }
 
-  /** Judges a target by how a call went. @param latencyMs to the first byte, where there was one */
-  observe(at: number, verdict: Verdict, latencyMs: number | undefined, probe: boolean, now: number): void {
+  /** Notes how long a target took. @param latencyMs from the last byte of a request to the head of its answer */
+  measure(at: number, latencyMs: number, now: number): void {
+    this.latencies?.add(latencyMs);
+    if (!this.detector) return;
+    const seat = this.judged.indexOf(at);
+    if (seat >= 0) this.detector.measure(seat, latencyMs, now);
+  }
+
+  /** Judges a target by how a call went; once a call, or one that breaks off would be half a good one. */
+  observe(at: number, verdict: Verdict, probe: boolean, now: number): void {
     const state = this.states[at]!;
     if (verdict === 'error' || verdict === 'gateway') state.failures++;
-    if (latencyMs !== undefined) this.latencies?.add(latencyMs);
     if (state.breaker?.record(verdict, probe, now)) {
       if (state.breaker.open) this.impaired = true;
       this.tell(
@@ -190,7 +197,7 @@ export class UpstreamGroup {
     }
     if (!this.detector) return;
     const seat = this.judged.indexOf(at);
-    const change = seat < 0 ? undefined : this.detector.observe(seat, verdict, latencyMs, now);
+    const change = seat < 0 ? undefined : this.detector.observe(seat, verdict, now);
     if (change) this.turn(change);
   }
 
