@@ -80,17 +80,17 @@ export const broke = (sink: ForwardSink): void => sink.onFailure(refuse('UPSTREA
 export class Owner implements CallOwner {
   repeatable = true;
   replayable = true;
+  timeouts = { connectMs: 1_000, firstByteMs: 15_000, idleMs: 1_000 };
   /** Takes more of an answer at once. */
   reads = true;
   readonly calls: string[] = [];
-  readonly firstByteMs: number[] = [];
   refusal: Refusal | undefined;
 
   constructor(private readonly body?: PassThrough) {}
 
   requestFor(target: UpstreamTarget): UpstreamRequest {
-    const timeouts = { connectMs: 1_000, firstByteMs: 15_000, idleMs: 1_000 };
-    return { method: 'GET', path: '/', fields: ['host', target.client.authority], body: this.body, timeouts };
+    const { body, timeouts } = this;
+    return { method: 'GET', path: '/', fields: ['host', target.client.authority], body, timeouts };
   }
 
   attemptFailed(target: UpstreamTarget, attempt: number, code: number, refusal: Refusal | undefined): void {

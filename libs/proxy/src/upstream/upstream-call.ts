@@ -39,6 +39,8 @@ const DRAINED_BYTES = 64 * 1024;
 export class UpstreamCall implements Forwarding {
   private readonly startedAt: number;
   private attempts = 0;
+  /** How long its first request waits for an answer, which all of them share: its route or deadline may say it. */
+  private firstByteMs = 0;
   private first: Attempt | undefined;
   /** The second one of a hedged call. */
   private second: Attempt | undefined;
@@ -186,16 +188,17 @@ export class UpstreamCall implements Forwarding {
 
   /** Every attempt has what is left of the time of the whole. */
   private bounded(request: UpstreamRequest, now: number): UpstreamRequest {
-    const attemptMs = this.group.settings.retry?.attemptMs;
-    if (this.attempts === 1 && attemptMs === undefined) return request;
-    const left = this.attempts === 1 ? request.timeouts.firstByteMs : Math.max(1, Math.ceil(this.timeLeft(now)));
-    const firstByteMs = Math.min(left, attemptMs ?? left);
-    return { ...request, timeouts: { ...request.timeouts, firstByteMs } };
+    const { timeouts } = request;
+    const { attemptMs = Infinity } = this.group.settings.retry ?? {};
+    if (this.attempts === 1) this.firstByteMs = timeouts.firstByteMs;
+    const left = this.attempts === 1 ? Infinity : Math.max(1, Math.ceil(this.timeLeft(now)));
+    const firstByteMs = Math.min(timeouts.firstByteMs, left, attemptMs);
+    return firstByteMs === timeouts.firstByteMs ? request : { ...request, timeouts: { ...timeouts, firstByteMs } };
   }
 
   private timeLeft(now: number): number {
-    const { firstByteMs, totalMs } = this.group.settings.timeouts;
-    return Math.min(firstByteMs, totalMs ?? Infinity) - (now - this.startedAt);
+    const { totalMs = Infinity } = this.group.settings.timeouts;
+    return Math.min(this.firstByteMs, totalMs) - (now - this.startedAt);
   }
 
   private retriesLeft(): number {

@@ -98,9 +98,15 @@ describe('a call that may be repeated', () => {
     expect(owner.calls.slice(1)).toEqual(['head 503', 'end']);
   });
 
-  it('keeps one deadline over all attempts', () => {
-    const { time, targets, call } = setup({ retry: { on: ['broke'] }, timeouts: { firstByteMs: 1_000 } }, 1);
-    const owner = call();
+  it.each([
+    ['its route, which has less', 1_000, 5_000],
+    ['its route, which has more', 1_000, 500],
+  ])('keeps one deadline over all attempts, that of %s than the upstream', (_, route, upstream) => {
+    const { time, targets, call } = setup({ retry: { on: ['broke'] }, timeouts: { firstByteMs: upstream } }, 1);
+    const owner = new Owner();
+    owner.timeouts.firstByteMs = route;
+    call(owner);
+    expect(targets[0]!.open[0]!.request.timeouts.firstByteMs).toBe(1_000);
     time.pass(900);
     targets[0]!.open[0]!.sink.onFailure(refuse('UPSTREAM_BROKE'), 'request');
     time.pass(75);
