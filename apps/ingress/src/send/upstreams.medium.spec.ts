@@ -1,4 +1,5 @@
 import { Agent } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { snapshotUpstream, type SnapshotRoute } from '@sallyport/contracts';
 import { someRoute } from '@sallyport/testkit';
 import {
@@ -36,7 +37,7 @@ afterAll(async () => {
 
 interface Declared {
   readonly id?: string;
-  readonly targets: readonly RecordingUpstream[];
+  readonly targets: readonly Pick<RecordingUpstream, 'url'>[];
   readonly weight?: number;
   readonly [setting: string]: unknown;
 }
@@ -140,6 +141,31 @@ describe('a failing target', () => {
     const metrics = await ingress.runtime.metrics.exposition();
     expect(metrics).toMatch(/sallyport_upstream_failures_total\{[^}]*upstream="orders"[^}]*\} 5/);
     expect(metrics).toMatch(/sallyport_upstream_changes_total\{[^}]*change="opened"[^}]*\} 1/);
+  });
+});
+
+describe('the timeout policy of a route', () => {
+  it('bounds the time to connect, which is no defect of the upstream but a 504', async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    await publish([{ targets: [{ url }] }], { policies: [{ policy: 'timeout', config: { connect: '100ms' } }] });
+    const answer = await call();
+    silent.close();
+    expect([answer.status, JSON.parse(answer.body).code]).toEqual([504, 'UPSTREAM_TIMEOUT']);
+    expect(answer.ms).toBeGreaterThan(90);
+    expect(answer.ms).toBeLessThan(800);
+  });
+
+  it('bounds the time to the first byte, over all attempts together', async () => {
+    const [bad, slow] = (await upstreams(2)) as [RecordingUpstream, RecordingUpstream];
+    bad.respond = (request) => request.socket.destroy();
+    slow.respond = (_, response) => void setTimeout(() => response.end('late'), 900);
+    const policies = [{ policy: 'timeout', config: { firstByte: '300ms' } }];
+    await publish([{ targets: [bad, slow], retry: {} }], { policies });
+    const answers = [await call(), await call()];
+    expect(answers.map(({ status }) => status)).toEqual([504, 504]);
+    expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(800);
   });
 });
 

@@ -48,6 +48,8 @@ export class UpstreamCall implements Forwarding {
   private winner: Attempt | undefined;
   private tried: Uint8Array | undefined;
   private retrying = false;
+  /** An attempt that failed may have been carried out. */
+  private sent = false;
   private ended = false;
   private cancelWait: (() => void) | undefined;
   private cancelDeadline: (() => void) | undefined;
@@ -106,7 +108,7 @@ export class UpstreamCall implements Forwarding {
     if (reason && this.tryAgain(attempt, reason, 0, refusal, [])) return;
     this.end();
     this.other(attempt)?.abort();
-    this.owner.onFailure(refusal, phase);
+    this.tell(refusal, phase);
   }
 
   /** Repeats a failed attempt, or leaves it to the other one of a hedged call. */
@@ -120,6 +122,7 @@ export class UpstreamCall implements Forwarding {
     const { group, owner } = this;
     const settings = group.settings.retry;
     const other = this.other(attempt);
+    if (reason !== 'connect') this.sent = true;
     const wanted = settings?.on.includes(reason) ?? false;
     if (other?.running && (refusal !== undefined || wanted)) {
       owner.attemptFailed(attempt.target, attempt.n, status, refusal);
@@ -170,8 +173,13 @@ export class UpstreamCall implements Forwarding {
     if (attempt instanceof Attempt) return attempt;
     this.end();
     // A caller is better told what its request came to than that nobody was left for another attempt.
-    this.owner.onFailure(before ?? attempt, before ? 'request' : 'connect');
+    this.tell(before ?? attempt, before ? 'request' : 'connect');
     return undefined;
+  }
+
+  /** What holds of the last attempt need not hold of the call: one before may have been carried out. */
+  private tell(refusal: Refusal, phase: ForwardPhase): void {
+    this.owner.onFailure(this.sent ? { ...refusal, unsent: false } : refusal, phase);
   }
 
   /** @param place where it stands among the two of a hedged call; taken before it is sent, as it may end in there. */
@@ -377,8 +385,9 @@ class Attempt implements ForwardSink {
     const now = this.now();
     const excused = this.isCallerLate(refusal, now);
     const verdict = excused ? 'none' : verdictOfFailure(refusal);
-    if (!excused && refusal.code === 'UPSTREAM_TIMEOUT' && this.askedAt !== undefined)
-      this.leavePlace(now - this.askedAt);
+    // One that was never asked took no time to answer.
+    const isSlow = !excused && refusal.code === 'UPSTREAM_TIMEOUT' && !refusal.unsent;
+    if (isSlow && this.askedAt !== undefined) this.leavePlace(now - this.askedAt);
     if (verdict !== 'none') this.judge(verdict, now);
     else if (this.answeredAt !== undefined) this.judgeByHead();
   }

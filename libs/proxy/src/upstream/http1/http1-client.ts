@@ -10,7 +10,7 @@ import type {
 } from '../../forward';
 import { limits } from '../../limits';
 import type { UpstreamOrigin } from '../../pool';
-import { ConnectError, Connector } from '../connector';
+import { ConnectError, Connector, notInTime } from '../connector';
 import type { PooledTransport } from '../transport';
 import { type ConnectionOwner, Http1Connection, Http1Exchange } from './http1-connection';
 import { Upgrading } from './upgrade';
@@ -48,8 +48,7 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     const exchange = new Http1Exchange(request, sink);
     const connection = this.takeFree();
     if (connection) this.start(connection, exchange);
-    else if (this.open < this.most) this.connect(exchange);
-    else this.queue(exchange);
+    else this.wait(exchange);
     return exchange;
   }
 
@@ -98,6 +97,7 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
   }
 
   private start(connection: Http1Connection, exchange: Http1Exchange): void {
+    clearTimeout(exchange.connectTimer);
     try {
       connection.start(exchange);
     } catch (error) {
@@ -110,6 +110,21 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     if (exchange.over) return this.onFree(connection);
     if (connection.usable) return this.start(connection, exchange);
     this.connect(exchange);
+  }
+
+  /** The time is the exchange's own: a connection that it gives up is made all the same, and another may want it. */
+  private wait(exchange: Http1Exchange): void {
+    const { connectMs } = exchange.request.timeouts;
+    exchange.connectTimer = setTimeout(
+      () => exchange.fail(exchange.leaveQueue ? this.full() : notInTime(connectMs)),
+      connectMs,
+    );
+    if (this.open < this.most) this.connect(exchange);
+    else this.queue(exchange);
+  }
+
+  private full(): ConnectError {
+    return new ConnectError('SALLYPORT_FULL', `none of ${this.most} connections was free`);
   }
 
   private connect(exchange: Http1Exchange): void {
@@ -128,7 +143,8 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
       if (exchange.over) this.onFree(connection);
       else this.start(connection, exchange);
     };
-    const cancel = this.connector.connect(connected, (bytes) => connection?.read(bytes));
+    const tryFor = Math.max(this.upstream.connectMs, exchange.request.timeouts.connectMs);
+    const cancel = this.connector.connect(connected, (bytes) => connection?.read(bytes), tryFor);
     const give = (): void => {
       this.connecting.delete(give);
       cancel();
@@ -139,14 +155,8 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
   }
 
   private queue(exchange: Http1Exchange): void {
-    const { connectMs } = this.upstream;
-    const timer = setTimeout(
-      () => exchange.fail(new ConnectError('SALLYPORT_FULL', `none of ${this.most} connections was free`)),
-      connectMs,
-    );
     this.waiting.add(exchange);
     exchange.leaveQueue = () => {
-      clearTimeout(timer);
       this.waiting.delete(exchange);
       exchange.leaveQueue = undefined;
     };

@@ -35,9 +35,11 @@ export class Http2Exchange implements Forwarding {
   private readonly alarm = new Alarm(() => this.ring());
 
   constructor(
-    private readonly request: UpstreamRequest,
+    readonly request: UpstreamRequest,
     private readonly sink: ForwardSink,
     private readonly origin: string,
+    /** Whether a connection is being made. */
+    private readonly isConnecting: () => boolean,
   ) {}
 
   start(session: ClientHttp2Session, ground: Ground): void {
@@ -57,7 +59,8 @@ export class Http2Exchange implements Forwarding {
   }
 
   get heldUp(): boolean {
-    return this.leaveQueue !== undefined || (this.phase !== 'connect' && isBodyAwaited(this.request.body));
+    if (this.leaveQueue !== undefined) return !this.isConnecting();
+    return this.phase !== 'connect' && isBodyAwaited(this.request.body);
   }
 
   resume(): void {
