@@ -358,7 +358,7 @@ class Attempt implements ForwardSink {
   abort(): void {
     if (!this.running && !this.unwanted) return;
     this.settle();
-    if (this.answeredAt !== undefined) this.judgeByHead();
+    this.judgeByHead();
     this.cut();
   }
 
@@ -389,7 +389,7 @@ class Attempt implements ForwardSink {
     const isSlow = !excused && refusal.code === 'UPSTREAM_TIMEOUT' && !refusal.unsent;
     if (isSlow && this.askedAt !== undefined) this.leavePlace(now - this.askedAt);
     if (verdict !== 'none') this.judge(verdict, now);
-    else if (this.answeredAt !== undefined) this.judgeByHead();
+    else this.judgeByHead();
   }
 
   /** Whether what the target did, or left undone, may come of its caller: one that sends slowly, or reads slowly. */
@@ -402,8 +402,9 @@ class Attempt implements ForwardSink {
     return isPatient && this.forwarding?.heldUp === true;
   }
 
+  /** A good answer counts at the time it began: to look at the clock once more would tell nothing. */
   private judgeByHead(): void {
-    if (this.verdict === undefined) this.judge('ok', this.now());
+    if (this.verdict === undefined && this.answeredAt !== undefined) this.judge('ok', this.answeredAt);
   }
 
   /** Tells what the call says of its target. Only the first time counts, or a broken answer would be a good one too. */
