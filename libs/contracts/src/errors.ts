@@ -318,7 +318,7 @@ export const errors = {
     retry: 'elsewhere',
     title: 'Upstream not reachable',
     detail: 'The API behind this gateway cannot be reached.',
-    cause: 'The connection to the upstream was refused, could not be made in time, or is not allowed.',
+    cause: 'The connection to the upstream was refused, broke off while it was being made, or is not allowed.',
     fix: 'Try again later. Operators: check the address of the upstream and that it runs.',
     openai: server,
   },
@@ -338,7 +338,8 @@ export const errors = {
     retry: 'elsewhere',
     title: 'Upstream too slow',
     detail: 'The API behind this gateway did not answer within {seconds} s.',
-    cause: 'The upstream accepted the request and stayed silent beyond the time budget of the route.',
+    cause:
+      'No connection to the upstream stood, or no answer came over it, within the time budget of the upstream or the route.',
     fix: 'Try again later. Operators: raise the timeout of the route or speed the upstream up.',
     openai: { type: 'server_error', code: 'timeout' },
   },

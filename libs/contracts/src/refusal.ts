@@ -10,6 +10,8 @@ export interface Refusal {
   readonly reason?: string;
   /** Milliseconds after which the same request can pass, where that is known. */
   readonly retryAfterMs?: number;
+  /** Whether nothing of the request was sent on, so that it may be made again whatever it does; left out: its code says. */
+  readonly unsent?: boolean;
   /** Places in the caller's document that caused it. */
   readonly violations?: readonly Violation[];
 }
@@ -18,7 +20,7 @@ export interface Refusal {
 export function refuse(
   code: ErrorCode,
   params: Record<string, string | number> = {},
-  more: { reason?: string; retryAfterMs?: number; violations?: readonly Violation[] } = {},
+  more: Partial<Pick<Refusal, 'reason' | 'retryAfterMs' | 'unsent' | 'violations'>> = {},
 ): Refusal {
   return Object.freeze({ refused: true, code, params: Object.freeze({ ...params }), ...more });
 }

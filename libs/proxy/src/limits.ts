@@ -19,7 +19,7 @@ export interface HeadLimits {
 
 /** How long an upstream may keep us waiting, in milliseconds. */
 export interface UpstreamTimeouts {
-  /** Until the TCP and TLS connection stands. */
+  /** Until there is a connection, over TLS where it is asked for: one that is made, or one that is free again. */
   readonly connectMs: number;
   /** From the last byte of the request to the head of the answer. */
   readonly firstByteMs: number;

@@ -12,6 +12,7 @@ export interface UpstreamOrigin {
   readonly url: string;
   /** Whether private and loopback addresses are meant. */
   readonly allowPrivate: boolean;
+  /** How long a connection is tried, in milliseconds, or longer where the request it is made for has more time. */
   readonly connectMs: number;
   /** Left out: HTTP/1.1. */
   readonly protocol?: UpstreamProtocol;

@@ -21,6 +21,8 @@ export function upstreamFailure(error: Error, phase: ForwardPhase, timeouts: Ups
       return refuse('UPSTREAM_TIMEOUT', { seconds: seconds(timeouts.sendMs ?? timeouts.firstByteMs) }, more);
     case 'SALLYPORT_IDLE':
       return refuse('UPSTREAM_TIMEOUT', { seconds: seconds(timeouts.idleMs) }, more);
+    case 'SALLYPORT_CONNECT_TIMEOUT':
+      return refuse('UPSTREAM_TIMEOUT', { seconds: seconds(timeouts.connectMs) }, { ...more, unsent: true });
     case 'SALLYPORT_FULL':
       return refuse('UPSTREAM_BUSY', {}, { ...more, retryAfterMs: 1_000 });
     default:

@@ -1,5 +1,5 @@
 import { Agent } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { snapshotUpstream, type SnapshotRoute } from '@sallyport/contracts';
 import { someRoute, TestCertificates } from '@sallyport/testkit';
@@ -39,16 +39,17 @@ afterAll(async () => {
 interface Declared {
   readonly id?: string;
   readonly targets: readonly Pick<RecordingUpstream, 'url'>[];
+  readonly weight?: number;
   readonly [setting: string]: unknown;
 }
 
 async function publish(declared: readonly Declared[], route: Partial<SnapshotRoute> = {}): Promise<void> {
   await ingress.publish(
     [someRoute({ auth: { anonymous: true, kinds: ['api-key', 'jwt'], trust: [], scopes: [] }, ...route })],
-    ...declared.map(({ id = 'orders', targets, ...more }) =>
+    ...declared.map(({ id = 'orders', targets, weight = 1, ...more }) =>
       snapshotUpstream.parse({
         ...someUpstream('', { id }),
-        targets: targets.map(({ url }) => ({ url })),
+        targets: targets.map(({ url }) => ({ url, weight })),
         ...more,
       }),
     ),
@@ -180,6 +181,31 @@ withOpenssl('an answer over TLS that has no length', () => {
   });
 });
 
+describe('the timeout policy of a route', () => {
+  it('bounds the time to connect, which is no defect of the upstream but a 504', async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    await publish([{ targets: [{ url }] }], { policies: [{ policy: 'timeout', config: { connect: '100ms' } }] });
+    const answer = await call();
+    silent.close();
+    expect([answer.status, JSON.parse(answer.body).code]).toEqual([504, 'UPSTREAM_TIMEOUT']);
+    expect(answer.ms).toBeGreaterThan(90);
+    expect(answer.ms).toBeLessThan(800);
+  });
+
+  it('bounds the time to the first byte, over all attempts together', async () => {
+    const [bad, slow] = (await upstreams(2)) as [RecordingUpstream, RecordingUpstream];
+    bad.respond = (request) => request.socket.destroy();
+    slow.respond = (_, response) => void setTimeout(() => response.end('late'), 900);
+    const policies = [{ policy: 'timeout', config: { firstByte: '300ms' } }];
+    await publish([{ targets: [bad, slow], retry: {} }], { policies });
+    const answers = [await call(), await call()];
+    expect(answers.map(({ status }) => status)).toEqual([504, 504]);
+    expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(800);
+  });
+});
+
 describe('balancing by hash', () => {
   it('gives one consumer one target, and another address or key its own', async () => {
     const targets = await upstreams(3);
@@ -229,6 +255,13 @@ describe('a canary', () => {
     for (let n = 0; n < 10; n++) statuses.push((await call()).status);
     expect(statuses.filter((status) => status === 503)).toHaveLength(5);
     expect(main.seen).toHaveLength(5);
+  });
+
+  it('fails nobody when all of its targets rest', async () => {
+    const [main, canary] = (await upstreams(2)) as [RecordingUpstream, RecordingUpstream];
+    const declared = [{ targets: [main] }, { id: 'next', targets: [canary], weight: 0 }];
+    await publish(declared, { canary: { upstream: 'next', percent: 100, sticky: true } });
+    expect([(await call()).status, canary.seen.length, main.seen.length]).toEqual([200, 0, 1]);
   });
 });
 

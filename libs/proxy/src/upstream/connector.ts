@@ -15,6 +15,10 @@ export class ConnectError extends Error {
   }
 }
 
+export function notInTime(connectMs: number): ConnectError {
+  return new ConnectError('SALLYPORT_CONNECT_TIMEOUT', `no connection within ${connectMs} ms`);
+}
+
 export type Connected = (error: Error | undefined, socket?: Socket) => void;
 
 /** Takes what a connection brings; the bytes are its own. */
@@ -63,9 +67,10 @@ export class Connector {
   /**
    * @param done called once, never before this returns.
    * @param onRead takes all bytes of the connection, in place of its `data` event; never called before `done`.
+   * @param connectMs how long it is tried, in milliseconds
    * @returns gives up; then `done` is not called.
    */
-  connect(done: Connected, onRead?: OnRead): () => void {
+  connect(done: Connected, onRead?: OnRead, connectMs = this.origin.connectMs): () => void {
     const { host, origin } = this;
     // Nobody looks a literal address up, so it is checked here.
     if (isIP(host) && !isAddressAllowed(host, origin.allowPrivate))
@@ -76,7 +81,7 @@ export class Connector {
     } catch (error) {
       return later(done, error as Error);
     }
-    return this.follow(socket, done);
+    return this.follow(socket, done, connectMs);
   }
 
   private open(onRead: OnRead | undefined): Socket {
@@ -107,7 +112,7 @@ export class Connector {
     return socket;
   }
 
-  private follow(socket: Socket, done: Connected): () => void {
+  private follow(socket: Socket, done: Connected, connectMs: number): () => void {
     let settled = false;
     const settle = (error: Error | undefined): void => {
       if (settled) return;
@@ -117,11 +122,7 @@ export class Connector {
       if (error) socket.on('error', () => undefined).destroy();
       done(error, error ? undefined : socket);
     };
-    const { connectMs } = this.origin;
-    const timer = setTimeout(
-      () => settle(new ConnectError('SALLYPORT_CONNECT_TIMEOUT', `no connection within ${connectMs} ms`)),
-      connectMs,
-    );
+    const timer = setTimeout(() => settle(notInTime(connectMs)), connectMs);
     socket.once('error', settle);
     socket.once('close', () => settle(new ConnectError('SALLYPORT_NO_CONNECTION', 'closed while it was being made')));
     socket.once(this.encrypted ? 'secureConnect' : 'connect', () => settle(this.fault(socket)));

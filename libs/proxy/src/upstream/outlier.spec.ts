@@ -1,17 +1,24 @@
 import { array, assert, boolean, integer, nat, property, record } from 'fast-check';
 import { ejection as schema } from '@sallyport/contracts';
 import { OutlierDetector, OutlierRecord } from './outlier';
+import type { Verdict } from './verdict';
 
 const settings = schema.parse({});
 
 function group(size: number, more: Partial<typeof settings> = {}) {
   const records = Array.from({ length: size }, () => new OutlierRecord(settings.windowMs));
-  const detector = new OutlierDetector({ ...settings, ...more }, records);
-  return { records, detector };
+  const outAnyway = new Set<number>();
+  const detector = new OutlierDetector({ ...settings, ...more }, records, (at) => outAnyway.has(at));
+  return { records, detector, outAnyway };
+}
+
+function answer(detector: OutlierDetector, at: number, verdict: Verdict, ms: number, now: number) {
+  detector.measure(at, ms, now);
+  return detector.observe(at, verdict, now);
 }
 
 function fail(detector: OutlierDetector, at: number, times: number, now: number): string[] {
-  return Array.from({ length: times }, () => detector.observe(at, 'error', 5, now)?.change ?? '').filter(Boolean);
+  return Array.from({ length: times }, () => answer(detector, at, 'error', 5, now)?.change ?? '').filter(Boolean);
 }
 
 describe('an outlier', () => {
@@ -25,7 +32,7 @@ describe('an outlier', () => {
   it('is ejected when most of its calls fail, although some are answered', () => {
     const { detector } = group(2);
     let ejected = 0;
-    for (let n = 0; n < 40; n++) if (detector.observe(0, n % 3 === 0 ? 'ok' : 'gateway', 5, 1_000)) ejected++;
+    for (let n = 0; n < 40; n++) if (answer(detector, 0, n % 3 === 0 ? 'ok' : 'gateway', 5, 1_000)) ejected++;
     expect(ejected).toBe(1);
   });
 
@@ -48,25 +55,67 @@ describe('an outlier', () => {
     const { detector } = group(3);
     let ejectedAt = 0;
     for (let now = 1_000; now <= 20_000 && ejectedAt === 0; now += 1_000) {
-      for (let n = 0; n < 10; n++) [30, 35, 120].forEach((ms, at) => detector.observe(at, 'ok', ms, now));
+      for (let n = 0; n < 10; n++) [30, 35, 120].forEach((ms, at) => answer(detector, at, 'ok', ms, now));
       if (detector.sweep(now).some(({ at, change }) => at === 2 && change === 'ejected')) ejectedAt = now;
     }
     expect(ejectedAt).toBe(11_000);
   });
 
+  it('is not one whose few calls were slow before there were no more', () => {
+    const { detector } = group(3);
+    [30, 35, 200].forEach((ms, at) => answer(detector, at, 'ok', ms, 1_000));
+    for (let now = 1_000; now <= 60_000; now += 1_000) expect(detector.sweep(now)).toEqual([]);
+  });
+
+  it('is not one that was slow and then not called, nor looked at, for a while', () => {
+    const { detector } = group(2);
+    const calls = (now: number): void => {
+      for (let n = 0; n < 5; n++) [30, 200].forEach((ms, at) => answer(detector, at, 'ok', ms, now));
+    };
+    calls(1_000);
+    for (let now = 1_000; now <= 30_000; now += 1_000) expect(detector.sweep(now)).toEqual([]);
+    calls(30_500);
+    expect(detector.sweep(60_000)).toEqual([]);
+  });
+
+  it('is also one with little to do, whose calls are gathered until they are enough', () => {
+    const { detector } = group(2);
+    const ejections: number[] = [];
+    for (let now = 1_000; now <= 20_000; now += 1_000) {
+      [30, 200].forEach((ms, at) => answer(detector, at, 'ok', ms, now));
+      if (detector.sweep(now).length > 0) ejections.push(now);
+    }
+    expect(ejections).toEqual([15_000]);
+  });
+
   it('is not one that was slow for a moment, nor one among quick ones that is a little less quick', () => {
     const { detector } = group(2);
     for (let now = 1_000; now <= 40_000; now += 1_000) {
-      detector.observe(0, 'ok', 1, now);
-      detector.observe(1, 'ok', now % 9_000 === 0 ? 4 : 15, now);
+      for (let n = 0; n < 5; n++) {
+        answer(detector, 0, 'ok', 1, now);
+        answer(detector, 1, 'ok', now % 9_000 === 0 ? 4 : 15, now);
+      }
       expect(detector.sweep(now)).toEqual([]);
     }
     const moody = group(2).detector;
     for (let now = 1_000; now <= 40_000; now += 1_000) {
-      moody.observe(0, 'ok', 30, now);
-      moody.observe(1, 'ok', now % 9_000 === 0 ? 30 : 300, now);
+      for (let n = 0; n < 5; n++) {
+        answer(moody, 0, 'ok', 30, now);
+        answer(moody, 1, 'ok', now % 9_000 === 0 ? 30 : 300, now);
+      }
       expect(moody.sweep(now)).toEqual([]);
     }
+  });
+
+  it('is never the last that takes calls, nor one of more than half that are out for whatever reason', () => {
+    const { detector, outAnyway } = group(4);
+    outAnyway.add(0).add(3);
+    expect(fail(detector, 1, 50, 1_000)).toEqual([]);
+    outAnyway.delete(3);
+    // That it is held back itself is no reason to keep it in.
+    outAnyway.add(1);
+    expect(fail(detector, 1, 50, 1_000)).toEqual(['ejected']);
+    expect(fail(detector, 2, 50, 1_000)).toEqual([]);
   });
 
   it('is never the last, and never one of more than half', () => {
@@ -79,7 +128,7 @@ describe('an outlier', () => {
         for (const { at, failed, ms, after } of steps) {
           now += after;
           detector.sweep(now);
-          detector.observe(at % size, failed ? 'gateway' : 'ok', ms, now);
+          answer(detector, at % size, failed ? 'gateway' : 'ok', ms, now);
           const out = Array.from({ length: size }, (_, one) => detector.isOut(one, now)).filter(Boolean).length;
           expect(out).toBeLessThanOrEqual(Math.floor(size / 2));
           expect(out).toBeLessThan(size);

@@ -4,6 +4,8 @@ import type { Verdict } from './verdict';
 
 /** Latencies below this differ by chance, whatever their ratio. */
 const FLOOR_MS = 20;
+/** A mean of fewer calls says more about those calls than about the target. */
+const FEWEST_CALLS = 5;
 /** An ejection never lasts longer than so many times the first. */
 const MOST_TIMES = 10;
 /** How often latencies are compared and the ejected looked at. */
@@ -20,8 +22,13 @@ export class OutlierRecord {
   calmSince = 0;
   latencySum = 0;
   latencyCalls = 0;
-  /** Mean of the last sweep that saw calls; 0: none. */
+  /** When the first and the last of the calls in the sum were answered. */
+  latencyFrom = 0;
+  latencyTo = 0;
+  /** Mean of the last calls that were enough for one; 0: none, or none for so long that it says nothing any more. */
   latency = 0;
+  /** The sweep that took the mean, or found that there were too few calls for one. */
+  measuredAt = 0;
   /** 0: not slow. */
   slowSince = 0;
 
@@ -36,30 +43,36 @@ export type OutlierChange =
   | { readonly at: number; readonly change: 'returned' };
 
 /**
- * Finds the targets of a group that fail or lag while the others do not, and takes them out for a while. Never more than
- * the share the settings allow, never the last. Times are milliseconds of a clock that does not run backwards, above 0.
+ * Finds the targets of a group that fail or lag while the others do not, and takes them out for a while. None is taken
+ * when with it more than the share the settings allow would be out, for whatever reason, nor the last. Times are milliseconds of a clock that does not run backwards, above 0.
  */
 export class OutlierDetector {
-  private lastSweep = 0;
-
-  /** @param records of the targets that take traffic */
+  /**
+   * @param records of the targets that take traffic
+   * @param isOutAnyway whether a target takes no calls for a reason that is not known here
+   */
   constructor(
     private readonly settings: EjectionSettings,
     private readonly records: readonly OutlierRecord[],
+    private readonly isOutAnyway: (at: number) => boolean,
   ) {}
 
   isOut(at: number, now: number): boolean {
     return this.records[at]!.ejectedUntil > now;
   }
 
-  /** @param latencyMs to the first byte of the answer; undefined where there was none. */
-  observe(at: number, verdict: Verdict, latencyMs: number | undefined, now: number): OutlierChange | undefined {
+  /** @param latencyMs to the first byte of an answer */
+  measure(at: number, latencyMs: number, now: number): void {
+    const record = this.records[at]!;
+    if (record.latencyCalls === 0) record.latencyFrom = now;
+    record.latencyTo = now;
+    record.latencySum += latencyMs;
+    record.latencyCalls++;
+  }
+
+  observe(at: number, verdict: Verdict, now: number): OutlierChange | undefined {
     if (verdict === 'none') return undefined;
     const record = this.records[at]!;
-    if (latencyMs !== undefined) {
-      record.latencySum += latencyMs;
-      record.latencyCalls++;
-    }
     const failed = verdict !== 'ok';
     record.counts.add(now, failed);
     record.inARow = failed ? record.inARow + 1 : 0;
@@ -81,20 +94,22 @@ export class OutlierDetector {
       if (record.ejectedUntil > 0 && record.ejectedUntil <= now) changes.push(this.bringBack(at, now));
       else this.forgive(record, now);
     }
-    this.measure();
+    this.average(now);
     const median = this.median();
     for (let at = 0; at < this.records.length; at++) {
       const change = this.judgeLatency(at, median, now);
       if (change) changes.push(change);
     }
-    this.lastSweep = now;
     return changes;
   }
 
-  private measure(): void {
+  private average(now: number): void {
     for (const record of this.records) {
-      if (record.latencyCalls > 0) record.latency = record.latencySum / record.latencyCalls;
+      const enough = record.latencyCalls >= FEWEST_CALLS;
+      if (!enough && now - record.measuredAt < this.settings.latencyForMs) continue;
+      record.latency = enough ? record.latencySum / record.latencyCalls : 0;
       record.latencySum = record.latencyCalls = 0;
+      record.measuredAt = now;
     }
   }
 
@@ -108,6 +123,8 @@ export class OutlierDetector {
 
   private judgeLatency(at: number, median: number | undefined, now: number): OutlierChange | undefined {
     const record = this.records[at]!;
+    // What a mean has said once it does not say again by standing there.
+    if (record.measuredAt !== now) return undefined;
     const { latencyTimes, latencyForMs } = this.settings;
     const slow =
       latencyTimes > 0 &&
@@ -118,14 +135,16 @@ export class OutlierDetector {
       record.slowSince = 0;
       return undefined;
     }
-    // What this sweep saw began after the one before.
-    if (record.slowSince === 0) record.slowSince = this.lastSweep || now;
-    if (now - record.slowSince < latencyForMs) return undefined;
+    if (record.slowSince === 0) record.slowSince = record.latencyFrom;
+    // For as long as calls say so: a pause is neither slow nor quick.
+    if (record.latencyTo - record.slowSince < latencyForMs) return undefined;
     return this.eject(at, `${Math.round(record.latency)} ms where the group has ${Math.round(median)} ms`, now);
   }
 
   private eject(at: number, reason: string, now: number): OutlierChange | undefined {
-    const out = this.records.reduce((sum, { ejectedUntil }) => sum + (ejectedUntil > 0 ? 1 : 0), 0);
+    const out = this.records.filter(
+      (other, one) => one !== at && (other.ejectedUntil > 0 || this.isOutAnyway(one)),
+    ).length;
     const most = Math.min(Math.floor((this.records.length * this.settings.maxPercent) / 100), this.records.length - 1);
     if (out >= most) return undefined;
     const record = this.records[at]!;

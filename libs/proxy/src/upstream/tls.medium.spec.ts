@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net';
 import type { TlsOptions, TLSSocket } from 'node:tls';
 import type { UpstreamTls } from '@sallyport/contracts';
 import { TestCertificates } from '@sallyport/testkit';
 import type { UpstreamClient } from '../forward';
 import { UpstreamPools } from '../pool';
-import { exchangeWith } from './gathered.suite';
+import { exchangeWith, Gathered, quickTimeouts } from './gathered.suite';
 
 const available = TestCertificates.available();
 const suite = available ? describe : describe.skip;
@@ -16,6 +16,7 @@ suite(`an upstream over TLS${available ? '' : ' (openssl is not installed)'}`, (
   let made: TestCertificates;
   const pools: UpstreamPools[] = [];
   const servers: Server[] = [];
+  const gates: TcpServer[] = [];
 
   beforeAll(() => {
     made = new TestCertificates();
@@ -31,6 +32,7 @@ suite(`an upstream over TLS${available ? '' : ' (openssl is not installed)'}`, (
   afterEach(async () => {
     await Promise.all(pools.splice(0).map((one) => one.destroy()));
     for (const server of servers) server.closeAllConnections();
+    await Promise.all(gates.splice(0).map((gate) => new Promise((resolve) => gate.close(resolve))));
     await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
   });
 
@@ -164,6 +166,55 @@ suite(`an upstream over TLS${available ? '' : ' (openssl is not installed)'}`, (
     const old = await upstream('localhost', { ALPNProtocols: ['http/1.1'] });
     const sink = await exchangeWith(clientOf(old, { ca: ca() }, { protocol: 'http2' }));
     expect(sink).toMatchObject({ refusal: { code: 'UPSTREAM_UNREACHABLE' }, phase: 'connect' });
+  });
+
+  describe.each(['http1', 'http2'] as const)('that is slow to agree on a connection for %s', (protocol) => {
+    let connections: number;
+
+    /** Leaves a connection alone for a while, and then speaks whatever protocol is asked for. */
+    async function slowClient(afterMs: number, connectMs: number) {
+      connections = 0;
+      const secure = createSecureServer(
+        { key: made.read('localhost.key'), cert: made.read('localhost.crt'), allowHTTP1: true },
+        (_, response) => response.end('at last'),
+      );
+      const gate = createTcpServer((socket) => {
+        connections++;
+        socket.on('error', () => undefined);
+        setTimeout(() => secure.emit('connection', socket), afterMs).unref();
+      });
+      gates.push(gate);
+      await new Promise<void>((resolve) => gate.listen(0, '127.0.0.1', resolve));
+      const { port } = gate.address() as AddressInfo;
+      return clientOf(port, { ca: ca() }, { protocol, connectMs, connections: 1 });
+    }
+
+    it('fails who has no more time for it, and serves who has over the connection that was being made', async () => {
+      const client = await slowClient(600, 2_000);
+      const hurried = exchangeWith(client, { timeouts: { ...quickTimeouts, connectMs: 100 } });
+      const patient = exchangeWith(client);
+      const since = performance.now();
+      expect(await hurried).toMatchObject({
+        refusal: { code: 'UPSTREAM_TIMEOUT', params: { seconds: 1 }, unsent: true },
+        phase: 'connect',
+      });
+      expect(performance.now() - since).toBeLessThan(550);
+      expect((await patient).text).toBe('at last');
+      expect(connections).toBe(1);
+    });
+
+    it('is waited for as long as a request says, also where that is longer than usual', async () => {
+      const client = await slowClient(300, 50);
+      expect((await exchangeWith(client)).text).toBe('at last');
+    });
+
+    it('is what an exchange waits for meanwhile, and nobody else', async () => {
+      const client = await slowClient(60_000, 2_000);
+      const request = { method: 'GET', path: '/', fields: ['host', 'a'], body: undefined, timeouts: quickTimeouts };
+      const waiting = client.forward(request, new Gathered());
+      expect(waiting.heldUp).toBe(false);
+      waiting.abort();
+    });
   });
 
   it('speaks TLS 1.2 at least', async () => {

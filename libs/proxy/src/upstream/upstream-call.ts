@@ -7,7 +7,7 @@ import type { AdaptiveLimit } from './adaptive-limit';
 import { askedWait, backoff, reasonOfFailure } from './retry-rules';
 import type { UpstreamGroup } from './upstream-group';
 import type { UpstreamTarget } from './upstream-target';
-import { verdictOfFailure, verdictOfStatus } from './verdict';
+import { verdictOfFailure, verdictOfStatus, type Verdict } from './verdict';
 
 /** Whoever wants a call made, and takes its answer. */
 export interface CallOwner extends ForwardSink {
@@ -27,8 +27,11 @@ export interface CallOwner extends ForwardSink {
   attemptFailed(target: UpstreamTarget, attempt: number, status: number, refusal: Refusal | undefined): void;
 }
 
-/** A caller that keeps a target waiting for the rest of its request is given this long before it is the one to blame. */
+/** A caller that keeps a target waiting is given this long before it is the one to blame for what the target does then. */
 const CALLER_LATE_MS = 1_000;
+
+/** An answer that is still on its way after this long speaks for its target, whatever comes of it. */
+const LONG_ANSWER_MS = 5_000;
 
 /** The rest of an answer that nobody wants is read up to here, so that its connection can be used again. */
 const DRAINED_BYTES = 64 * 1024;
@@ -37,6 +40,8 @@ const DRAINED_BYTES = 64 * 1024;
 export class UpstreamCall implements Forwarding {
   private readonly startedAt: number;
   private attempts = 0;
+  /** How long its first request waits for an answer, which all of them share: its route or deadline may say it. */
+  private firstByteMs = 0;
   private first: Attempt | undefined;
   /** The second one of a hedged call. */
   private second: Attempt | undefined;
@@ -44,6 +49,8 @@ export class UpstreamCall implements Forwarding {
   private winner: Attempt | undefined;
   private tried: Uint8Array | undefined;
   private retrying = false;
+  /** An attempt that failed may have been carried out. */
+  private sent = false;
   private ended = false;
   private cancelWait: (() => void) | undefined;
   private cancelDeadline: (() => void) | undefined;
@@ -63,8 +70,8 @@ export class UpstreamCall implements Forwarding {
     if (totalMs !== undefined) {
       this.cancelDeadline = group.parts.timers.after(totalMs, () => this.runOut(totalMs));
     }
-    this.first = this.launch(this.startedAt);
-    if (this.first && group.latencies && this.owner.repeatable && this.owner.replayable) this.waitToHedge();
+    const sent = this.launch(this.startedAt);
+    if (sent && group.latencies && this.owner.repeatable && this.owner.replayable) this.waitToHedge();
     return this;
   }
 
@@ -108,7 +115,7 @@ export class UpstreamCall implements Forwarding {
     if (reason && this.tryAgain(attempt, reason, 0, refusal, [])) return;
     this.end();
     this.other(attempt)?.abort();
-    this.owner.onFailure(refusal, phase);
+    this.tell(refusal, phase);
   }
 
   /** Repeats a failed attempt, or leaves it to the other one of a hedged call. */
@@ -122,6 +129,7 @@ export class UpstreamCall implements Forwarding {
     const { group, owner } = this;
     const settings = group.settings.retry;
     const other = this.other(attempt);
+    if (reason !== 'connect') this.sent = true;
     const wanted = settings?.on.includes(reason) ?? false;
     if (other?.running && (refusal !== undefined || wanted)) {
       owner.attemptFailed(attempt.target, attempt.n, status, refusal);
@@ -134,10 +142,12 @@ export class UpstreamCall implements Forwarding {
     if (this.retrying) group.budget!.endRetry();
     this.retrying = group.budget!.tryRetry(now);
     if (!this.retrying) return false;
-    owner.attemptFailed(attempt.target, attempt.n, status, refusal);
     this.tried ??= new Uint8Array(group.states.length);
     this.tried[attempt.at] = 1;
+    // There is one wait at a time: a second target that is still to be asked would be asked beside the repetition.
+    this.cancelWait?.();
     this.cancelWait = group.parts.timers.after(wait, () => this.repeat(refusal));
+    owner.attemptFailed(attempt.target, attempt.n, status, refusal);
     return true;
   }
 
@@ -158,43 +168,52 @@ export class UpstreamCall implements Forwarding {
 
   private repeat(before: Refusal | undefined): void {
     this.cancelWait = undefined;
+    if (this.ended) return;
     this.second = undefined;
-    this.first = this.launch(this.group.parts.clock.monotonic(), before);
-    if (this.first) this.group.states[this.first.at]!.retries++;
+    const attempt = this.launch(this.group.parts.clock.monotonic(), before);
+    if (attempt) this.group.states[attempt.at]!.retries++;
   }
 
   private launch(now: number, before?: Refusal): Attempt | undefined {
     const at = this.group.choose(this.key, this.tried, now);
-    const attempt = typeof at === 'number' ? this.send(at, now) : at;
+    const attempt = typeof at === 'number' ? this.send(at, now, 'first') : at;
     if (attempt instanceof Attempt) return attempt;
     this.end();
     // A caller is better told what its request came to than that nobody was left for another attempt.
-    this.owner.onFailure(before ?? attempt, before ? 'request' : 'connect');
+    this.tell(before ?? attempt, before ? 'request' : 'connect');
     return undefined;
   }
 
-  private send(at: number, now: number): Attempt | Refusal {
+  /** What holds of the last attempt need not hold of the call: one before may have been carried out. */
+  private tell(refusal: Refusal, phase: ForwardPhase): void {
+    this.owner.onFailure(this.sent ? { ...refusal, unsent: false } : refusal, phase);
+  }
+
+  /** @param place where it stands among the two of a hedged call; taken before it is sent, as it may end in there. */
+  private send(at: number, now: number, place: 'first' | 'second'): Attempt | Refusal {
     const { group } = this;
     const { target } = group.states[at]!;
     const request = this.owner.requestFor(target, this.attempts + 1);
     if ('refused' in request) return request;
     const attempt = new Attempt(this, at, target, ++this.attempts, now, group.begin(at, now));
+    this[place] = attempt;
     attempt.send(this.bounded(request, now));
     return attempt;
   }
 
   /** Every attempt has what is left of the time of the whole. */
   private bounded(request: UpstreamRequest, now: number): UpstreamRequest {
-    const attemptMs = this.group.settings.retry?.attemptMs;
-    if (this.attempts === 1 && attemptMs === undefined) return request;
-    const left = this.attempts === 1 ? request.timeouts.firstByteMs : Math.max(1, Math.ceil(this.timeLeft(now)));
-    const firstByteMs = Math.min(left, attemptMs ?? left);
-    return { ...request, timeouts: { ...request.timeouts, firstByteMs } };
+    const { timeouts } = request;
+    const { attemptMs = Infinity } = this.group.settings.retry ?? {};
+    if (this.attempts === 1) this.firstByteMs = timeouts.firstByteMs;
+    const left = this.attempts === 1 ? Infinity : Math.max(1, Math.ceil(this.timeLeft(now)));
+    const firstByteMs = Math.min(timeouts.firstByteMs, left, attemptMs);
+    return firstByteMs === timeouts.firstByteMs ? request : { ...request, timeouts: { ...timeouts, firstByteMs } };
   }
 
   private timeLeft(now: number): number {
-    const { firstByteMs, totalMs } = this.group.settings.timeouts;
-    return Math.min(firstByteMs, totalMs ?? Infinity) - (now - this.startedAt);
+    const { totalMs = Infinity } = this.group.settings.timeouts;
+    return Math.min(this.firstByteMs, totalMs) - (now - this.startedAt);
   }
 
   private retriesLeft(): number {
@@ -213,13 +232,12 @@ export class UpstreamCall implements Forwarding {
     this.cancelWait = undefined;
     const { group, first } = this;
     const now = group.parts.clock.monotonic();
-    if (group.states.length < 2 || !first?.running) return;
+    if (this.ended || group.states.length < 2 || !first?.running) return;
     this.tried ??= new Uint8Array(group.states.length);
     this.tried[first.at] = 1;
     const at = group.choose(this.key, this.tried, now);
     if (typeof at !== 'number' || at === first.at || !group.tryHedge(now)) return;
-    const attempt = this.send(at, now);
-    if (attempt instanceof Attempt) this.second = attempt;
+    this.send(at, now, 'second');
   }
 
   private other(attempt: Attempt): Attempt | undefined {
@@ -259,7 +277,15 @@ class Attempt implements ForwardSink {
   running = true;
   /** When the last byte of the request went out. */
   private askedAt: number | undefined;
-  private answered = false;
+  /** When the head of the answer came. */
+  private answeredAt: number | undefined;
+  /** What was said of the target; nothing yet: undefined. A call says one thing. */
+  private verdict: Verdict | undefined;
+  /** Of a probe, whose target is held back until it is answered. */
+  private cancelLongAnswer: (() => void) | undefined;
+  /** Since when the caller takes no more of the answer. */
+  private heldBackSince: number | undefined;
+  private heldBackMs = 0;
   /** Where it holds a place, from the last byte of the request to the head of the answer. */
   private place: AdaptiveLimit | undefined;
   private forwarding: Forwarding | undefined;
@@ -279,8 +305,7 @@ class Attempt implements ForwardSink {
 
   send(request: UpstreamRequest): void {
     // A target is as quick as it answers a whole request; how long a caller takes to send one is its own affair.
-    if (request.body instanceof Readable)
-      request.body.once('end', () => this.asked(this.call.group.parts.clock.monotonic()));
+    if (request.body instanceof Readable) request.body.once('end', () => this.asked(this.now()));
     else this.asked(this.startedAt);
     const forwarding = this.target.client.forward(request, this);
     this.forwarding = forwarding;
@@ -291,6 +316,7 @@ class Attempt implements ForwardSink {
     this.credit(status);
     const { call } = this;
     if (call.take(this, status, fields)) return call.owner.onHead(status, fields, mayBeCut);
+    this.judgeByHead();
     this.unwanted = true;
     // Another answer is on its way: what is left of this one no longer counts as a call to wait for.
     this.settle();
@@ -299,13 +325,15 @@ class Attempt implements ForwardSink {
   /** A tunnel is a call under way for as long as its connection stands. */
   onSwitched(fields: RawFields, socket: Socket, early: Buffer): void {
     this.credit(101);
+    // A tunnel that stands is all that was asked for; what becomes of it is between its ends.
+    this.judgeByHead();
     socket.once('close', () => this.settle());
     if (this.call.take(this, 101, fields)) this.call.switched(fields, socket, early);
     else socket.destroy();
   }
 
   onData(chunk: Buffer): boolean {
-    if (!this.unwanted) return this.call.owner.onData(chunk);
+    if (!this.unwanted) return this.passOn(chunk);
     this.drained += chunk.length;
     if (this.drained > DRAINED_BYTES) this.cut();
     return true;
@@ -317,57 +345,107 @@ class Attempt implements ForwardSink {
 
   onEnd(): void {
     this.settle();
+    this.judgeByHead();
     if (!this.unwanted) this.call.complete();
   }
 
   onFailure(refusal: Refusal, phase: ForwardPhase): void {
     if (this.unwanted) return;
-    this.blame(refusal, phase);
+    this.blame(refusal);
     this.settle();
     this.call.failed(this, refusal, phase);
   }
 
   resume(): void {
+    if (this.heldBackSince !== undefined) this.heldBackMs += this.now() - this.heldBackSince;
+    this.heldBackSince = undefined;
     this.forwarding?.resume();
   }
 
-  /** Leaves without a word on the target. */
+  /** Leaves without a word against the target: an answer that had begun well was one. */
   abort(): void {
     if (!this.running && !this.unwanted) return;
     this.settle();
+    this.judgeByHead();
     this.cut();
   }
 
   /** Leaves because the target took too long. */
   giveUp(refusal: Refusal): void {
     if (!this.running) return;
-    this.blame(refusal, 'request');
+    this.blame(refusal);
     this.abort();
   }
 
-  /** Judges the target by what it answered, and by how soon. */
+  /** Notes what the target answered, and how soon. */
   private credit(status: number): void {
-    const { group } = this.call;
-    const now = group.parts.clock.monotonic();
+    const now = this.now();
     const verdict = verdictOfStatus(status);
     const latency = this.askedAt === undefined ? undefined : now - this.askedAt;
-    this.answered = true;
+    this.answeredAt = now;
     // What fails does so quickly, and would pass for the best there is.
     this.leavePlace(verdict === 'ok' ? latency : undefined);
-    group.observe(this.at, verdict, latency, this.probe, now);
+    if (latency !== undefined) this.call.group.measure(this.at, latency, now);
+    // A good head is half an answer: what it is worth shows at its end.
+    if (verdict !== 'ok') this.judge(verdict, now);
+    else if (this.probe) this.waitForLongAnswer();
   }
 
-  private blame(refusal: Refusal, phase: ForwardPhase): void {
+  private passOn(chunk: Buffer): boolean {
+    if (this.verdict === undefined && this.now() - this.answeredAt! >= LONG_ANSWER_MS) this.judgeByHead();
+    const more = this.call.owner.onData(chunk);
+    if (!more) this.heldBackSince ??= this.now();
+    return more;
+  }
+
+  private waitForLongAnswer(): void {
+    const { timers } = this.call.group.parts;
+    this.cancelLongAnswer = timers.after(LONG_ANSWER_MS, () => this.judgeByHead());
+  }
+
+  private blame(refusal: Refusal): void {
+    const now = this.now();
+    const excused = this.isCallerLate(refusal, now);
+    const verdict = excused ? 'none' : verdictOfFailure(refusal);
+    // One that was never asked took no time to answer.
+    const isSlow = !excused && refusal.code === 'UPSTREAM_TIMEOUT' && !refusal.unsent;
+    if (isSlow && this.askedAt !== undefined) this.leavePlace(now - this.askedAt);
+    if (verdict !== 'none') this.judge(verdict, now);
+    else this.judgeByHead();
+  }
+
+  /** Whether what the target did, or left undone, may come of its caller: one that sends slowly, or reads slowly. */
+  private isCallerLate({ code }: Refusal, now: number): boolean {
+    const { heldBackSince, heldBackMs } = this;
+    const heldBack = heldBackMs + (heldBackSince === undefined ? 0 : now - heldBackSince);
+    if (heldBack >= CALLER_LATE_MS) return true;
+    // Whoever waits for the rest of a request owes nothing meanwhile; breaking it off at once is another matter.
+    const isPatient = code === 'UPSTREAM_TIMEOUT' || now - this.startedAt >= CALLER_LATE_MS;
+    return isPatient && this.forwarding?.heldUp === true;
+  }
+
+  /** A good answer counts at the time it began: to look at the clock once more would tell nothing. */
+  private judgeByHead(): void {
+    if (this.verdict === undefined && this.answeredAt !== undefined) this.judge('ok', this.answeredAt);
+  }
+
+  /** Tells what the call says of its target. Only the first time counts, or a broken answer would be a good one too. */
+  private judge(verdict: Verdict, now: number): void {
     const { group } = this.call;
-    const now = group.parts.clock.monotonic();
-    // A target that had to wait for the rest of a request and gave up is not to blame for a slow caller.
-    const late = phase === 'request' && now - this.startedAt >= CALLER_LATE_MS && this.forwarding?.heldUp === true;
-    if (!late && refusal.code === 'UPSTREAM_TIMEOUT' && this.askedAt !== undefined) this.leavePlace(now - this.askedAt);
-    group.observe(this.at, late ? 'none' : verdictOfFailure(refusal), undefined, this.probe, now);
+    if (this.verdict === undefined) group.observe(this.at, verdict, this.probe, now);
+    // It is no longer judged by, but counted it is: its caller has half an answer.
+    else if (this.verdict === 'ok' && verdict !== 'ok') group.states[this.at]!.failures++;
+    this.verdict = verdict;
+    this.cancelLongAnswer?.();
+    this.cancelLongAnswer = undefined;
+  }
+
+  private now(): number {
+    return this.call.group.parts.clock.monotonic();
   }
 
   private asked(now: number): void {
-    if (!this.running || this.answered) return;
+    if (!this.running || this.answeredAt !== undefined) return;
     this.askedAt = now;
     this.place = this.call.group.states[this.at]!.adaptive;
     this.place?.enter();

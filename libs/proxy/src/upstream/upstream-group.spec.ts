@@ -1,141 +1,7 @@
 import { PassThrough } from 'node:stream';
-import { refuse, snapshotUpstream, type Refusal, type SnapshotUpstream } from '@sallyport/contracts';
-import type { Forwarding, ForwardPhase, ForwardSink, UpstreamClient, UpstreamRequest } from '../forward';
-import type { RawFields } from '../raw-fields';
-import type { CallOwner } from './upstream-call';
-import { UpstreamGroup, type TargetChange } from './upstream-group';
-import type { UpstreamTarget } from './upstream-target';
-
-/** Time that passes when it is told to, and rings alarms on its way. */
-class Time {
-  private ms = 1_000;
-  private alarms: { at: number; ring: () => void }[] = [];
-  readonly clock = { now: () => this.ms, monotonic: () => this.ms };
-  readonly timers = {
-    after: (ms: number, ring: () => void) => {
-      const alarm = { at: this.ms + ms, ring };
-      this.alarms.push(alarm);
-      return () => void (this.alarms = this.alarms.filter((one) => one !== alarm));
-    },
-  };
-
-  get waiting(): number {
-    return this.alarms.length;
-  }
-
-  pass(ms: number): void {
-    const until = this.ms + ms;
-    for (;;) {
-      const next = this.alarms.filter(({ at }) => at <= until).sort((left, right) => left.at - right.at)[0];
-      if (!next) break;
-      this.alarms = this.alarms.filter((one) => one !== next);
-      this.ms = Math.max(this.ms, next.at);
-      next.ring();
-    }
-    this.ms = until;
-  }
-}
-
-/** A target that answers when it is told to. */
-class Target implements UpstreamClient {
-  readonly authority: string;
-  readonly open: { request: UpstreamRequest; sink: ForwardSink; aborted: boolean }[] = [];
-  requests = 0;
-  /** Its exchanges wait for what is not the target's to give. */
-  heldUp = false;
-  /** Answers at once. */
-  answer: ((sink: ForwardSink) => void) | undefined;
-
-  constructor(readonly origin: string) {
-    this.authority = new URL(origin).host;
-  }
-
-  forward(request: UpstreamRequest, sink: ForwardSink): Forwarding {
-    this.requests++;
-    const exchange = { request, sink, aborted: false };
-    this.open.push(exchange);
-    this.answer?.(sink);
-    return {
-      heldUp: this.heldUp,
-      resume: () => undefined,
-      abort: () => void (exchange.aborted = true),
-    };
-  }
-}
-
-const status =
-  (code: number, fields: RawFields = []) =>
-  (sink: ForwardSink): void => {
-    sink.onHead(code, fields);
-    sink.onEnd();
-  };
-const unreachable = (sink: ForwardSink): void => sink.onFailure(refuse('UPSTREAM_UNREACHABLE'), 'connect');
-const broke = (sink: ForwardSink): void => sink.onFailure(refuse('UPSTREAM_BROKE'), 'request');
-
-class Owner implements CallOwner {
-  repeatable = true;
-  replayable = true;
-  readonly calls: string[] = [];
-  readonly firstByteMs: number[] = [];
-  refusal: Refusal | undefined;
-
-  constructor(private readonly body?: PassThrough) {}
-
-  requestFor(target: UpstreamTarget): UpstreamRequest {
-    const timeouts = { connectMs: 1_000, firstByteMs: 15_000, idleMs: 1_000 };
-    return { method: 'GET', path: '/', fields: ['host', target.client.authority], body: this.body, timeouts };
-  }
-
-  attemptFailed(target: UpstreamTarget, attempt: number, code: number, refusal: Refusal | undefined): void {
-    this.calls.push(`failed ${attempt} ${target.client.authority} ${refusal?.code ?? code}`);
-  }
-
-  onHead(code: number): void {
-    this.calls.push(`head ${code}`);
-  }
-
-  onData(): boolean {
-    return true;
-  }
-
-  onEnd(): void {
-    this.calls.push('end');
-  }
-
-  onFailure(refusal: Refusal, phase: ForwardPhase): void {
-    this.refusal = refusal;
-    this.calls.push(`${refusal.code} ${phase}`);
-  }
-}
-
-const clients = ['http://a', 'http://b', 'http://c'].map((origin) => origin);
-
-function setup(more: object, size = 2, time = new Time()) {
-  const targets = clients.slice(0, size).map((origin) => new Target(origin));
-  const changes: TargetChange[] = [];
-  const settings: SnapshotUpstream = snapshotUpstream.parse({
-    id: 'orders',
-    tenant: 'default',
-    name: 'orders',
-    targets: targets.map(({ origin }) => ({ url: origin })),
-    timeouts: {},
-    allowPrivate: true,
-    ...more,
-  });
-  const parts = {
-    clock: time.clock,
-    timers: time.timers,
-    random: () => 0.5,
-    onChange: (change: TargetChange) => void changes.push(change),
-  };
-  const made = targets.map((client): UpstreamTarget => ({ url: client.origin, weight: 1, basePath: '', client }));
-  const group = new UpstreamGroup(settings, made, parts);
-  const call = (owner = new Owner()): Owner => {
-    group.call(owner);
-    return owner;
-  };
-  return { time, targets, group, call, changes, settings, made, parts };
-}
+import { refuse } from '@sallyport/contracts';
+import { broke, brokeOff, Owner, setup, status, Target, unreachable } from './scripted-group.suite';
+import { UpstreamGroup } from './upstream-group';
 
 describe('a group without settings', () => {
   it('hands a call to a target in its turn, and stays out of the way', () => {
@@ -153,6 +19,7 @@ describe('a group without settings', () => {
     const owner = new Owner();
     resting.call(owner);
     expect(owner.calls).toEqual(['UPSTREAM_UNREACHABLE connect']);
+    expect(resting.available()).toBe(false);
   });
 });
 
@@ -213,10 +80,7 @@ describe('a call that may be repeated', () => {
 
   it('is never repeated after its caller has seen a byte', () => {
     const { time, targets, call } = setup({ retry });
-    targets[0]!.answer = (sink) => {
-      sink.onHead(200, []);
-      sink.onFailure(refuse('UPSTREAM_BROKE'), 'response');
-    };
+    targets[0]!.answer = brokeOff;
     const owner = call();
     time.pass(1_000);
     expect(owner.calls).toEqual(['head 200', 'UPSTREAM_BROKE response']);
@@ -234,9 +98,15 @@ describe('a call that may be repeated', () => {
     expect(owner.calls.slice(1)).toEqual(['head 503', 'end']);
   });
 
-  it('keeps one deadline over all attempts', () => {
-    const { time, targets, call } = setup({ retry: { on: ['broke'] }, timeouts: { firstByteMs: 1_000 } }, 1);
-    const owner = call();
+  it.each([
+    ['its route, which has less', 1_000, 5_000],
+    ['its route, which has more', 1_000, 500],
+  ])('keeps one deadline over all attempts, that of %s than the upstream', (_, route, upstream) => {
+    const { time, targets, call } = setup({ retry: { on: ['broke'] }, timeouts: { firstByteMs: upstream } }, 1);
+    const owner = new Owner();
+    owner.timeouts.firstByteMs = route;
+    call(owner);
+    expect(targets[0]!.open[0]!.request.timeouts.firstByteMs).toBe(1_000);
     time.pass(900);
     targets[0]!.open[0]!.sink.onFailure(refuse('UPSTREAM_BROKE'), 'request');
     time.pass(75);
@@ -511,6 +381,55 @@ describe('ejection in a group', () => {
     time.pass(30_000);
     call();
     expect(changes.at(-1)).toMatchObject({ target: 'c', change: 'returned' });
+  });
+});
+
+describe('a group in which targets are out for more than one reason', () => {
+  const active = { path: '/h' };
+  const reject = ({ group }: ReturnType<typeof setup>, at: number): void => {
+    for (let n = 0; n < 3; n++) group.checked(group.states[at]!, false, 'dead');
+  };
+
+  it('keeps the one in whose check passes, although its calls fail for a while', () => {
+    const made = setup({ health: { ejection: {}, active } });
+    const { targets, call, changes } = made;
+    reject(made, 0);
+    targets[0]!.answer = unreachable;
+    targets[1]!.answer = status(503);
+    for (let n = 0; n < 5; n++) call();
+    targets[1]!.answer = status(200);
+    const answers = Array.from({ length: 10 }, () => call().calls[0]);
+    expect([new Set(answers), changes.length]).toEqual([new Set(['head 200']), 1]);
+  });
+
+  it('keeps the one in whose breaker is closed', () => {
+    const { targets, call, changes } = setup({ breaker: { percent: 0 }, health: { ejection: { consecutive: 0 } } });
+    targets[0]!.answer = unreachable;
+    targets[1]!.answer = status(200);
+    for (let n = 0; n < 12; n++) call();
+    targets[1]!.answer = status(500);
+    for (let n = 0; n < 40; n++) call();
+    expect(changes).toMatchObject([{ target: 'a', change: 'opened' }]);
+  });
+
+  it('calls one that was ejected and passes its check rather than one that fails its check', () => {
+    const made = setup({ health: { ejection: {}, active } });
+    const { targets, call, changes } = made;
+    targets[0]!.answer = status(200);
+    targets[1]!.answer = status(503);
+    for (let n = 0; n < 10; n++) call();
+    targets[0]!.answer = unreachable;
+    targets[1]!.answer = status(200);
+    reject(made, 0);
+    expect(changes).toMatchObject([{ change: 'ejected' }, { change: 'unhealthy' }]);
+    expect(Array.from({ length: 4 }, () => call().calls[0])).toEqual(Array(4).fill('head 200'));
+  });
+
+  it('does not call them for want of room with those who serve', () => {
+    const made = setup({ limits: { requests: 1 }, health: { active } });
+    reject(made, 1);
+    made.call();
+    expect(made.call().calls).toEqual(['UPSTREAM_BUSY connect']);
   });
 });
 

@@ -85,7 +85,9 @@ export class UpstreamGroup {
     this.judged = this.states.flatMap(({ weight }, at) => (weight > 0 ? [at] : []));
     if (health?.ejection) {
       const records = this.judged.map((at) => this.states[at]!.outlier!);
-      this.detector = new OutlierDetector(health.ejection, records);
+      this.detector = new OutlierDetector(health.ejection, records, (seat) =>
+        isHeldBack(this.states[this.judged[seat]!]!),
+      );
     }
     if (retry) this.budget = new RetryBudget(retry);
     if (hedge) {
@@ -135,10 +137,10 @@ export class UpstreamGroup {
     return typeof at === 'number' ? this.states[at]!.target : at;
   }
 
-  /** Whether a call could go out now. */
+  /** Whether a call could go out now. Targets that rest take none, however well they are. */
   available(): boolean {
     const now = this.parts.clock.monotonic();
-    return this.states.some((state) => !this.isOut(state, now) && this.hasRoom(state));
+    return this.states.some((state) => state.weight > 0 && !this.isOut(state, now) && this.hasRoom(state));
   }
 
   /**
@@ -173,11 +175,18 @@ export class UpstreamGroup {
     return state.breaker?.begin(now) ?? false;
   }
 
-  /** Judges a target by how a call went. @param latencyMs to the first byte, where there was one */
-  observe(at: number, verdict: Verdict, latencyMs: number | undefined, probe: boolean, now: number): void {
+  /** Notes how long a target took. @param latencyMs from the last byte of a request to the head of its answer */
+  measure(at: number, latencyMs: number, now: number): void {
+    this.latencies?.add(latencyMs);
+    if (!this.detector) return;
+    const seat = this.judged.indexOf(at);
+    if (seat >= 0) this.detector.measure(seat, latencyMs, now);
+  }
+
+  /** Judges a target by how a call went; once a call, or one that breaks off would be half a good one. */
+  observe(at: number, verdict: Verdict, probe: boolean, now: number): void {
     const state = this.states[at]!;
     if (verdict === 'error' || verdict === 'gateway') state.failures++;
-    if (latencyMs !== undefined) this.latencies?.add(latencyMs);
     if (state.breaker?.record(verdict, probe, now)) {
       if (state.breaker.open) this.impaired = true;
       this.tell(
@@ -188,7 +197,7 @@ export class UpstreamGroup {
     }
     if (!this.detector) return;
     const seat = this.judged.indexOf(at);
-    const change = seat < 0 ? undefined : this.detector.observe(seat, verdict, latencyMs, now);
+    const change = seat < 0 ? undefined : this.detector.observe(seat, verdict, now);
     if (change) this.turn(change);
   }
 
@@ -233,28 +242,40 @@ export class UpstreamGroup {
   private chooseAmongTheRest(key: string, tried: Uint8Array | undefined, now: number): number | Refusal {
     const { states, out } = this;
     let impaired = false;
+    let serving = false;
     for (let at = 0; at < states.length; at++) {
-      const left = this.isOut(states[at]!, now);
-      impaired ||= left || (states[at]!.breaker?.open ?? false);
-      out[at] = left || !this.hasRoom(states[at]!) || tried?.[at] ? 1 : 0;
+      const state = states[at]!;
+      const left = this.isOut(state, now);
+      serving ||= !left && state.weight > 0;
+      impaired ||= left || (state.breaker?.open ?? false);
+      out[at] = left || !this.hasRoom(state) || tried?.[at] ? 1 : 0;
     }
     this.impaired = impaired;
     const at = this.picker.pick(out, key);
     if (at >= 0) return at;
     // Nobody else is left: the same target again is better than none.
     if (tried) return this.chooseAmongTheRest(key, undefined, now);
-    return this.chooseFromTheUnhealthy(key, now);
+    // What those who serve have no room for would only be failed by the others.
+    return serving ? this.refusal(now) : this.chooseAmongTheOut(key, now);
   }
 
-  /** Checks that fail everywhere say more about the check than about the targets: then they are not heard. */
-  private chooseFromTheUnhealthy(key: string, now: number): number | Refusal {
+  private chooseAmongTheOut(key: string, now: number): number | Refusal {
+    // One that was ejected passes its check, and has nobody left to be the worse one of.
+    const ejected = this.chooseWhere(key, now, isWell);
+    if (ejected >= 0) return ejected;
+    // Checks that fail everywhere say more about the check than about the targets: then they are not heard.
+    const unhealthy = this.chooseWhere(key, now, (state) => !isWell(state));
+    return unhealthy >= 0 ? unhealthy : this.refusal(now);
+  }
+
+  /** @returns a target of that kind whose breaker lets a call through, ejected or not; -1: there is none. */
+  private chooseWhere(key: string, now: number, isWanted: (state: TargetState) => boolean): number {
     const { states, out } = this;
     for (let at = 0; at < states.length; at++) {
-      const { check, breaker } = states[at]!;
-      out[at] = check && !check.healthy && breaker?.admits(now) !== false && this.hasRoom(states[at]!) ? 0 : 1;
+      const state = states[at]!;
+      out[at] = isWanted(state) && state.breaker?.admits(now) !== false && this.hasRoom(state) ? 0 : 1;
     }
-    const at = this.picker.pick(out, key);
-    return at >= 0 ? at : this.refusal(now);
+    return this.picker.pick(out, key);
   }
 
   private hasRoom({ load, adaptive }: TargetState): boolean {
@@ -300,6 +321,16 @@ export class UpstreamGroup {
 /** Least-loaded needs to know what is under way, so its calls are followed. */
 function isLoadWanted({ balance }: SnapshotUpstream): boolean {
   return balance?.by === 'least-loaded';
+}
+
+/** Its check passes, or there is none. */
+function isWell({ check }: TargetState): boolean {
+  return check === undefined || check.healthy;
+}
+
+/** Whether it takes no calls for a reason other than its ejection. */
+function isHeldBack(state: TargetState): boolean {
+  return !isWell(state) || (state.breaker?.open ?? false);
 }
 
 function adopt(

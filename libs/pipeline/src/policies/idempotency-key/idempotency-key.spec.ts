@@ -242,6 +242,18 @@ describe('the idempotency-key policy', () => {
     expect(gateway.send(KEY)).toBe(then);
   });
 
+  it('executes again what no connection was made for in time', () => {
+    const gateway = new Cluster().gateway('one');
+    gateway.end(gateway.begin(KEY), refuse('UPSTREAM_TIMEOUT', { seconds: 1 }, { unsent: true }));
+    expect(gateway.send(KEY)).toBe('executed');
+  });
+
+  it('knows nothing of a request that was repeated in vain after it may have been carried out', () => {
+    const gateway = new Cluster().gateway('one');
+    gateway.end(gateway.begin(KEY), refuse('UPSTREAM_UNREACHABLE', {}, { unsent: false }));
+    expect(gateway.send(KEY)).toBe('IDEMPOTENCY_OUTCOME_UNKNOWN');
+  });
+
   it('knows nothing of a request whose caller left before the answer came', () => {
     const gateway = new Cluster().gateway('one');
     gateway.end(gateway.begin(KEY), undefined, true);

@@ -21,7 +21,7 @@ const KIB = 1024;
 const GRACE_MS = 3_000;
 const AGAIN_MS = 1_000;
 
-/** Refusals with which nothing has been sent on: the same key may be tried again. */
+/** Refusals with which nothing has been sent on, unless they say otherwise: the same key may be tried again. */
 const NOT_SENT: ReadonlySet<string> = new Set([
   'UPSTREAM_UNREACHABLE',
   'UPSTREAM_BUSY',
@@ -136,7 +136,7 @@ export const idempotencyKey = definePolicy({
         const attempted = attemptedBy(input);
         const { execution } = attempted ?? {};
         if (!attempted || !execution || execution.isConcluded) return;
-        if (refusal && NOT_SENT.has(refusal.code)) return execution.release();
+        if (refusal && (refusal.unsent ?? NOT_SENT.has(refusal.code))) return execution.release();
         // An answer without a body passes no body hook: it is complete with its head.
         const whole = !aborted && !refusal && config.keep === 'answer';
         execution.conclude(outcomeOf(attempted, whole ? Buffer.alloc(0) : undefined));

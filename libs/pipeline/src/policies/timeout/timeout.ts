@@ -17,7 +17,7 @@ export const timeout = definePolicy({
     .strictObject({
       /** From the first byte of the request to the last byte of the answer. */
       exchange: duration(3_600_000).optional(),
-      /** Until the connection to the upstream stands. */
+      /** Until there is a connection to the upstream: one that stands, or one that is free. */
       connect: duration(60_000).optional(),
       /** From the last byte of the request to the head of the answer. */
       firstByte: duration(900_000).optional(),

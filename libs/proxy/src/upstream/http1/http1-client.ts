@@ -3,7 +3,7 @@ import type { Lookup } from '../../address-guard';
 import type { Forwarding, ForwardSink, UpstreamClient, UpstreamRequest } from '../../forward';
 import { limits } from '../../limits';
 import type { UpstreamOrigin } from '../../pool';
-import { ConnectError, Connector } from '../connector';
+import { ConnectError, Connector, notInTime } from '../connector';
 import type { PooledTransport } from '../transport';
 import { type ConnectionOwner, Http1Connection, Http1Exchange } from './http1-connection';
 import { Upgrading } from './upgrade';
@@ -44,8 +44,7 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     const exchange = new Http1Exchange(request, sink);
     const connection = this.takeFree();
     if (connection) this.start(connection, exchange);
-    else if (this.open < this.most) this.connect(exchange);
-    else this.queue(exchange);
+    else this.wait(exchange);
     return exchange;
   }
 
@@ -87,11 +86,9 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
 
   /** A tunnel has a connection of its own; where there may be no more of them, one that is free makes room. */
   private upgrade(upgrading: Upgrading): Forwarding {
-    if (this.open < this.most) this.connect(upgrading);
-    else {
-      this.queue(upgrading);
-      this.takeFree()?.destroy();
-    }
+    const isFull = this.open >= this.most;
+    this.wait(upgrading);
+    if (isFull) this.takeFree()?.destroy();
     return upgrading;
   }
 
@@ -103,6 +100,7 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
   }
 
   private start(connection: Http1Connection, exchange: Http1Exchange): void {
+    clearTimeout(exchange.connectTimer);
     try {
       connection.start(exchange);
     } catch (error) {
@@ -115,6 +113,21 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
     if (exchange.over) return this.onFree(connection);
     if (connection.usable) return this.start(connection, exchange);
     this.connect(exchange);
+  }
+
+  /** The time is the exchange's own: a connection that it gives up is made all the same, and another may want it. */
+  private wait(exchange: Http1Exchange | Upgrading): void {
+    const { connectMs } = exchange.request.timeouts;
+    exchange.connectTimer = setTimeout(
+      () => exchange.fail(exchange.leaveQueue ? this.full() : notInTime(connectMs)),
+      connectMs,
+    );
+    if (this.open < this.most) this.connect(exchange);
+    else this.queue(exchange);
+  }
+
+  private full(): ConnectError {
+    return new ConnectError('SALLYPORT_FULL', `none of ${this.most} connections was free`);
   }
 
   private connect(exchange: Http1Exchange | Upgrading): void {
@@ -135,7 +148,8 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
       else this.start(connection, exchange);
     };
     const read = exchange instanceof Upgrading ? undefined : (bytes: Buffer) => connection?.read(bytes);
-    const cancel = this.connector.connect(connected, read);
+    const tryFor = Math.max(this.upstream.connectMs, exchange.request.timeouts.connectMs);
+    const cancel = this.connector.connect(connected, read, tryFor);
     const give = (): void => {
       this.connecting.delete(give);
       cancel();
@@ -156,14 +170,8 @@ export class Http1Client implements UpstreamClient, ConnectionOwner, PooledTrans
   }
 
   private queue(exchange: Http1Exchange | Upgrading): void {
-    const { connectMs } = this.upstream;
-    const timer = setTimeout(
-      () => exchange.fail(new ConnectError('SALLYPORT_FULL', `none of ${this.most} connections was free`)),
-      connectMs,
-    );
     this.waiting.add(exchange);
     exchange.leaveQueue = () => {
-      clearTimeout(timer);
       this.waiting.delete(exchange);
       exchange.leaveQueue = undefined;
     };

@@ -16,6 +16,8 @@ export class Http1Exchange implements Forwarding {
   connection: Http1Connection | undefined;
   /** Set while the exchange waits for a connection. */
   leaveQueue: (() => void) | undefined;
+  /** Runs until the exchange has a connection. */
+  connectTimer: NodeJS.Timeout | undefined;
 
   constructor(
     readonly request: UpstreamRequest,
@@ -34,6 +36,7 @@ export class Http1Exchange implements Forwarding {
     if (this.over) return;
     this.over = true;
     this.leaveQueue?.();
+    clearTimeout(this.connectTimer);
     this.destroyBody();
     this.connection?.destroy();
   }
@@ -42,6 +45,7 @@ export class Http1Exchange implements Forwarding {
     if (this.over) return;
     this.over = true;
     this.leaveQueue?.();
+    clearTimeout(this.connectTimer);
     this.destroyBody();
     this.sink.onFailure(upstreamFailure(error, this.phase, this.request.timeouts), this.phase);
   }

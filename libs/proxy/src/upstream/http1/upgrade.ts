@@ -20,6 +20,8 @@ export class Upgrading implements Forwarding {
   over = false;
   /** Set while the handshake waits for a connection. */
   leaveQueue: (() => void) | undefined;
+  /** Runs until there is a connection. */
+  connectTimer: NodeJS.Timeout | undefined;
   private phase: ForwardPhase = 'connect';
   private socket: Socket | undefined;
   private waitsFor: Wait = 'first byte';
@@ -31,7 +33,7 @@ export class Upgrading implements Forwarding {
   private readonly ended = (): void => this.end();
 
   constructor(
-    private readonly request: UpstreamRequest,
+    readonly request: UpstreamRequest,
     private readonly sink: ForwardSink,
   ) {}
 
@@ -41,6 +43,7 @@ export class Upgrading implements Forwarding {
 
   /** @param socket a connection that nothing was sent on; it is this handshake's own from here on */
   start(socket: Socket): void {
+    clearTimeout(this.connectTimer);
     this.socket = socket;
     socket.on('error', this.failed);
     socket.on('end', this.ended);
@@ -129,6 +132,7 @@ export class Upgrading implements Forwarding {
   private settle(): Socket | undefined {
     this.over = true;
     this.leaveQueue?.();
+    clearTimeout(this.connectTimer);
     this.alarm.stop();
     return this.socket;
   }

@@ -4,7 +4,7 @@ import type { Lookup } from '../../address-guard';
 import type { Forwarding, ForwardSink, UpstreamClient, UpstreamRequest } from '../../forward';
 import { limits } from '../../limits';
 import type { UpstreamOrigin } from '../../pool';
-import { ConnectError, Connector } from '../connector';
+import { ConnectError, Connector, notInTime } from '../connector';
 import type { PooledTransport } from '../transport';
 import { Http2Exchange } from './http2-exchange';
 
@@ -32,6 +32,7 @@ export class Http2Client implements UpstreamClient, PooledTransport {
   private readonly sessions = new Set<Session>();
   private readonly connecting = new Set<() => void>();
   private readonly waiting = new Set<Http2Exchange>();
+  private readonly isConnecting = (): boolean => this.connecting.size > 0;
   private retired = false;
   private whenEmpty: (() => void) | undefined;
 
@@ -49,7 +50,7 @@ export class Http2Client implements UpstreamClient, PooledTransport {
   }
 
   forward(request: UpstreamRequest, sink: ForwardSink): Forwarding {
-    const exchange = new Http2Exchange(request, sink, this.origin);
+    const exchange = new Http2Exchange(request, sink, this.origin, this.isConnecting);
     if (!this.begin(exchange)) this.wait(exchange);
     return exchange;
   }
@@ -75,10 +76,10 @@ export class Http2Client implements UpstreamClient, PooledTransport {
   }
 
   private wait(exchange: Http2Exchange): void {
-    const { connectMs } = this.upstream;
+    const { connectMs } = exchange.request.timeouts;
     const full = () => new ConnectError('SALLYPORT_FULL', 'no connection had room in time');
-    // A little longer than a connection may take: its own error says more.
-    const timer = setTimeout(() => exchange.fail(full()), connectMs + 100);
+    // The exchange gives up, not the connection: others wait for it too.
+    const timer = setTimeout(() => exchange.fail(this.isConnecting() ? notInTime(connectMs) : full()), connectMs);
     this.waiting.add(exchange);
     exchange.leaveQueue = () => {
       clearTimeout(timer);
@@ -86,11 +87,13 @@ export class Http2Client implements UpstreamClient, PooledTransport {
       exchange.leaveQueue = undefined;
     };
     const enough = this.connecting.size * MOST_STREAMS >= this.waiting.size;
-    if (!enough && this.sessions.size + this.connecting.size < this.most) this.connect();
+    if (!enough && this.sessions.size + this.connecting.size < this.most) this.connect(connectMs);
   }
 
-  private connect(): void {
-    const cancel = this.connector.connect((error, socket) => {
+  /** @param atLeastMs for whom it is made would wait so long */
+  private connect(atLeastMs = 0): void {
+    const tryFor = Math.max(this.upstream.connectMs, atLeastMs);
+    const connected = (error: Error | undefined, socket?: Socket): void => {
       this.connecting.delete(giveUp);
       if (!socket) {
         // Those who wait could only wait for the same error once more.
@@ -101,7 +104,8 @@ export class Http2Client implements UpstreamClient, PooledTransport {
       this.sessions.add(session);
       this.serveWaiting();
       if (this.retired) session.leave();
-    });
+    };
+    const cancel = this.connector.connect(connected, undefined, tryFor);
     const giveUp = (): void => {
       this.connecting.delete(giveUp);
       cancel();

@@ -37,9 +37,11 @@ export class Http2Exchange implements Forwarding {
   private readonly alarm = new Alarm(() => this.ring());
 
   constructor(
-    private readonly request: UpstreamRequest,
+    readonly request: UpstreamRequest,
     private readonly sink: ForwardSink,
     private readonly origin: string,
+    /** Whether a connection is being made. */
+    private readonly isConnecting: () => boolean,
   ) {}
 
   /** @returns false when the connection has no stream left to give; then nothing has happened. */
@@ -70,7 +72,8 @@ export class Http2Exchange implements Forwarding {
   }
 
   get heldUp(): boolean {
-    return this.leaveQueue !== undefined || (this.phase !== 'connect' && isBodyAwaited(this.request.body));
+    if (this.leaveQueue !== undefined) return !this.isConnecting();
+    return this.phase !== 'connect' && isBodyAwaited(this.request.body);
   }
 
   resume(): void {
