@@ -16,7 +16,15 @@ export type {
   UpstreamClient,
   UpstreamRequest,
 } from './forward';
-export { fieldsToClient, fieldsToUpstream, isSendable, type ForwardedFacts } from './headers-out';
+export {
+  callerFields,
+  fieldsToClient,
+  fieldsToUpstream,
+  isKeptInside,
+  isMadeEachTime,
+  isSendable,
+  type ForwardedFacts,
+} from './headers-out';
 export { endsHere, isImpersonating } from './inbound-fields';
 export { readHttp2Head, type Http2Head } from './http2-head';
 export { IncomingBody, type BodyListener } from './incoming-body';

@@ -58,6 +58,28 @@ describe('response-cache in the gateway', () => {
     expect(await get()).toBe('{"n":4}');
   });
 
+  it('keeps answers apart by what the gateway and the policies of the route tell the upstream', async () => {
+    await serve([
+      { policy: 'request-transform', config: { query: [{ set: 'lang', text: '{header.accept-language}' }] } },
+      { policy: 'response-cache', config: { shared: true } },
+    ]);
+    upstream.respond = ({ url, headers }, response) =>
+      json(response, `${url} for ${String(headers['x-sallyport-consumer'])}`, {
+        'cache-control': 'public, max-age=60',
+        vary: 'X-Sallyport-Consumer',
+      });
+    const get = async (key: string, language: string) =>
+      (await call('/orders/2', { key, fields: { 'accept-language': language } })).body;
+    const asked = [await get('alice', 'en'), await get('alice', 'de'), await get('bob', 'en'), await get('bob', 'en')];
+    expect(asked).toEqual([
+      '/orders/2?lang=en for alice',
+      '/orders/2?lang=de for alice',
+      '/orders/2?lang=en for bob',
+      '/orders/2?lang=en for bob',
+    ]);
+    expect(upstream.seen).toHaveLength(3);
+  });
+
   it('is one call to the upstream for many who ask at once', async () => {
     await serve([{ policy: 'response-cache', config: {} }]);
     upstream.respond = (_, response) =>

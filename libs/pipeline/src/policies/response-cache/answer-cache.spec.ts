@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { AnswerCache, type CacheDecision, type CachedAnswer, type CacheQuestion, type Flight } from './answer-cache';
+import { AnswerCache, type CacheDecision, type CachedAnswer, type Flight } from './answer-cache';
 import type { CacheRules } from './freshness';
 import { readCacheControl } from './cache-control';
 import { readHttpDate } from './http-date';
+import type { CacheQuestion } from './question';
 
 const rules: CacheRules = {
   unstatedMs: 0,
@@ -44,19 +45,22 @@ class Harness {
 
   asking(question: Partial<CacheQuestion> & { fields?: Record<string, string> } = {}, more: Partial<CacheRules> = {}) {
     const { fields, ...rest } = question;
+    const field = new Map(Object.entries(fields ?? {}));
     const asking: { decision?: CacheDecision; leave: () => void } = { leave: () => undefined };
     asking.leave = this.cache.ask(
       {
         method: 'GET',
         site: 'default http api.example',
         target: '/a',
+        prefix: '',
         route: 'r',
         owner: 'billing',
         anonymous: false,
         shared: false,
         callerDecides: true,
         hasBody: false,
-        field: new Map(Object.entries(fields ?? {})),
+        field,
+        forwarded: field,
         ...rest,
       },
       { ...rules, ...more },

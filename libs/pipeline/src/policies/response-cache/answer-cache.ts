@@ -4,28 +4,7 @@ import { AnswerStore, fieldForMatch, type StoredAnswer } from './answer-store';
 import { readCacheControl, seconds, type Directives } from './cache-control';
 import { joined, reuseOf, varyNames, type CacheRules, type Reuse } from './freshness';
 import { callerHasIt, notModifiedFields, sameTag } from './precondition';
-
-/** One request as the cache sees it. */
-export interface CacheQuestion {
-  readonly method: string;
-  /** Tenant, scheme and authority; with the target it is the whole URL. */
-  readonly site: string;
-  /** Path and query. */
-  readonly target: string;
-  /** The route in its present form. */
-  readonly route: string;
-  /** Whose answers these are: nobody else is given them. */
-  readonly owner: string;
-  /** Whether the owner is everybody: a caller without any credential. */
-  readonly anonymous: boolean;
-  /** Answers for everybody are looked up and kept, too. */
-  readonly shared: boolean;
-  readonly field: ReadonlyMap<string, string>;
-  /** A body may decide over the answer, and is no part of the key. */
-  readonly hasBody: boolean;
-  /** Whether a caller may demand a newer answer than the kept one (RFC 9111 §5.2.1). */
-  readonly callerDecides: boolean;
-}
+import type { CacheQuestion } from './question';
 
 /** An answer from the store, ready to be sent. */
 export interface CachedAnswer {
@@ -204,9 +183,9 @@ class Asking {
   }
 
   private find(): StoredAnswer | undefined {
-    const { field, shared } = this.question;
-    const mine = this.cache.store.find(this.resource, this.own, field);
-    return mine ?? (shared ? this.cache.store.find(this.resource, this.everybodys, field) : undefined);
+    const { forwarded, shared } = this.question;
+    const mine = this.cache.store.find(this.resource, this.own, forwarded);
+    return mine ?? (shared ? this.cache.store.find(this.resource, this.everybodys, forwarded) : undefined);
   }
 
   private missReason(): string {
@@ -394,7 +373,7 @@ export class Flight {
       answeredAt: this.answeredAt,
     };
     if (reuse && sameOne && this.keeps) {
-      cache.store.put(confirmed, question.field);
+      cache.store.put(confirmed, question.forwarded);
       this.settle('kept');
     } else this.settle('notKept');
     return { serve: render(confirmed, question, this.answeredAt, `hit; fwd=${why}; fwd-status=304`) };
@@ -408,14 +387,14 @@ export class Flight {
         resource: this.resource,
         // RFC 9111 §3.5, and stricter: what a credential was asked for goes to others only where the answer says `public`.
         space: question.shared && (question.anonymous || reuse.isPublic) ? everybodys : own,
-        chosenBy: names.map((name) => [name, fieldForMatch(question.field, name)] as const),
+        chosenBy: names.map((name) => [name, fieldForMatch(question.forwarded, name)] as const),
         status,
         fields,
         body,
         reuse,
         answeredAt: this.answeredAt,
       },
-      question.field,
+      question.forwarded,
     );
   }
 

@@ -1,4 +1,4 @@
-import { fieldValue, type RawFields } from '@sallyport/proxy';
+import { fieldValue, isMadeEachTime, type RawFields } from '@sallyport/proxy';
 import { readCacheControl, seconds, type Directives } from './cache-control';
 import { readHttpDate } from './http-date';
 
@@ -129,7 +129,7 @@ const NOTHING: readonly string[] = [];
 
 /**
  * The request fields that chose this answer (RFC 9110 §12.5.5), in lower case.
- * @returns undefined when more than fields chose it, so that no request ever matches.
+ * @returns undefined when more than fields chose it, or a field that we make anew each time: no request ever matches.
  */
 export function varyNames(fields: RawFields): readonly string[] | undefined {
   const vary = joined(fields, 'vary');
@@ -139,5 +139,5 @@ export function varyNames(fields: RawFields): readonly string[] | undefined {
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-  return names.includes('*') ? undefined : [...new Set(names)].sort();
+  return names.some((name) => name === '*' || isMadeEachTime(name)) ? undefined : [...new Set(names)].sort();
 }

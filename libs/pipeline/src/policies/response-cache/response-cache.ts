@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { canonicalJson, refuse, type Json, type Principal, type SnapshotUpstream } from '@sallyport/contracts';
+import { refuse } from '@sallyport/contracts';
 import { durationUpTo } from '../../config-values';
 import type { RawFields } from '@sallyport/proxy';
 import type { AnswerDraft, RequestDraft } from '../../draft';
@@ -10,11 +9,11 @@ import {
   reply,
   type BodyTransform,
   type PolicyExchange,
-  type PolicyInput,
   type PolicyServices,
   type Reply,
 } from '../../policy';
-import { AnswerCache, type CachedAnswer, type CacheQuestion, type Flight } from './answer-cache';
+import { AnswerCache, type CachedAnswer, type Flight } from './answer-cache';
+import { questionOf } from './question';
 
 const MIB = 1024 * 1024;
 /** What one process keeps of the answers of all its routes. */
@@ -24,7 +23,7 @@ export const responseCache = definePolicy({
   id: 'response-cache',
   summary: 'Keeps answers that say they may be kept (RFC 9111), each caller’s for itself.',
   config: z.strictObject({
-    /** Give answers that say `public`, and answers to callers without a credential, to everybody. */
+    /** Give answers that say `public`, and answers to callers without a credential of any kind, to everybody. */
     shared: z.boolean().default(false),
     /** A larger answer is passed on and not kept. */
     maxBodyBytes: z
@@ -57,7 +56,7 @@ export const responseCache = definePolicy({
     return {
       intercept: (input, done, draft) => {
         const leave = cacheOf(services).ask(
-          questionOf(input, config),
+          questionOf(input, draft, config),
           rules,
           input.exchange.guarded((decision) => {
             if ('serve' in decision) return done(replyOf(decision.serve));
@@ -137,64 +136,4 @@ function headOf(flight: Flight, draft: AnswerDraft): Reply | undefined {
 
 function replyOf({ status, fields, body }: CachedAnswer): Reply {
   return reply(status, fields, body);
-}
-
-function questionOf(
-  { request, exchange }: PolicyInput,
-  { shared, callerDecides }: { readonly shared: boolean; readonly callerDecides: boolean },
-): CacheQuestion {
-  const { principal, route } = exchange;
-  const cookie = request.field.get('cookie');
-  return {
-    method: request.method,
-    site: `${route.tenant} ${request.scheme} ${request.authority}`,
-    target: request.hasQuery ? `${request.path}?${request.query}` : request.path,
-    route: formOf(exchange),
-    owner: principal ? ownerOf(principal) : guestOf(cookie),
-    anonymous: principal === undefined && cookie === undefined,
-    shared,
-    callerDecides,
-    field: request.field,
-    hasBody: request.hasBody,
-  };
-}
-
-/** Digests of what stays one object as long as it is the same. */
-const digests = new WeakMap<object, string>();
-
-function digestOf<Part extends object>(part: Part, telling: (part: Part) => Json): string {
-  const known = digests.get(part);
-  if (known !== undefined) return known;
-  const made = digest(canonicalJson(telling(part)));
-  digests.set(part, made);
-  return made;
-}
-
-/** What a route answered under another configuration, or had answered by somebody else, is not what it answers now. */
-function formOf(exchange: PolicyExchange): string {
-  const { route } = exchange;
-  const upstream = exchange.upstream(route.upstream);
-  const canary = route.canary && exchange.upstream(route.canary.upstream);
-  const own = digestOf(route, (whole) => whole);
-  return [route.id, own, upstream && digestOf(upstream, answering), canary && digestOf(canary, answering)].join('#');
-}
-
-/** Who answers in the name of an upstream: how long it may take, and how its targets share the work, changes no answer. */
-function answering({ id, targets, tls }: SnapshotUpstream): Json {
-  const inUse = targets.filter(({ weight }) => weight > 0).map(({ url }) => url);
-  return { id, targets: inUse.sort(), tls };
-}
-
-/** Who may see the same: the same person, through the same application, with the same rights. */
-function ownerOf({ consumer, subject, client, scopes, roles }: Principal): string {
-  return JSON.stringify([consumer, subject, client, [...scopes].sort(), [...roles].sort()]);
-}
-
-/** A cookie may be a session that only the upstream knows of. */
-function guestOf(cookie: string | undefined): string {
-  return cookie === undefined ? 'guest' : `guest ${digest(cookie)}`;
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
 }
