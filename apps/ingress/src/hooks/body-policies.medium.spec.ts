@@ -88,6 +88,43 @@ describe('response-cache in the gateway', () => {
     expect([new Set(answers.map(({ body }) => body)), upstream.seen.length]).toEqual([new Set(['slow']), 1]);
   });
 
+  it.each([
+    ['in chunks', false],
+    ['of known length', true],
+  ])('keeps the head of an answer %s as the policies behind it left it for the body', async (_, announced) => {
+    const hide = { json: [{ remove: '/secret' }], fields: [{ remove: 'x-backend' }] };
+    const text = JSON.stringify({ secret: 1, rows: Array.from({ length: 1000 }, (__, at) => at) });
+    upstream.respond = (__, response) => {
+      const length = announced && { 'content-length': Buffer.byteLength(text) };
+      const fields = { 'cache-control': 'max-age=60', 'content-type': 'application/json', 'x-backend': 'db-7' };
+      response.writeHead(200, { ...fields, ...length, etag: '"strong"', 'content-digest': 'sha-256=:x:' });
+      response.write(text.slice(0, 9));
+      response.end(text.slice(9));
+    };
+    for (const [behind, path] of [
+      [{ policy: 'compression', config: { codings: ['gzip'] } }, `/orders/packed/${announced}`],
+      [{ policy: 'response-transform', config: hide }, `/orders/transformed/${announced}`],
+    ] as const) {
+      upstream.seen = [];
+      await serve([{ policy: 'response-cache', config: {} }, behind]);
+      const answers = [];
+      for (let times = 0; times < 2; times++) answers.push(await call(path, { fields: { 'accept-encoding': 'gzip' } }));
+      const told = answers.map(({ fields, bytes }) => [
+        fields['content-encoding'],
+        fields['x-backend'],
+        fields['etag'],
+        fields['content-digest'],
+        bytes.toString('hex'),
+      ]);
+      expect(told[1]).toEqual(told[0]);
+      expect([told[1]![2], answers[1]!.fields['cache-status'], upstream.seen.length]).toEqual([
+        'W/"strong"',
+        expect.stringContaining('hit'),
+        1,
+      ]);
+    }
+  });
+
   it('confirms a stale answer at the upstream, and lets it stand in for an upstream that is gone', async () => {
     await serve([{ policy: 'response-cache', config: { staleIfError: '1m' } }]);
     upstream.respond = (request, response) => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { AnswerDraft } from '../../draft';
 import { AnswerCache, type CacheDecision, type CachedAnswer, type Flight } from './answer-cache';
 import type { CacheRules } from './freshness';
 import { readCacheControl } from './cache-control';
@@ -197,6 +198,52 @@ describe('the cache, by RFC 9111', () => {
     const harness = new Harness();
     harness.fetch({}, { fields: { 'cache-control': 'max-age=60', 'content-length': '6' } });
     expect(harness.fetch({}, {}).from).toBe('upstream');
+  });
+
+  it('keeps the head as those left it who see the body first, and nothing that they forbid', () => {
+    const harness = new Harness();
+    const fields = ['cache-control', 'max-age=60', 'cache-status', 'CDN; hit'];
+    const opened = (edit: (draft: AnswerDraft) => void) => {
+      const { flight } = harness.ask() as { flight: Flight };
+      const draft = new AnswerDraft('upstream', 200, [...fields, 'content-length', '9']);
+      flight.head(draft.status, draft.fields.raw);
+      draft.fields.set('x-before', 'edits a hit as well');
+      draft.bodyFollows();
+      edit(draft);
+      const corrected = flight.bodyFollows(draft);
+      flight.data(Buffer.from('packed'));
+      flight.end();
+      return corrected;
+    };
+    expect(opened((draft) => draft.fields.set('cache-control', 'no-store'))).toBe(
+      'CDN; hit, Sallyport; fwd=uri-miss; fwd-status=200',
+    );
+    const pack = (draft: AnswerDraft) => {
+      draft.fields.remove('content-length');
+      draft.fields.set('content-encoding', 'gzip');
+    };
+    expect(opened(pack)).toBeUndefined();
+    expect(harness.fetch({}, {}).served!.fields).toEqual([
+      'cache-control',
+      'max-age=60',
+      'content-encoding',
+      'gzip',
+      'age',
+      '0',
+      'cache-status',
+      'CDN; hit, Sallyport; hit; ttl=60',
+    ]);
+  });
+
+  it('keeps an answer whose body never came only where it has none', () => {
+    const harness = new Harness();
+    const over = (target: string, status: number) => {
+      const { flight } = harness.ask({ target }) as { flight: Flight };
+      flight.head(status, ['cache-control', 'max-age=60']);
+      flight.over();
+      return harness.fetch({ target }, {}).from;
+    };
+    expect([over('/none', 204), over('/lost', 200)]).toEqual(['cache', 'upstream']);
   });
 
   it('lets stale answers stand in for an upstream that fails, for so long', () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '@sallyport/contracts';
 import { fieldValue, type RawFields } from '@sallyport/proxy';
+import type { AnswerDraft } from '../../draft';
 import { AnswerStore, fieldForMatch, type StoredAnswer } from './answer-store';
 import { readCacheControl, seconds, type Directives } from './cache-control';
 import { joined, reuseOf, varyNames, type CacheRules, type Reuse } from './freshness';
@@ -260,6 +261,16 @@ interface FlightPlan {
   readonly stored: StoredAnswer | undefined;
 }
 
+/** An answer that will be kept, as far as it has come. */
+interface Keeping {
+  readonly status: number;
+  readonly received: RawFields;
+  readonly reuse: Reuse;
+  readonly chunks: Buffer[];
+  /** Bytes of the body as the head states them; below zero: it does not. */
+  readonly announced: number;
+}
+
 /**
  * One request on its way upstream. Is shown the answer as it passes, and keeps it if it may; tells those who wait for it
  * as soon as it is known that they wait in vain.
@@ -272,8 +283,12 @@ export class Flight {
   private readonly askedAt: number;
   private readonly waiters = new Set<Waiter>();
   private answeredAt = 0;
-  private keeping: { status: number; fields: RawFields; reuse: Reuse; chunks: Buffer[]; announced: number } | undefined;
+  private keeping: Keeping | undefined;
   private weight = 0;
+  /** Cache-Status as it came, and what we say of a forwarded request beside it. */
+  private statusBefore: string | undefined;
+  private told = '';
+  private opened = false;
   private keeps: boolean;
   private settled = false;
 
@@ -304,13 +319,31 @@ export class Flight {
       const standIn = this.failed();
       if (standIn) return { serve: standIn };
     }
-    const reuse = this.keeps ? reuseOf(status, fields, this.plan.rules, this.askedAt, this.answeredAt) : undefined;
+    this.statusBefore = joined(fields, 'cache-status');
+    this.told = `Sallyport; fwd=${why}; fwd-status=${status}`;
+    const kept = this.consider(status, [...fields]) ? '; stored' : '';
+    return { cacheStatus: appended(this.statusBefore, `${this.told}${kept}`) };
+  }
+
+  /**
+   * The body follows. Those who see it before this cache may have edited the head for it, and that head is kept.
+   * @param draft of the answer
+   * @returns the value of Cache-Status in the place of the one that `head` gave, where the answer is not kept any more.
+   */
+  bodyFollows(draft: Pick<AnswerDraft, 'editedForBody'>): string | undefined {
+    this.opened = true;
+    const edited = draft.editedForBody(this.keeping!.status, this.keeping!.received);
+    return this.consider(edited.status, edited.fields) ? undefined : appended(this.statusBefore, this.told);
+  }
+
+  private consider(status: number, fields: RawFields): boolean {
+    const { rules } = this.plan;
+    const reuse = this.keeps ? reuseOf(status, fields, rules, this.askedAt, this.answeredAt) : undefined;
     const announced = Number(fieldValue(fields, 'content-length') ?? -1);
-    const keep = reuse !== undefined && announced <= this.plan.rules.maxAnswerBytes;
-    if (keep) this.keeping = { status, fields: keptFields(fields), reuse, chunks: [], announced };
-    else this.settle('notKept');
-    const told = `Sallyport; fwd=${why}; fwd-status=${status}${keep ? '; stored' : ''}`;
-    return { cacheStatus: appended(fields, told) };
+    const keep = reuse !== undefined && announced <= rules.maxAnswerBytes;
+    if (keep) this.keeping = { status, received: fields, reuse, chunks: [], announced };
+    else this.doNotKeep();
+    return keep;
   }
 
   /** Whether the answer, as far as it has come, will be kept. */
@@ -329,8 +362,14 @@ export class Flight {
     const { keeping } = this;
     if (!keeping || this.settled) return this.settle('notKept');
     if (keeping.announced >= 0 && keeping.announced !== this.weight) return this.settle('notKept');
-    this.keep(keeping.status, keeping.fields, keeping.reuse, Buffer.concat(keeping.chunks));
+    this.keep(keeping);
     this.settle('kept');
+  }
+
+  /** The exchange is over. An answer without a body is complete with its head, any other one only with its last byte. */
+  over(): void {
+    if (this.keeping?.status === 204 && !this.opened) this.end();
+    else this.abort();
   }
 
   /** The caller left, or the answer broke off: whoever waits asks again. */
@@ -379,8 +418,9 @@ export class Flight {
     return { serve: render(confirmed, question, this.answeredAt, `hit; fwd=${why}; fwd-status=304`) };
   }
 
-  private keep(status: number, fields: RawFields, reuse: Reuse, body: Buffer): void {
+  private keep({ status, received, reuse, chunks }: Keeping): void {
     const { cache, question, own, everybodys } = this.plan;
+    const fields = keptFields(received, this.statusBefore);
     const names = varyNames(fields)!;
     cache.store.put(
       {
@@ -390,7 +430,7 @@ export class Flight {
         chosenBy: names.map((name) => [name, fieldForMatch(question.forwarded, name)] as const),
         status,
         fields,
-        body,
+        body: Buffer.concat(chunks),
         reuse,
         answeredAt: this.answeredAt,
       },
@@ -424,8 +464,7 @@ function hit(stored: StoredAnswer, now: number): string {
 }
 
 /** RFC 9211 §2: nearer caches stand further right. */
-function appended(fields: RawFields, member: string): string {
-  const before = joined(fields, 'cache-status');
+function appended(before: string | undefined, member: string): string {
   return before === undefined ? member : `${before}, ${member}`;
 }
 
@@ -437,7 +476,7 @@ function render(stored: StoredAnswer, question: CacheQuestion, now: number, how:
     if (kept[at] !== 'cache-status') fields.push(kept[at]!, kept[at + 1]!);
   }
   fields.push('age', String(Math.floor(ageMs(stored, now) / 1000)));
-  fields.push('cache-status', appended(stored.fields, `Sallyport; ${how}`));
+  fields.push('cache-status', appended(joined(stored.fields, 'cache-status'), `Sallyport; ${how}`));
   return { status: has ? 304 : stored.status, fields, body: has ? Buffer.alloc(0) : stored.body };
 }
 
@@ -457,11 +496,14 @@ const NOT_KEPT: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-function keptFields(fields: RawFields): RawFields {
+/** @param statusBefore Cache-Status without what this cache has said of the one caller who is answered now */
+function keptFields(fields: RawFields, statusBefore: string | undefined): RawFields {
   const kept: string[] = [];
   for (let at = 0; at < fields.length; at += 2) {
-    if (!NOT_KEPT.has(fields[at]!)) kept.push(fields[at]!, fields[at + 1]!);
+    const name = fields[at]!;
+    if (name !== 'cache-status' && !NOT_KEPT.has(name)) kept.push(name, fields[at + 1]!);
   }
+  if (statusBefore !== undefined) kept.push('cache-status', statusBefore);
   return kept;
 }
 

@@ -39,6 +39,7 @@ function send(
   const fields = ['cache-control', cacheControl, 'etag', '"1"', ...(vary === undefined ? [] : ['vary', vary])];
   const answer = new AnswerDraft('upstream', 200, fields);
   hooks.answerHead!(input, answer);
+  answer.bodyFollows();
   const { answerBody } = hooks;
   const passed: string[] = [];
   if (answerBody?.mode === 'stream') {

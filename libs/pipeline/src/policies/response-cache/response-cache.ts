@@ -79,9 +79,14 @@ export const responseCache = definePolicy({
       },
       answerBody: {
         mode: 'stream',
-        open: ({ exchange }, _draft, out): BodyTransform | undefined => {
+        open: ({ exchange }, draft, out): BodyTransform | undefined => {
           const flight = flightOf(exchange);
           if (!flight?.isKeeping) return undefined;
+          const cacheStatus = flight.bodyFollows(draft);
+          if (cacheStatus !== undefined) {
+            draft.fields.set('cache-status', cacheStatus);
+            return undefined;
+          }
           return {
             data: (chunk) => {
               flight.data(chunk);
@@ -96,11 +101,10 @@ export const responseCache = definePolicy({
           };
         },
       },
-      // An answer without a body passes no body hook: it is complete with its head.
       settle: ({ exchange }, { aborted, refusal }) => {
         const flight = flightOf(exchange);
         if (aborted || refusal) flight?.abort();
-        else flight?.end();
+        else flight?.over();
       },
     };
   },
