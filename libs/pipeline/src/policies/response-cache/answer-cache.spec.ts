@@ -440,6 +440,29 @@ describe('many who ask for the same at once', () => {
   });
 });
 
+describe('an answer that must be asked about at every use', () => {
+  const stale = { staleWhileRevalidateMs: 10_000, staleIfErrorMs: 10_000 };
+
+  it.each([
+    ['no-cache, max-age=60', {}],
+    ['no-cache', {}],
+    ['no-cache, stale-while-revalidate=30', {}],
+    ['max-age=0, stale-while-revalidate=30', { 'cache-control': 'max-age=0' }],
+  ])('is not served while another caller asks: %s, to a caller with %j', (control, fields) => {
+    const harness = new Harness();
+    harness.fetch({}, { fields: { 'cache-control': control, etag: '"1"' } }, stale);
+    harness.now += 1000;
+    expect(harness.ask({}, stale)).toHaveProperty('flight');
+    expect(harness.ask({ fields }, stale)).toBe('waits');
+  });
+
+  it('is not served for an upstream that fails', () => {
+    const harness = new Harness();
+    harness.fetch({}, { fields: { 'cache-control': 'no-cache, stale-if-error=60', etag: '"1"' } }, stale);
+    expect(harness.fetch({}, { status: 503 }, stale).from).toBe('upstream');
+  });
+});
+
 describe('the memory of the cache', () => {
   const kept = { fields: { 'cache-control': 'max-age=60' } };
 

@@ -149,7 +149,7 @@ class Asking {
 
     const flight = this.cache.flightFor(this.key());
     if (!flight || this.directives.has('no-cache')) return this.forward(stored, why, this.key());
-    if (stored && withinMs(stored, now, stored.reuse.staleWhileRevalidateMs)) return this.serve(stored, now, false);
+    if (stored && this.mayServeMeanwhile(stored, now)) return this.serve(stored, now, false);
     if (this.waits >= WAITS) return this.forward(undefined, why);
     this.wait(flight, why);
   }
@@ -205,6 +205,11 @@ class Asking {
     if (reuse.mustRevalidate || !this.directives.has('max-stale')) return false;
     // Without a number the caller takes an answer of any age.
     return this.directives.get('max-stale') === '' || -left <= seconds(this.directives, 'max-stale')! * 1000;
+  }
+
+  /** RFC 5861 §3, for a caller who has not asked for a newer answer. */
+  private mayServeMeanwhile(stored: StoredAnswer, now: number): boolean {
+    return withinMs(stored, now, stored.reuse.staleWhileRevalidateMs) && !this.demandsNewer(stored, now);
   }
 
   private demandsNewer(stored: StoredAnswer, now: number): boolean {
@@ -384,8 +389,7 @@ export class Flight {
   failed(): CachedAnswer | undefined {
     const { stored, cache, question, why } = this.plan;
     const now = cache.clock.now();
-    if (!stored || !withinMs(stored, now, stored.reuse.staleIfErrorMs) || stored.reuse.alwaysRevalidate)
-      return undefined;
+    if (!stored || !withinMs(stored, now, stored.reuse.staleIfErrorMs)) return undefined;
     this.settle('notKept');
     return render(stored, question, now, `hit; fwd=${why}; ttl=${ttl(stored, now)}`);
   }

@@ -65,15 +65,15 @@ export function reuseOf(
   if (freshMs === undefined || (freshMs === 0 && !revalidatable)) return undefined;
   const mustRevalidate =
     directives.has('must-revalidate') || directives.has('proxy-revalidate') || directives.has('s-maxage');
+  const alwaysRevalidate = directives.has('no-cache');
+  const neverStale = mustRevalidate || alwaysRevalidate;
   return {
     freshMs,
     initialAgeMs: initialAge(fields, askedAt, answeredAt),
     mustRevalidate,
-    alwaysRevalidate: directives.has('no-cache'),
-    staleIfErrorMs: mustRevalidate ? 0 : millis(directives, 'stale-if-error', rules.staleIfErrorMs),
-    staleWhileRevalidateMs: mustRevalidate
-      ? 0
-      : millis(directives, 'stale-while-revalidate', rules.staleWhileRevalidateMs),
+    alwaysRevalidate,
+    staleIfErrorMs: neverStale ? 0 : millis(directives, 'stale-if-error', rules.staleIfErrorMs),
+    staleWhileRevalidateMs: neverStale ? 0 : millis(directives, 'stale-while-revalidate', rules.staleWhileRevalidateMs),
     isPublic: directives.has('public'),
   };
 }
