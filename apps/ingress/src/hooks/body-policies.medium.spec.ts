@@ -148,6 +148,22 @@ describe('response-cache in the gateway', () => {
   });
 });
 
+describe('response-cache before an upstream that fails', () => {
+  it('gives everybody who waits what may stand in, and asks once', async () => {
+    await serve([{ policy: 'response-cache', config: { staleIfError: '1h' } }]);
+    upstream.respond = (_, response) => json(response, 'kept', { 'cache-control': 'max-age=0', etag: '"1"' });
+    await call('/orders/failing', {});
+    upstream.seen = [];
+    upstream.respond = (_, response) => void setTimeout(() => response.writeHead(503).end(), 200);
+    const answers = await Promise.all(Array.from({ length: 4 }, () => call('/orders/failing', {})));
+    expect([answers.map(({ status, body }) => `${status} ${body}`), upstream.seen.length]).toEqual([
+      ['200 kept', '200 kept', '200 kept', '200 kept'],
+      1,
+    ]);
+    expect((await call('/orders/failing', { method: 'HEAD' })).status).toBe(200);
+  });
+});
+
 describe('idempotency-key in the gateway', () => {
   beforeEach(() => serve([{ policy: 'idempotency-key', config: { required: true } }]));
   const post = (key: string | undefined, body = '{"a":1}') =>

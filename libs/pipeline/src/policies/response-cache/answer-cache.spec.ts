@@ -103,6 +103,12 @@ function value({ fields }: CachedAnswer, name: string): string | undefined {
   return at < 0 ? undefined : fields[at + 1];
 }
 
+function flightOf(decision: CacheDecision | 'waits' | undefined): Flight {
+  return (decision as { flight: Flight }).flight;
+}
+
+const byForce = { fields: { 'cache-control': 'no-cache' } };
+
 interface VectorCase {
   name: string;
   rules?: Partial<CacheRules>;
@@ -378,6 +384,48 @@ describe('a change', () => {
     answerWith(flight, kept);
     expect(harness.fetch({}, {}).from).toBe('upstream');
   });
+
+  it('is not overtaken by the slower of two answers, though the other one was asked for by force', () => {
+    const harness = new Harness();
+    const slow = flightOf(harness.ask());
+    harness.now += 10;
+    harness.fetch(byForce, { ...kept, body: 'before' });
+    harness.fetch({ method: 'POST' }, { status: 204 });
+    answerWith(slow, { ...kept, body: 'before the change' });
+    expect(harness.fetch({}, {}).from).toBe('upstream');
+  });
+
+  it('leaves nothing to stand in for an upstream that fails after it', () => {
+    const harness = new Harness();
+    harness.fetch({}, { fields: { 'cache-control': 'max-age=0, stale-if-error=60', etag: '"1"' } });
+    const flight = flightOf(harness.ask());
+    harness.fetch({ method: 'PUT' }, { status: 204 });
+    expect(flight.failed()).toBeUndefined();
+  });
+});
+
+describe('of two answers to the same question', () => {
+  const kept = { 'cache-control': 'max-age=60' };
+
+  it.each([
+    ['in one space', {}, kept],
+    ['of the caller and of everybody', { shared: true }, { 'cache-control': 'max-age=60, public' }],
+  ])('the one that was asked for later is served, whichever came first: %s', (_, question, fields) => {
+    const harness = new Harness();
+    const slow = flightOf(harness.ask(question));
+    harness.now += 1000;
+    harness.fetch({ ...question, ...byForce }, { fields, body: 'new' });
+    answerWith(slow, { fields: kept, body: 'old' });
+    expect(harness.fetch(question, {}).served!.body.toString()).toBe('new');
+  });
+
+  it('the newest is served of those whose chosen fields match', () => {
+    const harness = new Harness();
+    harness.fetch({ fields: { 'x-v': '1' } }, { fields: { ...kept, vary: 'x-v' }, body: 'old' });
+    harness.now += 1000;
+    harness.fetch({ fields: { 'x-v': '2' } }, { fields: kept, body: 'new' });
+    expect(harness.fetch({ fields: { 'x-v': '1' } }, {}).served!.body.toString()).toBe('new');
+  });
 });
 
 describe('many who ask for the same at once', () => {
@@ -429,6 +477,59 @@ describe('many who ask for the same at once', () => {
     left.leave();
     answerWith(flight, kept);
     expect([left.decision, harness.alarms.length]).toEqual([undefined, 0]);
+  });
+
+  describe('where what is kept is stale at once', () => {
+    const stale = { 'cache-control': 'max-age=0', etag: '"1"' };
+
+    /** One flight, and some who wait for it. */
+    function waiting(more: Partial<CacheRules> = {}) {
+      const harness = new Harness();
+      harness.fetch({}, { fields: stale }, more);
+      harness.now += 1000;
+      const flight = flightOf(harness.ask({}, more));
+      const others = Array.from({ length: 5 }, () => harness.asking({}, more));
+      expect(others.every(({ decision }) => decision === undefined)).toBe(true);
+      return { harness, flight, others };
+    }
+
+    it.each([
+      ['confirmed', 304],
+      ['answered anew', 200],
+    ])('go on all at once when it is %s, each with a question of its own', (_, status) => {
+      const { harness, flight, others } = waiting();
+      harness.now += 300;
+      answerWith(flight, { status, fields: stale });
+      expect(others.map(({ decision }) => flightOf(decision).conditions)).toEqual(
+        others.map(() => ['if-none-match', '"1"']),
+      );
+      for (const { decision } of others)
+        expect(answerWith(flightOf(decision), { status: 304, fields: stale }).from).toBe('cache');
+    });
+
+    it('are all served what may stand in for an upstream that fails, which was asked once', () => {
+      const more = { staleIfErrorMs: 3_600_000 };
+      const { flight, others } = waiting(more);
+      expect(answerWith(flight, { status: 503 }).from).toBe('cache');
+      expect(others.map(({ decision }) => decision)).toEqual(
+        others.map(() => ({ serve: expect.objectContaining({ status: 200 }) as unknown })),
+      );
+    });
+
+    it('stands in for HEAD as well, with the conditions of the caller', () => {
+      const more = { staleIfErrorMs: 3_600_000 };
+      const { harness, flight } = waiting(more);
+      flight.abort();
+      const head = flightOf(harness.ask({ method: 'HEAD' }, more));
+      expect(head.conditions).toEqual([]);
+      expect(head.head(503, [])).toMatchObject({ serve: { status: 200 } });
+    });
+
+    it('does not stand in for the answer to another method', () => {
+      const more = { staleIfErrorMs: 3_600_000 };
+      const { harness } = waiting(more);
+      expect(harness.fetch({ method: 'POST' }, { status: 503 }, more).from).toBe('upstream');
+    });
   });
 
   it('are served the stale answer while one fetches the next, where that is allowed', () => {

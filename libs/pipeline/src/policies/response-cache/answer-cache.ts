@@ -38,7 +38,10 @@ const WAITS = 3;
  */
 export class AnswerCache {
   readonly store: AnswerStore;
-  private readonly flights = new Map<string, Flight>();
+  /** Those that others may wait for. */
+  private readonly joinable = new Map<string, Flight>();
+  /** All whose answer may be kept, by what they ask for: there can be several where callers demand a newer answer. */
+  private readonly keeping = new Map<string, Set<Flight>>();
 
   constructor(
     readonly clock: Clock,
@@ -71,25 +74,55 @@ export class AnswerCache {
   private forget(resource: string): void {
     this.store.forget(resource);
     // What was asked before the change must not be kept after it.
-    for (const flight of this.flights.values()) if (flight.resource === resource) flight.doNotKeep();
+    for (const flight of [...(this.keeping.get(resource) ?? [])]) flight.doNotKeep();
+  }
+
+  /**
+   * @internal for Asking and Flight
+   * @returns what is kept for a question, of its owner or of everybody; the newest where there are both (RFC 9111 §4).
+   */
+  find({ question, resource, own, everybodys }: Sought): StoredAnswer | undefined {
+    const mine = this.store.find(resource, own, question.forwarded);
+    const shared = question.shared ? this.store.find(resource, everybodys, question.forwarded) : undefined;
+    return mine && shared && shared.askedAt > mine.askedAt ? shared : (mine ?? shared);
   }
 
   /** @internal for Asking */
   flightFor(key: string): Flight | undefined {
-    return this.flights.get(key);
+    return this.joinable.get(key);
   }
 
   /** @internal for Asking */
   register(flight: Flight): Flight {
-    if (flight.key !== undefined) this.flights.set(flight.key, flight);
+    const { resource, key, keeps } = flight;
+    if (key !== undefined) this.joinable.set(key, flight);
+    if (!keeps) return flight;
+    const together = this.keeping.get(resource);
+    if (together) together.add(flight);
+    else this.keeping.set(resource, new Set([flight]));
     return flight;
   }
 
   /** @internal for Flight */
   unregister(flight: Flight): void {
-    if (flight.key !== undefined && this.flights.get(flight.key) === flight) this.flights.delete(flight.key);
+    const { resource, key } = flight;
+    if (key !== undefined && this.joinable.get(key) === flight) this.joinable.delete(key);
+    const together = this.keeping.get(resource);
+    if (together?.delete(flight) && together.size === 0) this.keeping.delete(resource);
   }
 }
+
+/** A question, and where its answers are. */
+interface Sought {
+  readonly question: CacheQuestion;
+  readonly resource: string;
+  /** The owner's space. */
+  readonly own: string;
+  readonly everybodys: string;
+}
+
+/** What becomes of the answer to a request that goes upstream: nothing, or it may be kept, and others may wait for it. */
+type Role = 'apart' | 'keeping' | 'joinable';
 
 function resourceOf(site: string, target: string): string {
   return `${site} ${target}`;
@@ -106,10 +139,10 @@ function sameSiteTarget({ site, target }: CacheQuestion, reference: string | und
 }
 
 /** One request while it is decided. */
-class Asking {
-  private readonly resource: string;
-  private readonly own: string;
-  private readonly everybodys: string;
+class Asking implements Sought {
+  readonly resource: string;
+  readonly own: string;
+  readonly everybodys: string;
   private readonly directives: Directives;
   private over = false;
   private waits = 0;
@@ -117,7 +150,7 @@ class Asking {
 
   constructor(
     private readonly cache: AnswerCache,
-    private readonly question: CacheQuestion,
+    readonly question: CacheQuestion,
     private readonly rules: CacheRules,
     private readonly done: (decision: CacheDecision) => void,
   ) {
@@ -140,17 +173,19 @@ class Asking {
 
   private decide(collapsed = false): void {
     const now = this.cache.clock.now();
-    const stored = this.find();
+    const stored = this.cache.find(this);
     if (stored && this.mayServe(stored, now)) return this.serve(stored, now, collapsed);
     if (this.directives.has('only-if-cached')) return this.finish({ nothingKept: true });
     const why = stored ? (this.demandsNewer(stored, now) ? 'request' : 'stale') : this.missReason();
     // An answer to HEAD has no body to keep (RFC 9111 §4: it could only refresh one).
-    if (this.question.method === 'HEAD' || this.directives.has('no-store')) return this.forward(undefined, why);
+    if (this.question.method === 'HEAD' || this.directives.has('no-store')) return this.forward(stored, why);
 
     const flight = this.cache.flightFor(this.key());
-    if (!flight || this.directives.has('no-cache')) return this.forward(stored, why, this.key());
+    if (!flight || this.directives.has('no-cache')) return this.forward(stored, why, 'joinable');
     if (stored && this.mayServeMeanwhile(stored, now)) return this.serve(stored, now, false);
-    if (this.waits >= WAITS) return this.forward(undefined, why);
+    // Others were waited for already, and what they fetched must be asked about all the same: so must what comes next.
+    if (stored && collapsed) return this.forward(stored, why, 'keeping');
+    if (this.waits >= WAITS) return this.forward(stored, why);
     this.wait(flight, why);
   }
 
@@ -163,13 +198,12 @@ class Asking {
       this.leave();
       next();
     };
-    const tooLong = this.cache.later(
-      this.rules.waitMs,
-      goOn(() => this.forward(undefined, why)),
-    );
+    const alone = goOn(() => this.forward(this.cache.find(this), why));
+    const tooLong = this.cache.later(this.rules.waitMs, alone);
     const gone = flight.join({
       kept: goOn(() => this.decide(true)),
-      notKept: goOn(() => this.forward(undefined, why)),
+      notKept: alone,
+      failed: goOn(() => this.goOnAfterFailure(why)),
       brokeOff: goOn(() => this.decide()),
     });
     this.leave = () => {
@@ -183,10 +217,12 @@ class Asking {
     return `${this.resource}\n${this.own}`;
   }
 
-  private find(): StoredAnswer | undefined {
-    const { forwarded, shared } = this.question;
-    const mine = this.cache.store.find(this.resource, this.own, forwarded);
-    return mine ?? (shared ? this.cache.store.find(this.resource, this.everybodys, forwarded) : undefined);
+  /** RFC 5861 §4: whoever waited for an upstream that fails has not to find that out by a call of its own. */
+  private goOnAfterFailure(why: string): void {
+    const now = this.cache.clock.now();
+    const stored = this.cache.find(this);
+    if (stored && mayStandIn(stored, now)) this.serve(stored, now, false);
+    else this.forward(stored, why);
   }
 
   private missReason(): string {
@@ -222,9 +258,11 @@ class Asking {
     this.finish({ serve: render(stored, this.question, now, how) });
   }
 
-  private forward(stored: StoredAnswer | undefined, why: string, key?: string): void {
+  /** @param stored what may stand in for a failing upstream; it is asked to confirm that where its answer may be kept */
+  private forward(stored: StoredAnswer | undefined, why: string, role: Role = 'apart'): void {
     const { cache, question, rules, resource, own, everybodys } = this;
-    const keeps = key !== undefined;
+    const key = role === 'joinable' ? this.key() : undefined;
+    const keeps = role !== 'apart';
     const flight = new Flight({ cache, question, rules, resource, own, everybodys, why, key, keeps, stored });
     this.finish({ flight: cache.register(flight) });
   }
@@ -247,22 +285,20 @@ function requestDirectives(field: ReadonlyMap<string, string>): Directives {
 interface Waiter {
   kept(): void;
   notKept(): void;
+  /** The upstream cannot answer. */
+  failed(): void;
   brokeOff(): void;
 }
 
-interface FlightPlan {
+interface FlightPlan extends Sought {
   readonly cache: AnswerCache;
-  readonly question: CacheQuestion;
   readonly rules: CacheRules;
-  readonly resource: string;
-  readonly own: string;
-  readonly everybodys: string;
   /** Why it goes upstream, as RFC 9211 §2.2 names it. */
   readonly why: string;
   /** Others may wait for it under this key. */
   readonly key: string | undefined;
   readonly keeps: boolean;
-  /** What it asks the upstream to confirm. */
+  /** What was kept when it left: the upstream may confirm it, or fail and have it stand in. */
   readonly stored: StoredAnswer | undefined;
 }
 
@@ -294,15 +330,19 @@ export class Flight {
   private statusBefore: string | undefined;
   private told = '';
   private opened = false;
-  private keeps: boolean;
+  private mayKeep: boolean;
   private settled = false;
 
   constructor(private readonly plan: FlightPlan) {
     this.resource = plan.resource;
     this.key = plan.key;
-    this.keeps = plan.keeps;
+    this.mayKeep = plan.keeps;
     this.askedAt = plan.cache.clock.now();
-    this.conditions = plan.stored ? validators(plan.stored.fields) : [];
+    this.conditions = plan.stored && plan.keeps ? validators(plan.stored.fields) : [];
+  }
+
+  get keeps(): boolean {
+    return this.mayKeep;
   }
 
   /** @returns a function that leaves. */
@@ -320,7 +360,7 @@ export class Flight {
     this.answeredAt = cache.clock.now();
     cache.changed(question, status, fields);
     if (stored && status === 304 && this.conditions.length > 0) return this.confirmed(stored, fields);
-    if (stored && status >= 500) {
+    if (status >= 500) {
       const standIn = this.failed();
       if (standIn) return { serve: standIn };
     }
@@ -343,11 +383,11 @@ export class Flight {
 
   private consider(status: number, fields: RawFields): boolean {
     const { rules } = this.plan;
-    const reuse = this.keeps ? reuseOf(status, fields, rules, this.askedAt, this.answeredAt) : undefined;
+    const reuse = this.mayKeep ? reuseOf(status, fields, rules, this.askedAt, this.answeredAt) : undefined;
     const announced = Number(fieldValue(fields, 'content-length') ?? -1);
     const keep = reuse !== undefined && announced <= rules.maxAnswerBytes;
     if (keep) this.keeping = { status, received: fields, reuse, chunks: [], announced };
-    else this.doNotKeep();
+    else this.doNotKeep(status >= 500 ? 'failed' : 'notKept');
     return keep;
   }
 
@@ -387,18 +427,20 @@ export class Flight {
    * @returns the stored answer that may stand in (RFC 5861 §4).
    */
   failed(): CachedAnswer | undefined {
-    const { stored, cache, question, why } = this.plan;
+    const { cache, question, why } = this.plan;
     const now = cache.clock.now();
-    if (!stored || !withinMs(stored, now, stored.reuse.staleIfErrorMs)) return undefined;
-    this.settle('notKept');
+    // Looked up once more: a change may have made it forgotten meanwhile.
+    const stored = this.plan.stored && cache.find(this.plan);
+    if (!stored || !mayStandIn(stored, now)) return undefined;
+    this.settle('failed');
     return render(stored, question, now, `hit; fwd=${why}; ttl=${ttl(stored, now)}`);
   }
 
-  /** What this flight fetches is out of date already, or too large. */
-  doNotKeep(): void {
-    this.keeps = false;
+  /** What this flight fetches is out of date already, too large, or not for keeping. */
+  doNotKeep(how: 'notKept' | 'failed' = 'notKept'): void {
+    this.mayKeep = false;
     this.keeping = undefined;
-    this.settle('notKept');
+    this.settle(how);
   }
 
   /** RFC 9111 §4.3.4. */
@@ -413,9 +455,10 @@ export class Flight {
       ...stored,
       fields: merged,
       reuse: reuse ?? stored.reuse,
+      askedAt: this.askedAt,
       answeredAt: this.answeredAt,
     };
-    if (reuse && sameOne && this.keeps) {
+    if (reuse && sameOne && this.mayKeep) {
       cache.store.put(confirmed, question.forwarded);
       this.settle('kept');
     } else this.settle('notKept');
@@ -436,6 +479,7 @@ export class Flight {
         fields,
         body: Buffer.concat(chunks),
         reuse,
+        askedAt: this.askedAt,
         answeredAt: this.answeredAt,
       },
       question.forwarded,
@@ -457,6 +501,11 @@ function ageMs({ reuse, answeredAt }: StoredAnswer, now: number): number {
 
 function withinMs(stored: StoredAnswer, now: number, ms: number): boolean {
   return ms > 0 && ageMs(stored, now) - stored.reuse.freshMs <= ms;
+}
+
+/** RFC 5861 §4. */
+function mayStandIn(stored: StoredAnswer, now: number): boolean {
+  return withinMs(stored, now, stored.reuse.staleIfErrorMs);
 }
 
 function ttl(stored: StoredAnswer, now: number): number {

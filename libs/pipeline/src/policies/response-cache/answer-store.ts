@@ -18,7 +18,8 @@ export interface StoredAnswer {
   readonly fields: RawFields;
   readonly body: Buffer;
   readonly reuse: Reuse;
-  /** Milliseconds since the epoch. */
+  /** When the request for it left, and when its head came; milliseconds since the epoch. */
+  readonly askedAt: number;
   readonly answeredAt: number;
 }
 
@@ -26,6 +27,8 @@ export interface StoredAnswer {
 const VARIANTS = 16;
 /** What the maps and objects of one entry weigh beside its text. */
 const ENTRY_BYTES = 512;
+
+const NOTHING: readonly StoredAnswer[] = [];
 
 /** Answers in memory, bounded in bytes; what was used longest ago makes room. */
 export class AnswerStore {
@@ -50,22 +53,27 @@ export class AnswerStore {
     return this.resources.get(resource)?.has(space) ?? false;
   }
 
+  /** @returns the one that was asked for last, where several match (RFC 9111 §4). */
   find(resource: string, space: string, forwarded: FieldReader): StoredAnswer | undefined {
-    const found = this.resources
-      .get(resource)
-      ?.get(space)
-      ?.find((answer) => matches(answer, forwarded));
+    let found: StoredAnswer | undefined;
+    for (const answer of this.resources.get(resource)?.get(space) ?? NOTHING) {
+      if ((!found || answer.askedAt >= found.askedAt) && matches(answer, forwarded)) found = answer;
+    }
     if (!found) return undefined;
     this.used.delete(found);
     this.used.add(found);
     return found;
   }
 
-  /** Keeps an answer in the place of the one that the same request would have found. */
+  /**
+   * Keeps an answer in the place of the one that the same request would have found, unless that one was asked for later:
+   * an answer that was long on its way is older than it looks.
+   */
   put(answer: StoredAnswer, forwarded: FieldReader): void {
     const weight = weightOf(answer);
     if (weight > this.maxBytes) return;
     const before = this.find(answer.resource, answer.space, forwarded);
+    if (before && before.askedAt > answer.askedAt) return;
     if (before) this.remove(before);
     const spaces = this.resources.get(answer.resource) ?? new Map<string, StoredAnswer[]>();
     const variants = spaces.get(answer.space) ?? [];
