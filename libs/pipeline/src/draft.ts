@@ -225,6 +225,8 @@ function fieldsOf(raw: RawFields): Field[] {
   return fields;
 }
 
+const OF_THE_BYTES = ['accept-ranges', 'content-digest', 'content-md5', 'digest', 'repr-digest'] as const;
+
 /** The head of an answer before it goes to the caller. */
 export class AnswerDraft {
   readonly fields: FieldDraft;
@@ -238,6 +240,18 @@ export class AnswerDraft {
   ) {
     this.fields = new FieldDraft(fields);
     this.statusOfHead = status;
+  }
+
+  /** The body is sent in other bytes than these fields speak of (RFC 9110 §8.8.1, RFC 9530 §2 and §3). */
+  changeBytes(): void {
+    for (const name of OF_THE_BYTES) this.fields.remove(name);
+    this.weakenTag();
+  }
+
+  /** Says that equal tags stand for equal content and not for equal bytes. */
+  weakenTag(): void {
+    const etag = this.fields.get('etag');
+    if (etag !== undefined && !etag.startsWith('W/')) this.fields.set('etag', `W/${etag}`);
   }
 
   /** Every hook of the head has run: what is edited from here on is edited by hooks of the body. */

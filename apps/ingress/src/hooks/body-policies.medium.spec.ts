@@ -319,6 +319,21 @@ describe('compression in the gateway', () => {
     expect((await call('/orders/packed', {})).body).toBe(text);
     expect(upstream.seen).toHaveLength(1);
   });
+
+  it('says the same in 200 and 304, of what comes from a cache', async () => {
+    await serve([
+      { policy: 'compression', config: { codings: ['gzip'], minBytes: 0 } },
+      { policy: 'response-cache', config: {} },
+    ]);
+    upstream.respond = (_, response) => json(response, '{}', { 'cache-control': 'max-age=60', etag: '"v1"' });
+    const get = (more: Record<string, string>) =>
+      call('/orders/tagged', { fields: { 'accept-encoding': 'gzip', ...more } });
+    const answers = [await get({}), await get({ 'if-none-match': 'W/"v1"' })];
+    expect(answers.map(({ status, fields }) => [status, fields['etag'], fields['vary']])).toEqual([
+      [200, 'W/"v1"', 'accept-encoding'],
+      [304, 'W/"v1"', 'accept-encoding'],
+    ]);
+  });
 });
 
 function codeOf({ body }: Answer): unknown {
