@@ -148,7 +148,32 @@ describe('response-cache in the gateway', () => {
   });
 });
 
+describe('response-cache before an upstream of other paths', () => {
+  it('forgets what a change says it has changed, by the path that callers know', async () => {
+    const route = someRoute({ stripPrefix: true, policies: [{ policy: 'response-cache', config: {} }] });
+    await ingress.publish([route], someUpstream(upstream.url));
+    upstream.respond = ({ method }, response) =>
+      method === 'POST'
+        ? response.writeHead(201, { location: '/7' }).end()
+        : json(response, { n: upstream.seen.length }, { 'cache-control': 'max-age=60' });
+    const bodies = [(await call('/orders/7', {})).body, (await call('/orders/7', {})).body];
+    await call('/orders/new', { method: 'POST' });
+    expect([...bodies, (await call('/orders/7', {})).body]).toEqual(['{"n":1}', '{"n":1}', '{"n":3}']);
+  });
+});
+
 describe('response-cache before an upstream that fails', () => {
+  it('gives nothing for a 304 about another answer, and asks anew the next time', async () => {
+    await serve([{ policy: 'response-cache', config: {} }]);
+    upstream.respond = ({ headers }, response) =>
+      headers['if-none-match'] === undefined
+        ? json(response, 'kept', { 'cache-control': 'max-age=0', etag: '"1"' })
+        : response.writeHead(304, { etag: '"2"' }).end();
+    const statuses = [];
+    for (let times = 0; times < 3; times++) statuses.push((await call('/orders/contradicted', {})).status);
+    expect(statuses).toEqual([200, 502, 200]);
+  });
+
   it('gives everybody who waits what may stand in, and asks once', async () => {
     await serve([{ policy: 'response-cache', config: { staleIfError: '1h' } }]);
     upstream.respond = (_, response) => json(response, 'kept', { 'cache-control': 'max-age=0', etag: '"1"' });

@@ -1,20 +1,11 @@
 import type { Clock } from '@sallyport/contracts';
-import { fieldValue, type RawFields } from '@sallyport/proxy';
-import type { AnswerDraft } from '../../draft';
-import { AnswerStore, fieldForMatch, type StoredAnswer } from './answer-store';
+import { canonicalPath, fieldValue, type RawFields } from '@sallyport/proxy';
+import { AnswerStore, type StoredAnswer } from './answer-store';
 import { readCacheControl, seconds, type Directives } from './cache-control';
-import { joined, reuseOf, varyNames, type CacheRules, type Reuse } from './freshness';
-import { callerHasIt, notModifiedFields, sameTag } from './precondition';
+import { Flight } from './flight';
+import type { CacheRules } from './freshness';
 import type { CacheQuestion } from './question';
-
-/** An answer from the store, ready to be sent. */
-export interface CachedAnswer {
-  readonly status: number;
-  /** Without a length: that follows from the body. */
-  readonly fields: RawFields;
-  /** Empty for 304. */
-  readonly body: Buffer;
-}
+import { ageMs, hit, mayStandIn, render, withinMs, type CachedAnswer } from './served';
 
 export type CacheDecision =
   | { readonly serve: CachedAnswer }
@@ -66,7 +57,10 @@ export class AnswerCache {
     const targets = [question.target];
     for (const name of ['location', 'content-location'] as const) {
       const target = sameSiteTarget(question, fieldValue(fields, name));
-      if (target !== undefined) targets.push(target);
+      if (target === undefined) continue;
+      targets.push(target);
+      // An upstream that does not know of the prefix names its own paths, unless it was told of it otherwise.
+      if (question.prefix !== '') targets.push(question.prefix + target);
     }
     for (const target of targets) this.forget(resourceOf(question.site, target));
   }
@@ -113,7 +107,7 @@ export class AnswerCache {
 }
 
 /** A question, and where its answers are. */
-interface Sought {
+export interface Sought {
   readonly question: CacheQuestion;
   readonly resource: string;
   /** The owner's space. */
@@ -135,7 +129,9 @@ function sameSiteTarget({ site, target }: CacheQuestion, reference: string | und
   const url = URL.canParse(reference, `${scheme}://${authority}${target}`)
     ? new URL(reference, `${scheme}://${authority}${target}`)
     : undefined;
-  return url?.host === authority && url.protocol === `${scheme}:` ? url.pathname + url.search : undefined;
+  if (url?.host !== authority || url.protocol !== `${scheme}:`) return undefined;
+  const canonical = canonicalPath(url.pathname);
+  return ('fault' in canonical ? url.pathname : canonical.path) + url.search;
 }
 
 /** One request while it is decided. */
@@ -279,311 +275,4 @@ function requestDirectives(field: ReadonlyMap<string, string>): Directives {
   const control = field.get('cache-control');
   if (control !== undefined) return readCacheControl(control);
   return field.get('pragma')?.toLowerCase().includes('no-cache') ? new Map([['no-cache', '']]) : new Map();
-}
-
-/** What others hear who wait for the answer of a flight. */
-interface Waiter {
-  kept(): void;
-  notKept(): void;
-  /** The upstream cannot answer. */
-  failed(): void;
-  brokeOff(): void;
-}
-
-interface FlightPlan extends Sought {
-  readonly cache: AnswerCache;
-  readonly rules: CacheRules;
-  /** Why it goes upstream, as RFC 9211 §2.2 names it. */
-  readonly why: string;
-  /** Others may wait for it under this key. */
-  readonly key: string | undefined;
-  readonly keeps: boolean;
-  /** What was kept when it left: the upstream may confirm it, or fail and have it stand in. */
-  readonly stored: StoredAnswer | undefined;
-}
-
-/** An answer that will be kept, as far as it has come. */
-interface Keeping {
-  readonly status: number;
-  readonly received: RawFields;
-  readonly reuse: Reuse;
-  readonly chunks: Buffer[];
-  /** Bytes of the body as the head states them; below zero: it does not. */
-  readonly announced: number;
-}
-
-/**
- * One request on its way upstream. Is shown the answer as it passes, and keeps it if it may; tells those who wait for it
- * as soon as it is known that they wait in vain.
- */
-export class Flight {
-  readonly resource: string;
-  readonly key: string | undefined;
-  /** Fields that take the place of the caller's own conditions; empty: those go as they came. */
-  readonly conditions: RawFields;
-  private readonly askedAt: number;
-  private readonly waiters = new Set<Waiter>();
-  private answeredAt = 0;
-  private keeping: Keeping | undefined;
-  private weight = 0;
-  /** Cache-Status as it came, and what we say of a forwarded request beside it. */
-  private statusBefore: string | undefined;
-  private told = '';
-  private opened = false;
-  private mayKeep: boolean;
-  private settled = false;
-
-  constructor(private readonly plan: FlightPlan) {
-    this.resource = plan.resource;
-    this.key = plan.key;
-    this.mayKeep = plan.keeps;
-    this.askedAt = plan.cache.clock.now();
-    this.conditions = plan.stored && plan.keeps ? validators(plan.stored.fields) : [];
-  }
-
-  get keeps(): boolean {
-    return this.mayKeep;
-  }
-
-  /** @returns a function that leaves. */
-  join(waiter: Waiter): () => void {
-    this.waiters.add(waiter);
-    return () => this.waiters.delete(waiter);
-  }
-
-  /**
-   * The head of the answer has come.
-   * @returns the stored answer to send in its place, or the value of Cache-Status to send with it.
-   */
-  head(status: number, fields: RawFields): { serve: CachedAnswer } | { cacheStatus: string } {
-    const { cache, question, stored, why } = this.plan;
-    this.answeredAt = cache.clock.now();
-    cache.changed(question, status, fields);
-    if (stored && status === 304 && this.conditions.length > 0) return this.confirmed(stored, fields);
-    if (status >= 500) {
-      const standIn = this.failed();
-      if (standIn) return { serve: standIn };
-    }
-    this.statusBefore = joined(fields, 'cache-status');
-    this.told = `Sallyport; fwd=${why}; fwd-status=${status}`;
-    const kept = this.consider(status, [...fields]) ? '; stored' : '';
-    return { cacheStatus: appended(this.statusBefore, `${this.told}${kept}`) };
-  }
-
-  /**
-   * The body follows. Those who see it before this cache may have edited the head for it, and that head is kept.
-   * @param draft of the answer
-   * @returns the value of Cache-Status in the place of the one that `head` gave, where the answer is not kept any more.
-   */
-  bodyFollows(draft: Pick<AnswerDraft, 'editedForBody'>): string | undefined {
-    this.opened = true;
-    const edited = draft.editedForBody(this.keeping!.status, this.keeping!.received);
-    return this.consider(edited.status, edited.fields) ? undefined : appended(this.statusBefore, this.told);
-  }
-
-  private consider(status: number, fields: RawFields): boolean {
-    const { rules } = this.plan;
-    const reuse = this.mayKeep ? reuseOf(status, fields, rules, this.askedAt, this.answeredAt) : undefined;
-    const announced = Number(fieldValue(fields, 'content-length') ?? -1);
-    const keep = reuse !== undefined && announced <= rules.maxAnswerBytes;
-    if (keep) this.keeping = { status, received: fields, reuse, chunks: [], announced };
-    else this.doNotKeep(status >= 500 ? 'failed' : 'notKept');
-    return keep;
-  }
-
-  /** Whether the answer, as far as it has come, will be kept. */
-  get isKeeping(): boolean {
-    return this.keeping !== undefined;
-  }
-
-  data(chunk: Uint8Array): void {
-    if (!this.keeping) return;
-    this.weight += chunk.length;
-    if (this.weight > this.plan.rules.maxAnswerBytes) return this.doNotKeep();
-    this.keeping.chunks.push(Buffer.from(chunk));
-  }
-
-  end(): void {
-    const { keeping } = this;
-    if (!keeping || this.settled) return this.settle('notKept');
-    if (keeping.announced >= 0 && keeping.announced !== this.weight) return this.settle('notKept');
-    this.keep(keeping);
-    this.settle('kept');
-  }
-
-  /** The exchange is over. An answer without a body is complete with its head, any other one only with its last byte. */
-  over(): void {
-    if (this.keeping?.status === 204 && !this.opened) this.end();
-    else this.abort();
-  }
-
-  /** The caller left, or the answer broke off: whoever waits asks again. */
-  abort(): void {
-    this.settle('brokeOff');
-  }
-
-  /**
-   * The upstream gave no answer, or one that says it cannot.
-   * @returns the stored answer that may stand in (RFC 5861 §4).
-   */
-  failed(): CachedAnswer | undefined {
-    const { cache, question, why } = this.plan;
-    const now = cache.clock.now();
-    // Looked up once more: a change may have made it forgotten meanwhile.
-    const stored = this.plan.stored && cache.find(this.plan);
-    if (!stored || !mayStandIn(stored, now)) return undefined;
-    this.settle('failed');
-    return render(stored, question, now, `hit; fwd=${why}; ttl=${ttl(stored, now)}`);
-  }
-
-  /** What this flight fetches is out of date already, too large, or not for keeping. */
-  doNotKeep(how: 'notKept' | 'failed' = 'notKept'): void {
-    this.mayKeep = false;
-    this.keeping = undefined;
-    this.settle(how);
-  }
-
-  /** RFC 9111 §4.3.4. */
-  private confirmed(stored: StoredAnswer, fields: RawFields): { serve: CachedAnswer } | { cacheStatus: string } {
-    const { cache, question, rules, why } = this.plan;
-    const [asked, told] = [fieldValue(stored.fields, 'etag'), fieldValue(fields, 'etag')];
-    const merged = mergedFields(stored.fields, fields);
-    const reuse = reuseOf(stored.status, merged, rules, this.askedAt, this.answeredAt);
-    const sameOne = asked === undefined || told === undefined || sameTag(asked, told);
-    cache.store.remove(stored);
-    const confirmed: StoredAnswer = {
-      ...stored,
-      fields: merged,
-      reuse: reuse ?? stored.reuse,
-      askedAt: this.askedAt,
-      answeredAt: this.answeredAt,
-    };
-    if (reuse && sameOne && this.mayKeep) {
-      cache.store.put(confirmed, question.forwarded);
-      this.settle('kept');
-    } else this.settle('notKept');
-    return { serve: render(confirmed, question, this.answeredAt, `hit; fwd=${why}; fwd-status=304`) };
-  }
-
-  private keep({ status, received, reuse, chunks }: Keeping): void {
-    const { cache, question, own, everybodys } = this.plan;
-    const fields = keptFields(received, this.statusBefore);
-    const names = varyNames(fields)!;
-    cache.store.put(
-      {
-        resource: this.resource,
-        // RFC 9111 §3.5, and stricter: what a credential was asked for goes to others only where the answer says `public`.
-        space: question.shared && (question.anonymous || reuse.isPublic) ? everybodys : own,
-        chosenBy: names.map((name) => [name, fieldForMatch(question.forwarded, name)] as const),
-        status,
-        fields,
-        body: Buffer.concat(chunks),
-        reuse,
-        askedAt: this.askedAt,
-        answeredAt: this.answeredAt,
-      },
-      question.forwarded,
-    );
-  }
-
-  private settle(how: keyof Waiter): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.plan.cache.unregister(this);
-    for (const waiter of [...this.waiters]) waiter[how]();
-    this.waiters.clear();
-  }
-}
-
-function ageMs({ reuse, answeredAt }: StoredAnswer, now: number): number {
-  return reuse.initialAgeMs + Math.max(0, now - answeredAt);
-}
-
-function withinMs(stored: StoredAnswer, now: number, ms: number): boolean {
-  return ms > 0 && ageMs(stored, now) - stored.reuse.freshMs <= ms;
-}
-
-/** RFC 5861 §4. */
-function mayStandIn(stored: StoredAnswer, now: number): boolean {
-  return withinMs(stored, now, stored.reuse.staleIfErrorMs);
-}
-
-function ttl(stored: StoredAnswer, now: number): number {
-  return Math.floor((stored.reuse.freshMs - ageMs(stored, now)) / 1000);
-}
-
-function hit(stored: StoredAnswer, now: number): string {
-  return `hit; ttl=${ttl(stored, now)}`;
-}
-
-/** RFC 9211 §2: nearer caches stand further right. */
-function appended(before: string | undefined, member: string): string {
-  return before === undefined ? member : `${before}, ${member}`;
-}
-
-function render(stored: StoredAnswer, question: CacheQuestion, now: number, how: string): CachedAnswer {
-  const has = callerHasIt(stored.status, stored.fields, question.field, now);
-  const fields: string[] = [];
-  const kept = has ? notModifiedFields(stored.fields) : stored.fields;
-  for (let at = 0; at < kept.length; at += 2) {
-    if (kept[at] !== 'cache-status') fields.push(kept[at]!, kept[at + 1]!);
-  }
-  fields.push('age', String(Math.floor(ageMs(stored, now) / 1000)));
-  fields.push('cache-status', appended(joined(stored.fields, 'cache-status'), `Sallyport; ${how}`));
-  return { status: has ? 304 : stored.status, fields, body: has ? Buffer.alloc(0) : stored.body };
-}
-
-/** Of one connection, of one caller, or made anew whenever the answer is given (RFC 9111 §3.1). */
-const NOT_KEPT: ReadonlySet<string> = new Set([
-  'age',
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-connection',
-  'set-cookie',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** @param statusBefore Cache-Status without what this cache has said of the one caller who is answered now */
-function keptFields(fields: RawFields, statusBefore: string | undefined): RawFields {
-  const kept: string[] = [];
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at]!;
-    if (name !== 'cache-status' && !NOT_KEPT.has(name)) kept.push(name, fields[at + 1]!);
-  }
-  if (statusBefore !== undefined) kept.push('cache-status', statusBefore);
-  return kept;
-}
-
-/** What describes the body that is kept stays; the rest is as the 304 says (RFC 9111 §3.2). */
-const OF_THE_BODY: ReadonlySet<string> = new Set(['content-encoding', 'content-type', 'content-range', ...NOT_KEPT]);
-
-function mergedFields(stored: RawFields, newer: RawFields): RawFields {
-  const fresh: string[] = [];
-  const names = new Set<string>();
-  for (let at = 0; at < newer.length; at += 2) {
-    const name = newer[at]!;
-    if (OF_THE_BODY.has(name)) continue;
-    names.add(name);
-    fresh.push(name, newer[at + 1]!);
-  }
-  const merged: string[] = [];
-  for (let at = 0; at < stored.length; at += 2) {
-    if (!names.has(stored[at]!)) merged.push(stored[at]!, stored[at + 1]!);
-  }
-  return [...merged, ...fresh];
-}
-
-function validators(fields: RawFields): RawFields {
-  const conditions: string[] = [];
-  const etag = fieldValue(fields, 'etag');
-  const modified = fieldValue(fields, 'last-modified');
-  if (etag !== undefined) conditions.push('if-none-match', etag);
-  if (modified !== undefined) conditions.push('if-modified-since', modified);
-  return conditions;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { refuse } from '@sallyport/contracts';
+import { refuse, type Refusal } from '@sallyport/contracts';
 import { durationUpTo } from '../../config-values';
 import type { RawFields } from '@sallyport/proxy';
 import type { AnswerDraft, RequestDraft } from '../../draft';
@@ -12,8 +12,10 @@ import {
   type PolicyServices,
   type Reply,
 } from '../../policy';
-import { AnswerCache, type CachedAnswer, type Flight } from './answer-cache';
+import { AnswerCache } from './answer-cache';
+import type { Flight } from './flight';
 import { questionOf } from './question';
+import type { CachedAnswer } from './served';
 
 const MIB = 1024 * 1024;
 /** What one process keeps of the answers of all its routes. */
@@ -129,11 +131,13 @@ function setConditions({ fields }: RequestDraft, conditions: RawFields): void {
   for (let at = 0; at < conditions.length; at += 2) fields.set(conditions[at]!, conditions[at + 1]!);
 }
 
-function headOf(flight: Flight, draft: AnswerDraft): Reply | undefined {
+function headOf(flight: Flight, draft: AnswerDraft): Reply | Refusal | undefined {
   // What the gateway refuses is no answer of the upstream, and nobody's to keep.
   if (draft.origin === 'refusal') return undefined;
   const told = flight.head(draft.status, draft.fields.raw);
   if ('serve' in told) return replyOf(told.serve);
+  if ('contradicts' in told)
+    return refuse('UPSTREAM_BROKE', {}, { reason: 'a 304 about another answer than the one that was asked about' });
   draft.fields.set('cache-status', told.cacheStatus);
   return undefined;
 }
