@@ -20,6 +20,7 @@ import type { Connection, Incoming, Outgoing } from './listeners/connection';
 import type { GatewayParts } from './gateway-parts';
 import type { OpenInspection } from './inspect';
 import type { Dialect } from './render/refusal';
+import { isMeantForCanary } from './send/choose-upstream';
 import type { Watched } from './watch';
 
 /** One request from its first byte to its record: what is known so far, and what was decided. */
@@ -83,6 +84,7 @@ export class Exchange implements PolicyExchange {
   recorded = false;
   private readonly closers: (() => void)[] = [];
   private input: PolicyInput | undefined;
+  private canaryMeant: boolean | undefined;
   private notes: Map<object, unknown> | undefined;
 
   constructor(
@@ -92,7 +94,9 @@ export class Exchange implements PolicyExchange {
     readonly incoming: Incoming,
     readonly response: Outgoing,
     readonly connection: Connection,
-    private readonly ends: Pick<GatewayParts, 'record' | 'refuse' | 'failed'>,
+    private readonly ends: Pick<GatewayParts, 'record' | 'refuse' | 'failed'> & {
+      readonly upstreams: Pick<GatewayParts['upstreams'], 'random'>;
+    },
   ) {
     this.answer = new Answer(
       response,
@@ -113,6 +117,10 @@ export class Exchange implements PolicyExchange {
   /** What the hooks of policies are given. */
   get policyInput(): PolicyInput {
     return (this.input ??= { request: this.request!, exchange: this });
+  }
+
+  get meantForCanary(): boolean {
+    return (this.canaryMeant ??= isMeantForCanary(this, this.ends.upstreams));
   }
 
   upstream(id: string): SnapshotUpstream | undefined {

@@ -178,7 +178,8 @@ function destinationOf(request: CanonicalRequest, configuration: Configuration):
 }
 
 function exchangeOf(request: CanonicalRequest): Exchange {
-  const ends = { record: () => undefined, refuse: () => undefined, failed: () => undefined };
+  const upstreams = { random: () => 0 };
+  const ends = { record: () => undefined, refuse: () => undefined, failed: () => undefined, upstreams };
   const incoming = { method: 'GET', rawHeaders: [] } as unknown as Incoming;
   const exchange = new Exchange('req_1', 0, incoming, {} as Outgoing, plainConnection, ends);
   exchange.request = request;

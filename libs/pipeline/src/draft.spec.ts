@@ -42,6 +42,23 @@ describe('fields being edited', () => {
   });
 });
 
+describe('an answer being edited for its body', () => {
+  it('tells what body hooks made of it apart from what hooks of the head did', () => {
+    const draft = new AnswerDraft('upstream', 200, ['etag', '"1"', 'x-secret', '1', 'vary', 'a']);
+    const seen = [...draft.fields.raw];
+    draft.fields.set('vary', 'a, b');
+    draft.status = 203;
+    draft.bodyFollows();
+    expect(draft.editedForBody(200, seen)).toEqual({ status: 200, fields: seen });
+    draft.fields.set('etag', 'W/"1"');
+    draft.fields.remove('x-secret');
+    draft.fields.set('content-encoding', 'gzip');
+    expect(draft.editedForBody(200, seen).fields).toEqual(['vary', 'a', 'etag', 'W/"1"', 'content-encoding', 'gzip']);
+    draft.status = 404;
+    expect(draft.editedForBody(200, seen).status).toBe(404);
+  });
+});
+
 describe('a request being edited', () => {
   it('is the very head that was judged as long as nothing is edited', () => {
     const request = someHead();

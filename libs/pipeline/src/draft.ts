@@ -45,9 +45,12 @@ export function fieldText(text: string): string {
 /** Fields that policies edit: copied at the first change, so that reading costs nothing. */
 export class FieldDraft {
   private edited: string[] | undefined;
+  private line: RawFields;
 
   /** @param received name and value in turn, names in lower case; never changed. */
-  constructor(private readonly received: RawFields) {}
+  constructor(private readonly received: RawFields) {
+    this.line = received;
+  }
 
   /** As they stand: name and value in turn. */
   get raw(): RawFields {
@@ -106,9 +109,41 @@ export class FieldDraft {
     this.edit().push('content-length', String(bytes));
   }
 
-  private edit(): string[] {
-    return (this.edited ??= [...this.received]);
+  /** What is edited from here on can be told from what was edited before. */
+  drawLine(): void {
+    this.line = this.raw;
   }
+
+  /**
+   * Edits other fields as these were edited since the line was drawn.
+   * @param fields never changed
+   * @returns them, with every name that has other values here than at the line as it stands here
+   */
+  editsOver(fields: RawFields): RawFields {
+    const { raw, line } = this;
+    if (raw === line) return fields;
+    const names = new Set<string>();
+    for (const edited of [raw, line]) {
+      for (let at = 0; at < edited.length; at += 2)
+        if (valuesOf(raw, edited[at]!) !== valuesOf(line, edited[at]!)) names.add(edited[at]!);
+    }
+    const over: string[] = [];
+    for (let at = 0; at < fields.length; at += 2) if (!names.has(fields[at]!)) over.push(fields[at]!, fields[at + 1]!);
+    for (let at = 0; at < raw.length; at += 2) if (names.has(raw[at]!)) over.push(raw[at]!, raw[at + 1]!);
+    return over;
+  }
+
+  private edit(): string[] {
+    if (this.edited === undefined || this.edited === this.line) this.edited = [...this.raw];
+    return this.edited;
+  }
+}
+
+/** Every value of a field, so that no other values make the same text (RFC 9110 §5.5: none holds a line feed). */
+function valuesOf(fields: RawFields, name: string): string {
+  let values = '';
+  for (let at = 0; at < fields.length; at += 2) if (fields[at] === name) values += `${fields[at + 1]!}\n`;
+  return values;
 }
 
 function requireEditable(name: string): void {
@@ -190,9 +225,12 @@ function fieldsOf(raw: RawFields): Field[] {
   return fields;
 }
 
+const OF_THE_BYTES = ['accept-ranges', 'content-digest', 'content-md5', 'digest', 'repr-digest'] as const;
+
 /** The head of an answer before it goes to the caller. */
 export class AnswerDraft {
   readonly fields: FieldDraft;
+  private statusOfHead: number;
 
   /**
    * @param origin who made it: the upstream, a policy's reply, or the gateway refusing.
@@ -205,5 +243,37 @@ export class AnswerDraft {
     readonly mayBeCut = false,
   ) {
     this.fields = new FieldDraft(fields);
+    this.statusOfHead = status;
+  }
+
+  /** The body is sent in other bytes than these fields speak of (RFC 9110 §8.8.1, RFC 9530 §2 and §3). */
+  changeBytes(): void {
+    for (const name of OF_THE_BYTES) this.fields.remove(name);
+    this.weakenTag();
+  }
+
+  /** Says that equal tags stand for equal content and not for equal bytes. */
+  weakenTag(): void {
+    const etag = this.fields.get('etag');
+    if (etag !== undefined && !etag.startsWith('W/')) this.fields.set('etag', `W/${etag}`);
+  }
+
+  /** Every hook of the head has run: what is edited from here on is edited by hooks of the body. */
+  bodyFollows(): void {
+    this.statusOfHead = this.status;
+    this.fields.drawLine();
+  }
+
+  /**
+   * What a hook of the head saw, with what the body hooks of the policies behind it have edited since; what the policies
+   * before it made of the head is left out, since they edit a kept answer again when it is given.
+   * @param status of the answer in that hook
+   * @param fields of the answer in that hook
+   */
+  editedForBody(status: number, fields: RawFields): { readonly status: number; readonly fields: RawFields } {
+    return {
+      status: this.status === this.statusOfHead ? status : this.status,
+      fields: this.fields.editsOver(fields),
+    };
   }
 }

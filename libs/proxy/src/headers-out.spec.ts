@@ -1,6 +1,6 @@
 import { isRefusal, type Principal, type RequestHead } from '@sallyport/contracts';
 import { canonicalRequest } from './canonical-request';
-import { fieldsToClient, fieldsToUpstream, isSendable, type ForwardedFacts } from './headers-out';
+import { callerFields, fieldsToClient, fieldsToUpstream, isSendable, type ForwardedFacts } from './headers-out';
 import { limits } from './limits';
 import { fieldValue } from './raw-fields';
 
@@ -84,6 +84,13 @@ describe('fieldsToUpstream', () => {
       'content-length',
     ])
       expect(fieldValue(out, name)).toBeUndefined();
+  });
+
+  it('tells of a caller what is told apart from the request as well', () => {
+    const told = callerFields(head(), facts.principal);
+    const out = fieldsToUpstream(head(), facts);
+    expect(told).toHaveLength(12);
+    for (let at = 0; at < told.length; at += 2) expect(valuesOf(out, told[at]!)).toEqual([told[at + 1]]);
   });
 
   it('keeps the credential, the framing and the expectation of the caller inside', () => {

@@ -49,20 +49,45 @@ function plain(text: string): string {
 export function fieldsToUpstream(head: RequestHead, facts: ForwardedFacts, dropped: readonly string[] = []): RawFields {
   const out: string[] = ['host', facts.host];
   for (const { name, value } of head.fields) {
-    if (endsHere.has(name) || isHopByHop(name) || dropped.includes(name)) continue;
+    if (isKeptInside(name) || dropped.includes(name)) continue;
     if (name === 'baggage' && !facts.keepBaggage) continue;
     out.push(name, value);
   }
-  out.push('x-forwarded-for', head.clientAddress, 'x-forwarded-proto', head.scheme, 'x-forwarded-host', head.authority);
   out.push(headers.requestId, facts.requestId);
-  if (facts.principal) {
-    const { subject, consumer, tenant } = facts.principal;
-    out.push(headers.subject, plain(subject), headers.consumer, plain(consumer), headers.tenant, plain(tenant));
-  }
+  tellOfCaller(out, head, facts.principal);
   if (facts.traceparent !== undefined) out.push('traceparent', facts.traceparent);
   if (facts.traceparent !== undefined && facts.tracestate) out.push('tracestate', facts.tracestate);
   if (facts.contentLength !== undefined) out.push('content-length', String(facts.contentLength));
   return out;
+}
+
+function tellOfCaller(out: string[], head: RequestHead, principal: Principal | undefined): void {
+  out.push('x-forwarded-for', head.clientAddress, 'x-forwarded-proto', head.scheme, 'x-forwarded-host', head.authority);
+  if (!principal) return;
+  const { subject, consumer, tenant } = principal;
+  out.push(headers.subject, plain(subject), headers.consumer, plain(consumer), headers.tenant, plain(tenant));
+}
+
+/** What an upstream is told in our name of whoever asks: the same with each request of that caller. */
+export function callerFields(head: RequestHead, principal: Principal | undefined): RawFields {
+  const out: string[] = [];
+  tellOfCaller(out, head, principal);
+  return out;
+}
+
+const madeEachTime: ReadonlySet<string> = new Set([headers.requestId, 'traceparent']);
+
+/**
+ * Whether we give an upstream another value of the field with every request, so that two are never asked in the same way.
+ * @param name in lower case
+ */
+export function isMadeEachTime(name: string): boolean {
+  return madeEachTime.has(name);
+}
+
+/** Whether a field of a request ends at the gateway, whatever a policy makes of it. @param name in lower case */
+export function isKeptInside(name: string): boolean {
+  return endsHere.has(name) || isHopByHop(name);
 }
 
 /** Fields of an answer that are the upstream's own affair, or would speak in our name. */

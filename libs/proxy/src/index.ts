@@ -8,7 +8,15 @@ export { canonicalRequest, type CanonicalRequest, type RawRequest } from './cano
 export { EventMeter } from './event-meter';
 export { fetchDocument, type DocumentRequest } from './fetch-document';
 export type { Forwarding, ForwardPhase, ForwardSink, UpstreamBody, UpstreamClient, UpstreamRequest } from './forward';
-export { fieldsToClient, fieldsToUpstream, isSendable, type ForwardedFacts } from './headers-out';
+export {
+  callerFields,
+  fieldsToClient,
+  fieldsToUpstream,
+  isKeptInside,
+  isMadeEachTime,
+  isSendable,
+  type ForwardedFacts,
+} from './headers-out';
 export { endsHere, isImpersonating } from './inbound-fields';
 export { readHttp2Head, type Http2Head } from './http2-head';
 export { IncomingBody, type BodyListener } from './incoming-body';

@@ -71,7 +71,9 @@ export interface TestExchange extends PolicyExchange {
 
 /** An exchange for hooks under test; say only what the test is about. */
 export function policyExchange(
-  more: Partial<Pick<PolicyExchange, 'route' | 'requestId' | 'startedAt' | 'matched' | 'principal' | 'upstream'>> = {},
+  more: Partial<
+    Pick<PolicyExchange, 'route' | 'requestId' | 'startedAt' | 'matched' | 'principal' | 'meantForCanary' | 'upstream'>
+  > = {},
 ): TestExchange {
   const notes = new Map<object, unknown>();
   const closers: (() => void)[] = [];
@@ -84,6 +86,7 @@ export function policyExchange(
     startedAt: 0,
     matched: 0,
     principal: undefined,
+    meantForCanary: false,
     upstream: () => undefined,
     caps,
     ended,

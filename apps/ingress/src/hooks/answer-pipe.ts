@@ -72,6 +72,7 @@ export class AnswerPipe {
       if (ended) return this.endBy(ended);
       this.draft = draft;
       this.steps = hasBody(this.exchange, status) ? answerBody.filter(({ at }) => at < this.below) : [];
+      draft.bodyFollows();
       if (this.steps.length > 0) this.exchange.onClose(() => this.close());
       this.first = this.open(0);
     });

@@ -58,12 +58,71 @@ describe('response-cache in the gateway', () => {
     expect(await get()).toBe('{"n":4}');
   });
 
+  it('keeps answers apart by what the gateway and the policies of the route tell the upstream', async () => {
+    await serve([
+      { policy: 'request-transform', config: { query: [{ set: 'lang', text: '{header.accept-language}' }] } },
+      { policy: 'response-cache', config: { shared: true } },
+    ]);
+    upstream.respond = ({ url, headers }, response) =>
+      json(response, `${url} for ${String(headers['x-sallyport-consumer'])}`, {
+        'cache-control': 'public, max-age=60',
+        vary: 'X-Sallyport-Consumer',
+      });
+    const get = async (key: string, language: string) =>
+      (await call('/orders/2', { key, fields: { 'accept-language': language } })).body;
+    const asked = [await get('alice', 'en'), await get('alice', 'de'), await get('bob', 'en'), await get('bob', 'en')];
+    expect(asked).toEqual([
+      '/orders/2?lang=en for alice',
+      '/orders/2?lang=de for alice',
+      '/orders/2?lang=en for bob',
+      '/orders/2?lang=en for bob',
+    ]);
+    expect(upstream.seen).toHaveLength(3);
+  });
+
   it('is one call to the upstream for many who ask at once', async () => {
     await serve([{ policy: 'response-cache', config: {} }]);
     upstream.respond = (_, response) =>
       void setTimeout(() => json(response, 'slow', { 'cache-control': 'max-age=60' }), 100);
     const answers = await Promise.all(Array.from({ length: 20 }, () => call('/orders/many', { key: 'one' })));
     expect([new Set(answers.map(({ body }) => body)), upstream.seen.length]).toEqual([new Set(['slow']), 1]);
+  });
+
+  it.each([
+    ['in chunks', false],
+    ['of known length', true],
+  ])('keeps the head of an answer %s as the policies behind it left it for the body', async (_, announced) => {
+    const hide = { json: [{ remove: '/secret' }], fields: [{ remove: 'x-backend' }] };
+    const text = JSON.stringify({ secret: 1, rows: Array.from({ length: 1000 }, (__, at) => at) });
+    upstream.respond = (__, response) => {
+      const length = announced && { 'content-length': Buffer.byteLength(text) };
+      const fields = { 'cache-control': 'max-age=60', 'content-type': 'application/json', 'x-backend': 'db-7' };
+      response.writeHead(200, { ...fields, ...length, etag: '"strong"', 'content-digest': 'sha-256=:x:' });
+      response.write(text.slice(0, 9));
+      response.end(text.slice(9));
+    };
+    for (const [behind, path] of [
+      [{ policy: 'compression', config: { codings: ['gzip'] } }, `/orders/packed/${announced}`],
+      [{ policy: 'response-transform', config: hide }, `/orders/transformed/${announced}`],
+    ] as const) {
+      upstream.seen = [];
+      await serve([{ policy: 'response-cache', config: {} }, behind]);
+      const answers = [];
+      for (let times = 0; times < 2; times++) answers.push(await call(path, { fields: { 'accept-encoding': 'gzip' } }));
+      const told = answers.map(({ fields, bytes }) => [
+        fields['content-encoding'],
+        fields['x-backend'],
+        fields['etag'],
+        fields['content-digest'],
+        bytes.toString('hex'),
+      ]);
+      expect(told[1]).toEqual(told[0]);
+      expect([told[1]![2], answers[1]!.fields['cache-status'], upstream.seen.length]).toEqual([
+        'W/"strong"',
+        expect.stringContaining('hit'),
+        1,
+      ]);
+    }
   });
 
   it('confirms a stale answer at the upstream, and lets it stand in for an upstream that is gone', async () => {
@@ -86,6 +145,47 @@ describe('response-cache in the gateway', () => {
       'Sallyport; hit; fwd=stale; fwd-status=304',
       expect.stringMatching(/^Sallyport; hit; fwd=stale; ttl=-?\d+$/),
     ]);
+  });
+});
+
+describe('response-cache before an upstream of other paths', () => {
+  it('forgets what a change says it has changed, by the path that callers know', async () => {
+    const route = someRoute({ stripPrefix: true, policies: [{ policy: 'response-cache', config: {} }] });
+    await ingress.publish([route], someUpstream(upstream.url));
+    upstream.respond = ({ method }, response) =>
+      method === 'POST'
+        ? response.writeHead(201, { location: '/7' }).end()
+        : json(response, { n: upstream.seen.length }, { 'cache-control': 'max-age=60' });
+    const bodies = [(await call('/orders/7', {})).body, (await call('/orders/7', {})).body];
+    await call('/orders/new', { method: 'POST' });
+    expect([...bodies, (await call('/orders/7', {})).body]).toEqual(['{"n":1}', '{"n":1}', '{"n":3}']);
+  });
+});
+
+describe('response-cache before an upstream that fails', () => {
+  it('gives nothing for a 304 about another answer, and asks anew the next time', async () => {
+    await serve([{ policy: 'response-cache', config: {} }]);
+    upstream.respond = ({ headers }, response) =>
+      headers['if-none-match'] === undefined
+        ? json(response, 'kept', { 'cache-control': 'max-age=0', etag: '"1"' })
+        : response.writeHead(304, { etag: '"2"' }).end();
+    const statuses = [];
+    for (let times = 0; times < 3; times++) statuses.push((await call('/orders/contradicted', {})).status);
+    expect(statuses).toEqual([200, 502, 200]);
+  });
+
+  it('gives everybody who waits what may stand in, and asks once', async () => {
+    await serve([{ policy: 'response-cache', config: { staleIfError: '1h' } }]);
+    upstream.respond = (_, response) => json(response, 'kept', { 'cache-control': 'max-age=0', etag: '"1"' });
+    await call('/orders/failing', {});
+    upstream.seen = [];
+    upstream.respond = (_, response) => void setTimeout(() => response.writeHead(503).end(), 200);
+    const answers = await Promise.all(Array.from({ length: 4 }, () => call('/orders/failing', {})));
+    expect([answers.map(({ status, body }) => `${status} ${body}`), upstream.seen.length]).toEqual([
+      ['200 kept', '200 kept', '200 kept', '200 kept'],
+      1,
+    ]);
+    expect((await call('/orders/failing', { method: 'HEAD' })).status).toBe(200);
   });
 });
 
@@ -243,6 +343,21 @@ describe('compression in the gateway', () => {
     }
     expect((await call('/orders/packed', {})).body).toBe(text);
     expect(upstream.seen).toHaveLength(1);
+  });
+
+  it('says the same in 200 and 304, of what comes from a cache', async () => {
+    await serve([
+      { policy: 'compression', config: { codings: ['gzip'], minBytes: 0 } },
+      { policy: 'response-cache', config: {} },
+    ]);
+    upstream.respond = (_, response) => json(response, '{}', { 'cache-control': 'max-age=60', etag: '"v1"' });
+    const get = (more: Record<string, string>) =>
+      call('/orders/tagged', { fields: { 'accept-encoding': 'gzip', ...more } });
+    const answers = [await get({}), await get({ 'if-none-match': 'W/"v1"' })];
+    expect(answers.map(({ status, fields }) => [status, fields['etag'], fields['vary']])).toEqual([
+      [200, 'W/"v1"', 'accept-encoding'],
+      [304, 'W/"v1"', 'accept-encoding'],
+    ]);
   });
 });
 

@@ -1,13 +1,13 @@
-import type { RouteCanary } from '@sallyport/contracts';
 import { hashText, type UpstreamGroup } from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
+import type { Upstreams } from './upstreams';
 
 /** The upstream that answers this request: the route's, or its canary's for those who are meant. */
 export function chooseUpstream(exchange: Exchange, parts: GatewayParts): UpstreamGroup | undefined {
   const { route } = exchange;
   const { upstreams } = exchange.configuration!;
-  if (route.canary !== undefined && isMeant(exchange, parts, route.canary)) {
+  if (route.canary !== undefined && exchange.meantForCanary) {
     const canary = parts.upstreams.groupOf(upstreams.get(route.canary.upstream));
     // A canary that cannot be called is no reason to fail anybody.
     if (canary?.available()) {
@@ -18,10 +18,16 @@ export function chooseUpstream(exchange: Exchange, parts: GatewayParts): Upstrea
   return parts.upstreams.groupOf(upstreams.get(route.upstream));
 }
 
-function isMeant(exchange: Exchange, parts: GatewayParts, { header, percent, sticky }: RouteCanary): boolean {
+/**
+ * Decides whether the canary of the route is meant. Whoever wants to know asks the exchange, for which it is decided once.
+ * @param upstreams whose `random` gives a number from 0 to below 1, another one each time
+ */
+export function isMeantForCanary(exchange: Exchange, upstreams: Pick<Upstreams, 'random'>): boolean {
+  if (exchange.route.canary === undefined) return false;
+  const { header, percent, sticky } = exchange.route.canary;
   if (header && exchange.request!.field.get(header.name) === header.value) return true;
   if (percent === 0) return false;
-  const drawn = sticky ? hashText(`${exchange.route.id} ${callerKey(exchange)}`) / 2 ** 32 : parts.upstreams.random();
+  const drawn = sticky ? hashText(`${exchange.route.id} ${callerKey(exchange)}`) / 2 ** 32 : upstreams.random();
   return drawn * 100 < percent;
 }
 

@@ -221,10 +221,13 @@ describe('balancing by hash', () => {
 });
 
 describe('a canary', () => {
-  async function withCanary(more: object): Promise<{ main: RecordingUpstream; canary: RecordingUpstream }> {
+  async function withCanary(
+    more: object,
+    policies: SnapshotRoute['policies'] = [],
+  ): Promise<{ main: RecordingUpstream; canary: RecordingUpstream }> {
     const [main, canary] = (await upstreams(2)) as [RecordingUpstream, RecordingUpstream];
     const declared = [{ targets: [main] }, { id: 'next', targets: [canary], breaker: {} }];
-    await publish(declared, { canary: { upstream: 'next', percent: 0, sticky: true, ...more } });
+    await publish(declared, { policies, canary: { upstream: 'next', percent: 0, sticky: true, ...more } });
     return { main, canary };
   }
 
@@ -246,6 +249,22 @@ describe('a canary', () => {
     await call('/orders', { 'x-canary': 'no' });
     await call();
     expect([canary.seen.length, main.seen.length]).toEqual([1, 2]);
+  });
+
+  it('is drawn for once a request, so that a cache keeps its answers for those whom it is meant for', async () => {
+    const { main, canary } = await withCanary({ header: { name: 'x-canary', value: 'yes' } }, [
+      { policy: 'response-cache', config: {} },
+    ]);
+    const answering = (body: string): Respond => {
+      return (_, response) => void response.writeHead(200, { 'cache-control': 'max-age=60' }).end(body);
+    };
+    main.respond = answering('main');
+    canary.respond = answering('canary');
+    const bodies = [];
+    for (const field of ['yes', 'no', 'yes', 'no'])
+      bodies.push((await call('/orders/kept', { 'x-canary': field })).body);
+    expect(bodies).toEqual(['canary', 'main', 'canary', 'main']);
+    expect([canary.seen.length, main.seen.length]).toEqual([1, 1]);
   });
 
   it('fails nobody when it cannot be called', async () => {

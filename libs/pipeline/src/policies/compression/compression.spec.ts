@@ -12,10 +12,13 @@ function open(
   accept: string | undefined,
   fields: string[],
   config: object = { minBytes: 0, codings: ['br', 'gzip'] },
-  { status = 200, method = 'GET' } = {},
+  { status = 200, method = 'GET', has }: { status?: number; method?: string; has?: string } = {},
 ) {
   const hooks = compression.compile(compression.config.parse(config), someRoute(), servicesWithoutMemory);
-  const input = policyInput({ method, field: new Map(accept === undefined ? [] : [['accept-encoding', accept]]) });
+  const field = new Map<string, string>();
+  if (accept !== undefined) field.set('accept-encoding', accept);
+  if (has !== undefined) field.set('if-none-match', has);
+  const input = policyInput({ method, field });
   const draft = new AnswerDraft('upstream', status, fields);
   hooks.answerHead!(input, draft);
   const sent: Buffer[] = [];
@@ -52,6 +55,10 @@ describe('the compression policy', () => {
       '"1"',
       'accept-ranges',
       'bytes',
+      'repr-digest',
+      'sha-256=:x:',
+      'content-digest',
+      'sha-256=:x:',
     ]);
     for (let at = 0; at < text.length; at += 1000) transform!.data(Buffer.from(text.slice(at, at + 1000)));
     transform!.end();
@@ -85,6 +92,28 @@ describe('the compression policy', () => {
     const { draft } = open('gzip', [...TYPE, 'content-length', '5000'], undefined, { method: 'HEAD' });
     expect([draft.fields.get('content-encoding'), draft.fields.has('content-length')]).toEqual(['gzip', false]);
   });
+
+  it.each<[string, string | undefined, string[], string | undefined, string[]]>([
+    ['one that was packed', 'gzip', [], 'W/"1"', ['vary', 'accept-encoding', 'etag', 'W/"1"']],
+    ['one of which it has the unpacked bytes', 'gzip', [], '"0", "1"', ['etag', '"1"', 'vary', 'accept-encoding']],
+    ['one of a meant type', 'gzip', TYPE, '"1"', [...TYPE, 'vary', 'accept-encoding', 'etag', 'W/"1"']],
+    ['one that it has by its date', 'gzip', [], undefined, ['vary', 'accept-encoding', 'etag', 'W/"1"']],
+    ['one it would get unpacked', undefined, [], '"1"', ['etag', '"1"', 'vary', 'accept-encoding']],
+    ['an image', 'gzip', ['content-type', 'image/png'], '"1"', ['content-type', 'image/png', 'etag', '"1"']],
+    [
+      'one that was packed elsewhere',
+      'gzip',
+      ['content-encoding', 'br'],
+      '"1"',
+      ['content-encoding', 'br', 'etag', '"1"'],
+    ],
+  ])(
+    'says in a 304 what the answer would that it speaks of, to a caller who has %s',
+    (_, accept, fields, has, said) => {
+      const { draft } = open(accept, [...fields, 'etag', '"1"'], undefined, { status: 304, ...(has && { has }) });
+      expect(draft.fields.raw).toEqual(said);
+    },
+  );
 
   it('does not hold an event back until the next one', async () => {
     const { transform, sent } = open('gzip', ['content-type', 'text/event-stream']);

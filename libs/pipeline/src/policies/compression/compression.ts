@@ -82,7 +82,8 @@ export const compression = definePolicy({
         if (draft.origin === 'refusal') return pass;
         const coding = choose(input, draft);
         if (!coding) return pass;
-        if (input.request.method === 'HEAD') describe(draft, coding);
+        if (draft.status === 304) weakenTag(input, draft);
+        else if (input.request.method === 'HEAD') describe(draft, coding);
         else input.exchange.keep(owner, coding);
         return pass;
       },
@@ -113,12 +114,20 @@ function essenceOf({ fields }: AnswerDraft): string {
 
 function mayBePacked(draft: AnswerDraft, isMeant: (essence: string) => boolean): boolean {
   const { fields, status } = draft;
-  // A part of an answer is a part of the unpacked one, and so are the other statuses without a body of their own.
-  if (status < 200 || status === 204 || status === 206 || status === 304) return false;
+  // A part of an answer is a part of the unpacked one.
+  if (status < 200 || status === 204 || status === 206) return false;
   if (fields.has('content-encoding') || fields.has('content-range')) return false;
   // RFC 9111 §5.2.2.6.
   if (/(?:^|,)\s*no-transform\s*(?:,|$)/i.test(fields.get('cache-control') ?? '')) return false;
-  return isMeant(essenceOf(draft));
+  const essence = essenceOf(draft);
+  // A 304 seldom says of which type the answer is that it speaks of; it says what that one would (RFC 9110 §15.4.5).
+  return isMeant(essence) || (status === 304 && essence === '');
+}
+
+/** A caller who was given the answer unpacked knows it by its strong tag, and is told that one where nobody knows better. */
+function weakenTag({ request }: PolicyInput, draft: AnswerDraft): void {
+  const has: readonly string[] = request.field.get('if-none-match')?.match(/(?:W\/)?"[^"]*"/g) ?? [];
+  if (essenceOf(draft) !== '' || !has.includes(draft.fields.get('etag') ?? '')) draft.weakenTag();
 }
 
 function vary({ fields }: AnswerDraft): void {
@@ -132,13 +141,10 @@ function vary({ fields }: AnswerDraft): void {
   fields.set('vary', before === undefined ? 'accept-encoding' : `${before}, accept-encoding`);
 }
 
-/** What was said of the unpacked bytes no longer holds (RFC 9110 §8.8.1). */
-function describe({ fields }: AnswerDraft, coding: Coding): void {
-  fields.set('content-encoding', coding);
-  fields.remove('content-length');
-  for (const name of ['accept-ranges', 'content-md5', 'content-digest', 'digest']) fields.remove(name);
-  const etag = fields.get('etag');
-  if (etag !== undefined && !etag.startsWith('W/')) fields.set('etag', `W/${etag}`);
+function describe(draft: AnswerDraft, coding: Coding): void {
+  draft.fields.set('content-encoding', coding);
+  draft.fields.remove('content-length');
+  draft.changeBytes();
 }
 
 /** Passes what comes through a packer, no faster than the reader takes it. */

@@ -2,101 +2,11 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { AnswerCache, type CacheDecision, type CachedAnswer, type CacheQuestion, type Flight } from './answer-cache';
-import type { CacheRules } from './freshness';
+import { AnswerDraft } from '../../draft';
+import { DATE, flightOf, Harness, T0, value } from './cache-under-test.suite';
 import { readCacheControl } from './cache-control';
+import type { CacheRules } from './freshness';
 import { readHttpDate } from './http-date';
-
-const rules: CacheRules = {
-  unstatedMs: 0,
-  stripSetCookie: false,
-  staleIfErrorMs: 0,
-  staleWhileRevalidateMs: 0,
-  maxAnswerBytes: 2500,
-  waitMs: 500,
-};
-const T0 = Date.UTC(2026, 0, 1);
-const DATE = new Date(T0).toUTCString();
-
-class Harness {
-  now = T0;
-  readonly alarms: { at: number; ring: () => void }[] = [];
-  readonly cache: AnswerCache;
-
-  constructor(maxBytes = 1_000_000) {
-    this.cache = new AnswerCache(
-      { now: () => this.now, monotonic: () => this.now },
-      (ms, ring) => {
-        const alarm = { at: this.now + ms, ring };
-        this.alarms.push(alarm);
-        return () => void this.alarms.splice(this.alarms.indexOf(alarm), 1);
-      },
-      maxBytes,
-    );
-  }
-
-  ask(
-    question: Partial<CacheQuestion> & { fields?: Record<string, string> } = {},
-    more: Partial<CacheRules> = {},
-  ): CacheDecision | 'waits' {
-    return this.asking(question, more).decision ?? 'waits';
-  }
-
-  asking(question: Partial<CacheQuestion> & { fields?: Record<string, string> } = {}, more: Partial<CacheRules> = {}) {
-    const { fields, ...rest } = question;
-    const asking: { decision?: CacheDecision; leave: () => void } = { leave: () => undefined };
-    asking.leave = this.cache.ask(
-      {
-        method: 'GET',
-        site: 'default http api.example',
-        target: '/a',
-        route: 'r',
-        owner: 'billing',
-        anonymous: false,
-        shared: false,
-        callerDecides: true,
-        hasBody: false,
-        field: new Map(Object.entries(fields ?? {})),
-        ...rest,
-      },
-      { ...rules, ...more },
-      (decision) => (asking.decision = decision),
-    );
-    return asking;
-  }
-
-  /** Asks, and answers from the upstream when it gets there. */
-  fetch(
-    question: Parameters<Harness['ask']>[0],
-    answer: { status?: number; fields?: Record<string, string>; body?: string },
-    more: Partial<CacheRules> = {},
-  ): {
-    from: 'cache' | 'upstream' | 'waits' | 'nothing';
-    served?: CachedAnswer;
-    told?: string;
-    conditions?: readonly string[];
-  } {
-    const decision = this.ask(question, more);
-    if (decision === 'waits') return { from: 'waits' };
-    if ('nothingKept' in decision) return { from: 'nothing' };
-    if ('serve' in decision)
-      return { from: 'cache', served: decision.serve, told: value(decision.serve, 'cache-status')! };
-    return { ...answerWith(decision.flight, answer), conditions: decision.flight.conditions };
-  }
-}
-
-function answerWith(flight: Flight, { status = 200, fields = {}, body = 'hello' }: Parameters<Harness['fetch']>[1]) {
-  const head = flight.head(status, [...(fields['date'] ? [] : ['date', DATE]), ...Object.entries(fields).flat()]);
-  if ('serve' in head) return { from: 'cache' as const, served: head.serve, told: value(head.serve, 'cache-status')! };
-  flight.data(Buffer.from(body));
-  flight.end();
-  return { from: 'upstream' as const, told: head.cacheStatus };
-}
-
-function value({ fields }: CachedAnswer, name: string): string | undefined {
-  const at = fields.findIndex((field, index) => index % 2 === 0 && field === name);
-  return at < 0 ? undefined : fields[at + 1];
-}
 
 interface VectorCase {
   name: string;
@@ -181,18 +91,105 @@ describe('the cache, by RFC 9111', () => {
     expect(harness.fetch({}, {}).from).toBe('cache');
   });
 
-  it('does not keep what a 304 with another validator confirms', () => {
+  it('does not take a 304 with another validator for a word on what it has, and asks anew', () => {
+    const other = { status: 304, fields: { 'cache-control': 'max-age=60', etag: '"2"' } };
+    const contradicted = (question: Parameters<Harness['fetch']>[0], more: Partial<CacheRules> = {}) => {
+      const harness = new Harness();
+      harness.fetch({}, { fields: { 'cache-control': 'max-age=1', etag: '"1"' } }, more);
+      harness.now += 5000;
+      const told = harness.fetch(question, other, more);
+      expect(harness.fetch({}, {}).told).toMatch(/uri-miss/);
+      return told;
+    };
+    expect(contradicted({})).toMatchObject({ from: 'nothing' });
+    expect(contradicted({ fields: { 'if-none-match': '"2"' } })).toMatchObject({
+      from: 'upstream',
+      told: 'Sallyport; fwd=stale; fwd-status=304',
+    });
+    const { served } = contradicted({}, { staleIfErrorMs: 60_000 });
+    expect([value(served!, 'etag'), served!.body.toString()]).toEqual(['"1"', 'hello']);
+  });
+
+  it('takes what a 304 says of bytes for no word on those it has', () => {
     const harness = new Harness();
-    harness.fetch({}, { fields: { 'cache-control': 'max-age=1', etag: '"1"' } });
-    harness.now += 5000;
-    harness.fetch({}, { status: 304, fields: { 'cache-control': 'max-age=60', etag: '"2"' } });
-    expect(harness.fetch({}, {}).told).toMatch(/uri-miss/);
+    const fields = { 'cache-control': 'max-age=60', 'content-encoding': 'gzip' };
+    harness.fetch({}, { fields: { ...fields, etag: 'W/"1"' } });
+    harness.now += 70_000;
+    const confirmed = { 'cache-control': 'max-age=60', etag: '"1"', 'content-digest': 'x', 'repr-digest': 'y' };
+    const { served } = harness.fetch({}, { status: 304, fields: confirmed });
+    expect(['content-encoding', 'etag'].map((name) => value(served!, name))).toEqual(['gzip', 'W/"1"']);
+    expect(['content-digest', 'repr-digest'].map((name) => value(served!, name))).toEqual([undefined, undefined]);
+  });
+
+  it('counts the age of an answer without a date, and of a 304 without one, from when it came', () => {
+    const harness = new Harness();
+    const fields = ['cache-control', 'max-age=60', 'etag', '"1"'];
+    const fetched = (status: number) => {
+      const flight = flightOf(harness.ask());
+      const head = flight.head(status, fields);
+      flight.end();
+      return head;
+    };
+    fetched(200);
+    harness.now += 100_000;
+    expect(fetched(304)).toHaveProperty('serve');
+    harness.now += 10_000;
+    const { served } = harness.fetch({}, {});
+    expect([value(served!, 'age'), value(served!, 'date')]).toEqual(['10', new Date(T0 + 100_000).toUTCString()]);
   });
 
   it('keeps no answer of which not every byte has come', () => {
     const harness = new Harness();
     harness.fetch({}, { fields: { 'cache-control': 'max-age=60', 'content-length': '6' } });
     expect(harness.fetch({}, {}).from).toBe('upstream');
+  });
+
+  it('keeps the head as those left it who see the body first, and nothing that they forbid', () => {
+    const harness = new Harness();
+    const fields = ['cache-control', 'max-age=60', 'cache-status', 'CDN; hit'];
+    const opened = (edit: (draft: AnswerDraft) => void) => {
+      const flight = flightOf(harness.ask());
+      const draft = new AnswerDraft('upstream', 200, [...fields, 'content-length', '9']);
+      flight.head(draft.status, draft.fields.raw);
+      draft.fields.set('x-before', 'edits a hit as well');
+      draft.bodyFollows();
+      edit(draft);
+      const corrected = flight.bodyFollows(draft);
+      flight.data(Buffer.from('packed'));
+      flight.end();
+      return corrected;
+    };
+    expect(opened((draft) => draft.fields.set('cache-control', 'no-store'))).toBe(
+      'CDN; hit, Sallyport; fwd=uri-miss; fwd-status=200',
+    );
+    const pack = (draft: AnswerDraft) => {
+      draft.fields.remove('content-length');
+      draft.fields.set('content-encoding', 'gzip');
+    };
+    expect(opened(pack)).toBeUndefined();
+    expect(harness.fetch({}, {}).served!.fields).toEqual([
+      'cache-control',
+      'max-age=60',
+      'content-encoding',
+      'gzip',
+      'date',
+      DATE,
+      'age',
+      '0',
+      'cache-status',
+      'CDN; hit, Sallyport; hit; ttl=60',
+    ]);
+  });
+
+  it('keeps an answer whose body never came only where it has none', () => {
+    const harness = new Harness();
+    const over = (target: string, status: number) => {
+      const flight = flightOf(harness.ask({ target }));
+      flight.head(status, ['cache-control', 'max-age=60']);
+      flight.over();
+      return harness.fetch({ target }, {}).from;
+    };
+    expect([over('/none', 204), over('/lost', 200)]).toEqual(['cache', 'upstream']);
   });
 
   it('lets stale answers stand in for an upstream that fails, for so long', () => {
@@ -203,7 +200,7 @@ describe('the cache, by RFC 9111', () => {
       from: 'cache',
       told: 'Sallyport; hit; fwd=stale; ttl=-4',
     });
-    const { flight } = harness.ask({}) as { flight: Flight };
+    const flight = flightOf(harness.ask({}));
     expect(flight.failed()?.body.toString()).toBe('hello');
     harness.now += 7000;
     expect(harness.fetch({}, { status: 503 }).from).toBe('upstream');
@@ -284,108 +281,6 @@ describe('whose answers they are', () => {
         });
       }),
     );
-  });
-});
-
-describe('a change', () => {
-  const kept = { fields: { 'cache-control': 'max-age=60, public' } };
-
-  it('makes the cache forget the URL for every caller, and what Location and Content-Location name', () => {
-    const harness = new Harness();
-    const targets = ['/a', '/b?x=1', '/c'];
-    for (const target of targets) harness.fetch({ target, owner: 'x' }, kept);
-    const changed = { location: 'http://api.example/b?x=1', 'content-location': 'c' };
-    expect(harness.fetch({ method: 'POST' }, { status: 201, fields: changed }).told).toBe(
-      'Sallyport; fwd=method; fwd-status=201',
-    );
-    expect(targets.map((target) => harness.fetch({ target, owner: 'x' }, {}).from)).toEqual([
-      'upstream',
-      'upstream',
-      'upstream',
-    ]);
-  });
-
-  it.each([
-    ['that failed', { method: 'PUT' }, { status: 500 }],
-    ['that was none', { method: 'OPTIONS' }, { status: 200 }],
-    [
-      'of another site',
-      { method: 'PUT', target: '/z' },
-      { status: 200, fields: { location: 'http://evil.example/a' } },
-    ],
-  ])('%s changes nothing', (_, question, answer) => {
-    const harness = new Harness();
-    harness.fetch({}, kept);
-    harness.fetch(question, answer);
-    expect(harness.fetch({}, {}).from).toBe('cache');
-  });
-
-  it('is not overtaken by an answer that was asked for before it', () => {
-    const harness = new Harness();
-    const { flight } = harness.ask({}) as { flight: Flight };
-    harness.fetch({ method: 'DELETE' }, { status: 204 });
-    answerWith(flight, kept);
-    expect(harness.fetch({}, {}).from).toBe('upstream');
-  });
-});
-
-describe('many who ask for the same at once', () => {
-  const kept = { fields: { 'cache-control': 'max-age=60' } };
-
-  it('are one call to the upstream', () => {
-    const harness = new Harness();
-    const { flight } = harness.ask({}) as { flight: Flight };
-    const others = Array.from({ length: 50 }, () => harness.asking({}));
-    expect(others.every(({ decision }) => decision === undefined)).toBe(true);
-    answerWith(flight, kept);
-    const told = others.map(({ decision }) => value((decision as { serve: CachedAnswer }).serve, 'cache-status'));
-    expect(new Set(told)).toEqual(new Set(['Sallyport; fwd=uri-miss; collapsed']));
-    expect(harness.alarms).toHaveLength(0);
-  });
-
-  it('do not wait for an answer that will not be kept', () => {
-    const harness = new Harness();
-    const { flight } = harness.ask({}) as { flight: Flight };
-    const others = Array.from({ length: 5 }, () => harness.asking({}));
-    flight.head(200, ['cache-control', 'no-store']);
-    expect(others.every(({ decision }) => decision && 'flight' in decision)).toBe(true);
-  });
-
-  it('call one after the other when calls break off', () => {
-    const harness = new Harness();
-    const { flight } = harness.ask({}) as { flight: Flight };
-    const [one, other] = [harness.asking({}), harness.asking({})];
-    flight.abort();
-    expect(one.decision).toHaveProperty('flight');
-    expect(other.decision).toBeUndefined();
-    answerWith((one.decision as { flight: Flight }).flight, kept);
-    expect(other.decision).toHaveProperty('serve');
-  });
-
-  it('wait so long and no longer', () => {
-    const harness = new Harness();
-    harness.ask({});
-    const waits = harness.asking({});
-    expect(harness.alarms[0]!.at).toBe(T0 + 500);
-    harness.alarms[0]!.ring();
-    expect(waits.decision).toHaveProperty('flight');
-  });
-
-  it('hear nothing any more once they left', () => {
-    const harness = new Harness();
-    const { flight } = harness.ask({}) as { flight: Flight };
-    const left = harness.asking({});
-    left.leave();
-    answerWith(flight, kept);
-    expect([left.decision, harness.alarms.length]).toEqual([undefined, 0]);
-  });
-
-  it('are served the stale answer while one fetches the next, where that is allowed', () => {
-    const harness = new Harness();
-    harness.fetch({}, { fields: { 'cache-control': 'max-age=1, stale-while-revalidate=30', etag: '"1"' } });
-    harness.now += 3000;
-    expect(harness.ask({})).toHaveProperty('flight');
-    expect(harness.fetch({}, {}).told).toBe('Sallyport; hit; ttl=-2');
   });
 });
 

@@ -1,40 +1,11 @@
 import type { Clock } from '@sallyport/contracts';
-import { fieldValue, type RawFields } from '@sallyport/proxy';
-import { AnswerStore, fieldForMatch, type StoredAnswer } from './answer-store';
+import { canonicalPath, fieldValue, type RawFields } from '@sallyport/proxy';
+import { AnswerStore, type StoredAnswer } from './answer-store';
 import { readCacheControl, seconds, type Directives } from './cache-control';
-import { joined, reuseOf, varyNames, type CacheRules, type Reuse } from './freshness';
-import { callerHasIt, notModifiedFields, sameTag } from './precondition';
-
-/** One request as the cache sees it. */
-export interface CacheQuestion {
-  readonly method: string;
-  /** Tenant, scheme and authority; with the target it is the whole URL. */
-  readonly site: string;
-  /** Path and query. */
-  readonly target: string;
-  /** The route in its present form. */
-  readonly route: string;
-  /** Whose answers these are: nobody else is given them. */
-  readonly owner: string;
-  /** Whether the owner is everybody: a caller without any credential. */
-  readonly anonymous: boolean;
-  /** Answers for everybody are looked up and kept, too. */
-  readonly shared: boolean;
-  readonly field: ReadonlyMap<string, string>;
-  /** A body may decide over the answer, and is no part of the key. */
-  readonly hasBody: boolean;
-  /** Whether a caller may demand a newer answer than the kept one (RFC 9111 §5.2.1). */
-  readonly callerDecides: boolean;
-}
-
-/** An answer from the store, ready to be sent. */
-export interface CachedAnswer {
-  readonly status: number;
-  /** Without a length: that follows from the body. */
-  readonly fields: RawFields;
-  /** Empty for 304. */
-  readonly body: Buffer;
-}
+import { Flight } from './flight';
+import type { CacheRules } from './freshness';
+import type { CacheQuestion } from './question';
+import { ageMs, hit, mayStandIn, render, withinMs, type CachedAnswer } from './served';
 
 export type CacheDecision =
   | { readonly serve: CachedAnswer }
@@ -58,7 +29,10 @@ const WAITS = 3;
  */
 export class AnswerCache {
   readonly store: AnswerStore;
-  private readonly flights = new Map<string, Flight>();
+  /** Those that others may wait for. */
+  private readonly joinable = new Map<string, Flight>();
+  /** All whose answer may be kept, by what they ask for: there can be several where callers demand a newer answer. */
+  private readonly keeping = new Map<string, Set<Flight>>();
 
   constructor(
     readonly clock: Clock,
@@ -83,7 +57,10 @@ export class AnswerCache {
     const targets = [question.target];
     for (const name of ['location', 'content-location'] as const) {
       const target = sameSiteTarget(question, fieldValue(fields, name));
-      if (target !== undefined) targets.push(target);
+      if (target === undefined) continue;
+      targets.push(target);
+      // An upstream that does not know of the prefix names its own paths, unless it was told of it otherwise.
+      if (question.prefix !== '') targets.push(question.prefix + target);
     }
     for (const target of targets) this.forget(resourceOf(question.site, target));
   }
@@ -91,25 +68,55 @@ export class AnswerCache {
   private forget(resource: string): void {
     this.store.forget(resource);
     // What was asked before the change must not be kept after it.
-    for (const flight of this.flights.values()) if (flight.resource === resource) flight.doNotKeep();
+    for (const flight of [...(this.keeping.get(resource) ?? [])]) flight.doNotKeep();
+  }
+
+  /**
+   * @internal for Asking and Flight
+   * @returns what is kept for a question, of its owner or of everybody; the newest where there are both (RFC 9111 §4).
+   */
+  find({ question, resource, own, everybodys }: Sought): StoredAnswer | undefined {
+    const mine = this.store.find(resource, own, question.forwarded);
+    const shared = question.shared ? this.store.find(resource, everybodys, question.forwarded) : undefined;
+    return mine && shared && shared.askedAt > mine.askedAt ? shared : (mine ?? shared);
   }
 
   /** @internal for Asking */
   flightFor(key: string): Flight | undefined {
-    return this.flights.get(key);
+    return this.joinable.get(key);
   }
 
   /** @internal for Asking */
   register(flight: Flight): Flight {
-    if (flight.key !== undefined) this.flights.set(flight.key, flight);
+    const { resource, key, keeps } = flight;
+    if (key !== undefined) this.joinable.set(key, flight);
+    if (!keeps) return flight;
+    const together = this.keeping.get(resource);
+    if (together) together.add(flight);
+    else this.keeping.set(resource, new Set([flight]));
     return flight;
   }
 
   /** @internal for Flight */
   unregister(flight: Flight): void {
-    if (flight.key !== undefined && this.flights.get(flight.key) === flight) this.flights.delete(flight.key);
+    const { resource, key } = flight;
+    if (key !== undefined && this.joinable.get(key) === flight) this.joinable.delete(key);
+    const together = this.keeping.get(resource);
+    if (together?.delete(flight) && together.size === 0) this.keeping.delete(resource);
   }
 }
+
+/** A question, and where its answers are. */
+export interface Sought {
+  readonly question: CacheQuestion;
+  readonly resource: string;
+  /** The owner's space. */
+  readonly own: string;
+  readonly everybodys: string;
+}
+
+/** What becomes of the answer to a request that goes upstream: nothing, or it may be kept, and others may wait for it. */
+type Role = 'apart' | 'keeping' | 'joinable';
 
 function resourceOf(site: string, target: string): string {
   return `${site} ${target}`;
@@ -122,14 +129,16 @@ function sameSiteTarget({ site, target }: CacheQuestion, reference: string | und
   const url = URL.canParse(reference, `${scheme}://${authority}${target}`)
     ? new URL(reference, `${scheme}://${authority}${target}`)
     : undefined;
-  return url?.host === authority && url.protocol === `${scheme}:` ? url.pathname + url.search : undefined;
+  if (url?.host !== authority || url.protocol !== `${scheme}:`) return undefined;
+  const canonical = canonicalPath(url.pathname);
+  return ('fault' in canonical ? url.pathname : canonical.path) + url.search;
 }
 
 /** One request while it is decided. */
-class Asking {
-  private readonly resource: string;
-  private readonly own: string;
-  private readonly everybodys: string;
+class Asking implements Sought {
+  readonly resource: string;
+  readonly own: string;
+  readonly everybodys: string;
   private readonly directives: Directives;
   private over = false;
   private waits = 0;
@@ -137,7 +146,7 @@ class Asking {
 
   constructor(
     private readonly cache: AnswerCache,
-    private readonly question: CacheQuestion,
+    readonly question: CacheQuestion,
     private readonly rules: CacheRules,
     private readonly done: (decision: CacheDecision) => void,
   ) {
@@ -160,17 +169,19 @@ class Asking {
 
   private decide(collapsed = false): void {
     const now = this.cache.clock.now();
-    const stored = this.find();
+    const stored = this.cache.find(this);
     if (stored && this.mayServe(stored, now)) return this.serve(stored, now, collapsed);
     if (this.directives.has('only-if-cached')) return this.finish({ nothingKept: true });
     const why = stored ? (this.demandsNewer(stored, now) ? 'request' : 'stale') : this.missReason();
     // An answer to HEAD has no body to keep (RFC 9111 §4: it could only refresh one).
-    if (this.question.method === 'HEAD' || this.directives.has('no-store')) return this.forward(undefined, why);
+    if (this.question.method === 'HEAD' || this.directives.has('no-store')) return this.forward(stored, why);
 
     const flight = this.cache.flightFor(this.key());
-    if (!flight || this.directives.has('no-cache')) return this.forward(stored, why, this.key());
-    if (stored && withinMs(stored, now, stored.reuse.staleWhileRevalidateMs)) return this.serve(stored, now, false);
-    if (this.waits >= WAITS) return this.forward(undefined, why);
+    if (!flight || this.directives.has('no-cache')) return this.forward(stored, why, 'joinable');
+    if (stored && this.mayServeMeanwhile(stored, now)) return this.serve(stored, now, false);
+    // Others were waited for already, and what they fetched must be asked about all the same: so must what comes next.
+    if (stored && collapsed) return this.forward(stored, why, 'keeping');
+    if (this.waits >= WAITS) return this.forward(stored, why);
     this.wait(flight, why);
   }
 
@@ -183,13 +194,12 @@ class Asking {
       this.leave();
       next();
     };
-    const tooLong = this.cache.later(
-      this.rules.waitMs,
-      goOn(() => this.forward(undefined, why)),
-    );
+    const alone = goOn(() => this.forward(this.cache.find(this), why));
+    const tooLong = this.cache.later(this.rules.waitMs, alone);
     const gone = flight.join({
       kept: goOn(() => this.decide(true)),
-      notKept: goOn(() => this.forward(undefined, why)),
+      notKept: alone,
+      failed: goOn(() => this.goOnAfterFailure(why)),
       brokeOff: goOn(() => this.decide()),
     });
     this.leave = () => {
@@ -203,10 +213,12 @@ class Asking {
     return `${this.resource}\n${this.own}`;
   }
 
-  private find(): StoredAnswer | undefined {
-    const { field, shared } = this.question;
-    const mine = this.cache.store.find(this.resource, this.own, field);
-    return mine ?? (shared ? this.cache.store.find(this.resource, this.everybodys, field) : undefined);
+  /** RFC 5861 §4: whoever waited for an upstream that fails has not to find that out by a call of its own. */
+  private goOnAfterFailure(why: string): void {
+    const now = this.cache.clock.now();
+    const stored = this.cache.find(this);
+    if (stored && mayStandIn(stored, now)) this.serve(stored, now, false);
+    else this.forward(stored, why);
   }
 
   private missReason(): string {
@@ -227,6 +239,11 @@ class Asking {
     return this.directives.get('max-stale') === '' || -left <= seconds(this.directives, 'max-stale')! * 1000;
   }
 
+  /** RFC 5861 §3, for a caller who has not asked for a newer answer. */
+  private mayServeMeanwhile(stored: StoredAnswer, now: number): boolean {
+    return withinMs(stored, now, stored.reuse.staleWhileRevalidateMs) && !this.demandsNewer(stored, now);
+  }
+
   private demandsNewer(stored: StoredAnswer, now: number): boolean {
     const maxAge = seconds(this.directives, 'max-age');
     return this.directives.has('no-cache') || (maxAge !== undefined && ageMs(stored, now) > maxAge * 1000);
@@ -237,9 +254,11 @@ class Asking {
     this.finish({ serve: render(stored, this.question, now, how) });
   }
 
-  private forward(stored: StoredAnswer | undefined, why: string, key?: string): void {
+  /** @param stored what may stand in for a failing upstream; it is asked to confirm that where its answer may be kept */
+  private forward(stored: StoredAnswer | undefined, why: string, role: Role = 'apart'): void {
     const { cache, question, rules, resource, own, everybodys } = this;
-    const keeps = key !== undefined;
+    const key = role === 'joinable' ? this.key() : undefined;
+    const keeps = role !== 'apart';
     const flight = new Flight({ cache, question, rules, resource, own, everybodys, why, key, keeps, stored });
     this.finish({ flight: cache.register(flight) });
   }
@@ -256,260 +275,4 @@ function requestDirectives(field: ReadonlyMap<string, string>): Directives {
   const control = field.get('cache-control');
   if (control !== undefined) return readCacheControl(control);
   return field.get('pragma')?.toLowerCase().includes('no-cache') ? new Map([['no-cache', '']]) : new Map();
-}
-
-/** What others hear who wait for the answer of a flight. */
-interface Waiter {
-  kept(): void;
-  notKept(): void;
-  brokeOff(): void;
-}
-
-interface FlightPlan {
-  readonly cache: AnswerCache;
-  readonly question: CacheQuestion;
-  readonly rules: CacheRules;
-  readonly resource: string;
-  readonly own: string;
-  readonly everybodys: string;
-  /** Why it goes upstream, as RFC 9211 §2.2 names it. */
-  readonly why: string;
-  /** Others may wait for it under this key. */
-  readonly key: string | undefined;
-  readonly keeps: boolean;
-  /** What it asks the upstream to confirm. */
-  readonly stored: StoredAnswer | undefined;
-}
-
-/**
- * One request on its way upstream. Is shown the answer as it passes, and keeps it if it may; tells those who wait for it
- * as soon as it is known that they wait in vain.
- */
-export class Flight {
-  readonly resource: string;
-  readonly key: string | undefined;
-  /** Fields that take the place of the caller's own conditions; empty: those go as they came. */
-  readonly conditions: RawFields;
-  private readonly askedAt: number;
-  private readonly waiters = new Set<Waiter>();
-  private answeredAt = 0;
-  private keeping: { status: number; fields: RawFields; reuse: Reuse; chunks: Buffer[]; announced: number } | undefined;
-  private weight = 0;
-  private keeps: boolean;
-  private settled = false;
-
-  constructor(private readonly plan: FlightPlan) {
-    this.resource = plan.resource;
-    this.key = plan.key;
-    this.keeps = plan.keeps;
-    this.askedAt = plan.cache.clock.now();
-    this.conditions = plan.stored ? validators(plan.stored.fields) : [];
-  }
-
-  /** @returns a function that leaves. */
-  join(waiter: Waiter): () => void {
-    this.waiters.add(waiter);
-    return () => this.waiters.delete(waiter);
-  }
-
-  /**
-   * The head of the answer has come.
-   * @returns the stored answer to send in its place, or the value of Cache-Status to send with it.
-   */
-  head(status: number, fields: RawFields): { serve: CachedAnswer } | { cacheStatus: string } {
-    const { cache, question, stored, why } = this.plan;
-    this.answeredAt = cache.clock.now();
-    cache.changed(question, status, fields);
-    if (stored && status === 304 && this.conditions.length > 0) return this.confirmed(stored, fields);
-    if (stored && status >= 500) {
-      const standIn = this.failed();
-      if (standIn) return { serve: standIn };
-    }
-    const reuse = this.keeps ? reuseOf(status, fields, this.plan.rules, this.askedAt, this.answeredAt) : undefined;
-    const announced = Number(fieldValue(fields, 'content-length') ?? -1);
-    const keep = reuse !== undefined && announced <= this.plan.rules.maxAnswerBytes;
-    if (keep) this.keeping = { status, fields: keptFields(fields), reuse, chunks: [], announced };
-    else this.settle('notKept');
-    const told = `Sallyport; fwd=${why}; fwd-status=${status}${keep ? '; stored' : ''}`;
-    return { cacheStatus: appended(fields, told) };
-  }
-
-  /** Whether the answer, as far as it has come, will be kept. */
-  get isKeeping(): boolean {
-    return this.keeping !== undefined;
-  }
-
-  data(chunk: Uint8Array): void {
-    if (!this.keeping) return;
-    this.weight += chunk.length;
-    if (this.weight > this.plan.rules.maxAnswerBytes) return this.doNotKeep();
-    this.keeping.chunks.push(Buffer.from(chunk));
-  }
-
-  end(): void {
-    const { keeping } = this;
-    if (!keeping || this.settled) return this.settle('notKept');
-    if (keeping.announced >= 0 && keeping.announced !== this.weight) return this.settle('notKept');
-    this.keep(keeping.status, keeping.fields, keeping.reuse, Buffer.concat(keeping.chunks));
-    this.settle('kept');
-  }
-
-  /** The caller left, or the answer broke off: whoever waits asks again. */
-  abort(): void {
-    this.settle('brokeOff');
-  }
-
-  /**
-   * The upstream gave no answer, or one that says it cannot.
-   * @returns the stored answer that may stand in (RFC 5861 §4).
-   */
-  failed(): CachedAnswer | undefined {
-    const { stored, cache, question, why } = this.plan;
-    const now = cache.clock.now();
-    if (!stored || !withinMs(stored, now, stored.reuse.staleIfErrorMs) || stored.reuse.alwaysRevalidate)
-      return undefined;
-    this.settle('notKept');
-    return render(stored, question, now, `hit; fwd=${why}; ttl=${ttl(stored, now)}`);
-  }
-
-  /** What this flight fetches is out of date already, or too large. */
-  doNotKeep(): void {
-    this.keeps = false;
-    this.keeping = undefined;
-    this.settle('notKept');
-  }
-
-  /** RFC 9111 §4.3.4. */
-  private confirmed(stored: StoredAnswer, fields: RawFields): { serve: CachedAnswer } | { cacheStatus: string } {
-    const { cache, question, rules, why } = this.plan;
-    const [asked, told] = [fieldValue(stored.fields, 'etag'), fieldValue(fields, 'etag')];
-    const merged = mergedFields(stored.fields, fields);
-    const reuse = reuseOf(stored.status, merged, rules, this.askedAt, this.answeredAt);
-    const sameOne = asked === undefined || told === undefined || sameTag(asked, told);
-    cache.store.remove(stored);
-    const confirmed: StoredAnswer = {
-      ...stored,
-      fields: merged,
-      reuse: reuse ?? stored.reuse,
-      answeredAt: this.answeredAt,
-    };
-    if (reuse && sameOne && this.keeps) {
-      cache.store.put(confirmed, question.field);
-      this.settle('kept');
-    } else this.settle('notKept');
-    return { serve: render(confirmed, question, this.answeredAt, `hit; fwd=${why}; fwd-status=304`) };
-  }
-
-  private keep(status: number, fields: RawFields, reuse: Reuse, body: Buffer): void {
-    const { cache, question, own, everybodys } = this.plan;
-    const names = varyNames(fields)!;
-    cache.store.put(
-      {
-        resource: this.resource,
-        // RFC 9111 §3.5, and stricter: what a credential was asked for goes to others only where the answer says `public`.
-        space: question.shared && (question.anonymous || reuse.isPublic) ? everybodys : own,
-        chosenBy: names.map((name) => [name, fieldForMatch(question.field, name)] as const),
-        status,
-        fields,
-        body,
-        reuse,
-        answeredAt: this.answeredAt,
-      },
-      question.field,
-    );
-  }
-
-  private settle(how: keyof Waiter): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.plan.cache.unregister(this);
-    for (const waiter of [...this.waiters]) waiter[how]();
-    this.waiters.clear();
-  }
-}
-
-function ageMs({ reuse, answeredAt }: StoredAnswer, now: number): number {
-  return reuse.initialAgeMs + Math.max(0, now - answeredAt);
-}
-
-function withinMs(stored: StoredAnswer, now: number, ms: number): boolean {
-  return ms > 0 && ageMs(stored, now) - stored.reuse.freshMs <= ms;
-}
-
-function ttl(stored: StoredAnswer, now: number): number {
-  return Math.floor((stored.reuse.freshMs - ageMs(stored, now)) / 1000);
-}
-
-function hit(stored: StoredAnswer, now: number): string {
-  return `hit; ttl=${ttl(stored, now)}`;
-}
-
-/** RFC 9211 §2: nearer caches stand further right. */
-function appended(fields: RawFields, member: string): string {
-  const before = joined(fields, 'cache-status');
-  return before === undefined ? member : `${before}, ${member}`;
-}
-
-function render(stored: StoredAnswer, question: CacheQuestion, now: number, how: string): CachedAnswer {
-  const has = callerHasIt(stored.status, stored.fields, question.field, now);
-  const fields: string[] = [];
-  const kept = has ? notModifiedFields(stored.fields) : stored.fields;
-  for (let at = 0; at < kept.length; at += 2) {
-    if (kept[at] !== 'cache-status') fields.push(kept[at]!, kept[at + 1]!);
-  }
-  fields.push('age', String(Math.floor(ageMs(stored, now) / 1000)));
-  fields.push('cache-status', appended(stored.fields, `Sallyport; ${how}`));
-  return { status: has ? 304 : stored.status, fields, body: has ? Buffer.alloc(0) : stored.body };
-}
-
-/** Of one connection, of one caller, or made anew whenever the answer is given (RFC 9111 §3.1). */
-const NOT_KEPT: ReadonlySet<string> = new Set([
-  'age',
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-connection',
-  'set-cookie',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-function keptFields(fields: RawFields): RawFields {
-  const kept: string[] = [];
-  for (let at = 0; at < fields.length; at += 2) {
-    if (!NOT_KEPT.has(fields[at]!)) kept.push(fields[at]!, fields[at + 1]!);
-  }
-  return kept;
-}
-
-/** What describes the body that is kept stays; the rest is as the 304 says (RFC 9111 §3.2). */
-const OF_THE_BODY: ReadonlySet<string> = new Set(['content-encoding', 'content-type', 'content-range', ...NOT_KEPT]);
-
-function mergedFields(stored: RawFields, newer: RawFields): RawFields {
-  const fresh: string[] = [];
-  const names = new Set<string>();
-  for (let at = 0; at < newer.length; at += 2) {
-    const name = newer[at]!;
-    if (OF_THE_BODY.has(name)) continue;
-    names.add(name);
-    fresh.push(name, newer[at + 1]!);
-  }
-  const merged: string[] = [];
-  for (let at = 0; at < stored.length; at += 2) {
-    if (!names.has(stored[at]!)) merged.push(stored[at]!, stored[at + 1]!);
-  }
-  return [...merged, ...fresh];
-}
-
-function validators(fields: RawFields): RawFields {
-  const conditions: string[] = [];
-  const etag = fieldValue(fields, 'etag');
-  const modified = fieldValue(fields, 'last-modified');
-  if (etag !== undefined) conditions.push('if-none-match', etag);
-  if (modified !== undefined) conditions.push('if-modified-since', modified);
-  return conditions;
 }

@@ -1,19 +1,25 @@
 import type { RawFields } from '@sallyport/proxy';
 import type { Reuse } from './freshness';
 
+/** Fields of a request, by name in lower case. */
+export interface FieldReader {
+  get(name: string): string | undefined;
+}
+
 /** One answer as it is kept. */
 export interface StoredAnswer {
   /** Whose URL it answers: tenant, scheme, authority, path and query. */
   readonly resource: string;
   /** Which route gave it, and who may have it. */
   readonly space: string;
-  /** Values of the request fields that chose it, by name. */
+  /** Values of the request fields that chose it, by name, as the upstream was told them. */
   readonly chosenBy: readonly (readonly [name: string, value: string | undefined])[];
   readonly status: number;
   readonly fields: RawFields;
   readonly body: Buffer;
   readonly reuse: Reuse;
-  /** Milliseconds since the epoch. */
+  /** When the request for it left, and when its head came; milliseconds since the epoch. */
+  readonly askedAt: number;
   readonly answeredAt: number;
 }
 
@@ -21,6 +27,8 @@ export interface StoredAnswer {
 const VARIANTS = 16;
 /** What the maps and objects of one entry weigh beside its text. */
 const ENTRY_BYTES = 512;
+
+const NOTHING: readonly StoredAnswer[] = [];
 
 /** Answers in memory, bounded in bytes; what was used longest ago makes room. */
 export class AnswerStore {
@@ -45,22 +53,27 @@ export class AnswerStore {
     return this.resources.get(resource)?.has(space) ?? false;
   }
 
-  find(resource: string, space: string, field: ReadonlyMap<string, string>): StoredAnswer | undefined {
-    const found = this.resources
-      .get(resource)
-      ?.get(space)
-      ?.find((answer) => matches(answer, field));
+  /** @returns the one that was asked for last, where several match (RFC 9111 §4). */
+  find(resource: string, space: string, forwarded: FieldReader): StoredAnswer | undefined {
+    let found: StoredAnswer | undefined;
+    for (const answer of this.resources.get(resource)?.get(space) ?? NOTHING) {
+      if ((!found || answer.askedAt >= found.askedAt) && matches(answer, forwarded)) found = answer;
+    }
     if (!found) return undefined;
     this.used.delete(found);
     this.used.add(found);
     return found;
   }
 
-  /** Keeps an answer in the place of the one that the same request would have found. */
-  put(answer: StoredAnswer, field: ReadonlyMap<string, string>): void {
+  /**
+   * Keeps an answer in the place of the one that the same request would have found, unless that one was asked for later:
+   * an answer that was long on its way is older than it looks.
+   */
+  put(answer: StoredAnswer, forwarded: FieldReader): void {
     const weight = weightOf(answer);
     if (weight > this.maxBytes) return;
-    const before = this.find(answer.resource, answer.space, field);
+    const before = this.find(answer.resource, answer.space, forwarded);
+    if (before && before.askedAt > answer.askedAt) return;
     if (before) this.remove(before);
     const spaces = this.resources.get(answer.resource) ?? new Map<string, StoredAnswer[]>();
     const variants = spaces.get(answer.space) ?? [];
@@ -90,14 +103,14 @@ export class AnswerStore {
   }
 }
 
-function matches({ chosenBy }: StoredAnswer, field: ReadonlyMap<string, string>): boolean {
-  for (const [name, value] of chosenBy) if (fieldForMatch(field, name) !== value) return false;
+function matches({ chosenBy }: StoredAnswer, forwarded: FieldReader): boolean {
+  for (const [name, value] of chosenBy) if (fieldForMatch(forwarded, name) !== value) return false;
   return true;
 }
 
 /** Values are compared without what a list may have between its members (RFC 9111 §4.1). */
-export function fieldForMatch(field: ReadonlyMap<string, string>, name: string): string | undefined {
-  return field
+export function fieldForMatch(forwarded: FieldReader, name: string): string | undefined {
+  return forwarded
     .get(name)
     ?.split(',')
     .map((member) => member.trim())

@@ -1,4 +1,4 @@
-import { fieldValue, type RawFields } from '@sallyport/proxy';
+import { fieldValue, isMadeEachTime, type RawFields } from '@sallyport/proxy';
 import { readCacheControl, seconds, type Directives } from './cache-control';
 import { readHttpDate } from './http-date';
 
@@ -65,15 +65,15 @@ export function reuseOf(
   if (freshMs === undefined || (freshMs === 0 && !revalidatable)) return undefined;
   const mustRevalidate =
     directives.has('must-revalidate') || directives.has('proxy-revalidate') || directives.has('s-maxage');
+  const alwaysRevalidate = directives.has('no-cache');
+  const neverStale = mustRevalidate || alwaysRevalidate;
   return {
     freshMs,
     initialAgeMs: initialAge(fields, askedAt, answeredAt),
     mustRevalidate,
-    alwaysRevalidate: directives.has('no-cache'),
-    staleIfErrorMs: mustRevalidate ? 0 : millis(directives, 'stale-if-error', rules.staleIfErrorMs),
-    staleWhileRevalidateMs: mustRevalidate
-      ? 0
-      : millis(directives, 'stale-while-revalidate', rules.staleWhileRevalidateMs),
+    alwaysRevalidate,
+    staleIfErrorMs: neverStale ? 0 : millis(directives, 'stale-if-error', rules.staleIfErrorMs),
+    staleWhileRevalidateMs: neverStale ? 0 : millis(directives, 'stale-while-revalidate', rules.staleWhileRevalidateMs),
     isPublic: directives.has('public'),
   };
 }
@@ -129,7 +129,7 @@ const NOTHING: readonly string[] = [];
 
 /**
  * The request fields that chose this answer (RFC 9110 §12.5.5), in lower case.
- * @returns undefined when more than fields chose it, so that no request ever matches.
+ * @returns undefined when more than fields chose it, or a field that we make anew each time: no request ever matches.
  */
 export function varyNames(fields: RawFields): readonly string[] | undefined {
   const vary = joined(fields, 'vary');
@@ -139,5 +139,5 @@ export function varyNames(fields: RawFields): readonly string[] | undefined {
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-  return names.includes('*') ? undefined : [...new Set(names)].sort();
+  return names.some((name) => name === '*' || isMadeEachTime(name)) ? undefined : [...new Set(names)].sort();
 }

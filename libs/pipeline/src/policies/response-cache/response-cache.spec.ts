@@ -13,25 +13,34 @@ function policy(config: object, services: PolicyServices = { ...servicesWithoutM
 
 type Hooks = ReturnType<typeof policy>;
 
+/** What a request meets beside the policy: its exchange, the policies that shaped it before, and a choosy upstream. */
+interface Where extends Partial<Pick<PolicyExchange, 'route' | 'upstream' | 'principal' | 'meantForCanary'>> {
+  readonly vary?: string;
+  readonly shape?: (draft: RequestDraft) => void;
+}
+
 /** Sends one request through the hooks, with an upstream that answers like this. */
 function send(
   hooks: Hooks,
   head: Partial<RequestHead>,
   principal = somePrincipal(),
   cacheControl = 'max-age=60',
-  where: Partial<Pick<PolicyExchange, 'route' | 'upstream'>> = {},
+  { vary, shape, ...where }: Where = {},
   mayBeCut = false,
 ) {
   const input: PolicyInput & { exchange: TestExchange } = policyInput(head, { route, principal, ...where });
   const draft = new RequestDraft(input.request, input.request.path);
+  shape?.(draft);
   const asked: { verdict: Verdict | 'waits' } = { verdict: 'waits' };
   hooks.intercept!(input, (given) => (asked.verdict = given), draft);
   const { verdict } = asked;
   if (verdict === 'waits') return { from: 'waits' };
   if (isReply(verdict)) return { from: 'cache', status: verdict.status, body: Buffer.from(verdict.body).toString() };
   if (verdict) return { from: verdict.code };
-  const answer = new AnswerDraft('upstream', 200, ['cache-control', cacheControl, 'etag', '"1"'], mayBeCut);
+  const fields = ['cache-control', cacheControl, 'etag', '"1"', ...(vary === undefined ? [] : ['vary', vary])];
+  const answer = new AnswerDraft('upstream', 200, fields, mayBeCut);
   hooks.answerHead!(input, answer);
+  answer.bodyFollows();
   const { answerBody } = hooks;
   const passed: string[] = [];
   if (answerBody?.mode === 'stream') {
@@ -72,6 +81,7 @@ describe('the response-cache policy', () => {
     ['other scopes', somePrincipal({ scopes: new Set(['admin']) })],
     ['another subject', somePrincipal({ subject: 'other' })],
     ['another consumer', somePrincipal({ consumer: 'other' })],
+    ['the same names in another tenant', somePrincipal({ tenant: 'acme' })],
   ])('never gives an answer to a caller with %s', (_, other) => {
     const hooks = policy({});
     send(hooks, {});
@@ -122,8 +132,9 @@ describe('the response-cache policy', () => {
       of: SnapshotRoute = route,
     ) {
       const hooks = policy({});
-      send(hooks, {}, somePrincipal(), 'max-age=60', { route: of, upstream: (id) => before[id] });
-      return send(hooks, {}, somePrincipal(), 'max-age=60', { route: of, upstream: (id) => after[id] }).from;
+      const where = { route: of, meantForCanary: true };
+      send(hooks, {}, somePrincipal(), 'max-age=60', { ...where, upstream: (id) => before[id] });
+      return send(hooks, {}, somePrincipal(), 'max-age=60', { ...where, upstream: (id) => after[id] }).from;
     }
 
     it.each<[string, Partial<SnapshotUpstream>]>([
@@ -140,6 +151,13 @@ describe('the response-cache policy', () => {
       expect(second({ orders, canary }, { orders, canary: other }, canaryRoute)).toBe('upstream');
     });
 
+    it('gives what the canary answered to nobody but those whom it is meant for', () => {
+      const hooks = policy({});
+      const from = (meantForCanary: boolean) =>
+        send(hooks, {}, somePrincipal(), 'max-age=60', { route: canaryRoute, meantForCanary }).from;
+      expect([true, false, true, false].map(from)).toEqual(['upstream', 'upstream', 'cache', 'cache']);
+    });
+
     it('serves on when only its timeouts or the shares of its targets change', () => {
       const [one, two] = orders.targets;
       const after = {
@@ -148,6 +166,74 @@ describe('the response-cache policy', () => {
         targets: [two!, { ...one!, weight: 7 }],
       };
       expect(second({ orders }, { orders: after })).toBe('cache');
+    });
+  });
+
+  describe('judges by the request as the upstream is told it', () => {
+    const guest = { principal: undefined };
+    const sending = (name: string, value: string): Partial<RequestHead> => ({
+      fields: [{ name, value }],
+      field: new Map([[name, value]]),
+    });
+    /** Who answers the second of two requests. */
+    function second(
+      [one, other]: readonly [Where, Where],
+      [head, otherHead]: readonly [Partial<RequestHead>, Partial<RequestHead>] = [{}, {}],
+      cacheControl = 'max-age=60',
+      config: object = { shared: true },
+    ) {
+      const hooks = policy(config);
+      send(hooks, head, somePrincipal(), cacheControl, one);
+      return send(hooks, otherHead, somePrincipal(), cacheControl, other).from;
+    }
+    const of = (consumer: string): Where => ({
+      principal: somePrincipal({ consumer }),
+      vary: 'X-Sallyport-Consumer',
+    });
+
+    it.each<[string, ...Parameters<typeof second>]>([
+      ['the consumer, of two consumers', [of('alice'), of('bob')], [{}, {}], 'public, max-age=60'],
+      ['the consumer, of a guest and a consumer', [{ ...guest, vary: 'X-Sallyport-Consumer' }, of('alice')]],
+      [
+        'the address it comes from',
+        [
+          { ...guest, vary: 'X-Forwarded-For' },
+          { ...guest, vary: 'X-Forwarded-For' },
+        ],
+        [{ clientAddress: '192.0.2.1' }, { clientAddress: '192.0.2.2' }],
+      ],
+      [
+        'a field that a policy has set',
+        [
+          { vary: 'X-Plan', shape: ({ fields }) => fields.set('x-plan', 'gold') },
+          { vary: 'X-Plan', shape: ({ fields }) => fields.set('x-plan', 'free') },
+        ],
+      ],
+      ['a query that a policy has set', [{ shape: (draft) => void draft.setQuery('lang=en') }, {}]],
+      ['a path that a policy has set', [{ shape: (draft) => void draft.setPath('/elsewhere') }, {}]],
+    ])('and keeps answers apart by %s', (_, ...asked) => {
+      expect(second(...asked)).toBe('upstream');
+      const [[, same], [, head] = [{}, {}], ...more] = asked;
+      expect(second([same, same], [head, head], ...more)).toBe('cache');
+    });
+
+    it.each([
+      ['a guest’s X-API-Key', guest, 'x-api-key'],
+      ['a guest’s cookie', guest, 'cookie'],
+      ['a consumer’s cookie', {}, 'cookie'],
+      ['a token of the application', {}, 'x-acme-access-token'],
+    ])('and parts callers by %s, which only the upstream knows', (_, who, name) => {
+      const heads = [sending(name, 'one'), sending(name, 'two')] as const;
+      const from = (...more: [string, object]) => second([who, who], heads, ...more);
+      expect(from('max-age=60', {})).toBe('upstream');
+      expect(from('max-age=60', { shared: true })).toBe('upstream');
+      expect(from('max-age=60, public', {})).toBe('upstream');
+      expect(from('max-age=60, public', { shared: true })).toBe('cache');
+    });
+
+    it('and does not part callers by a credential that ends at the gateway', () => {
+      const heads = [sending('authorization', 'Bearer one'), sending('authorization', 'Bearer two')] as const;
+      expect(second([{}, {}], heads)).toBe('cache');
     });
   });
 

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { canonicalJson, refuse, type Json, type Principal, type SnapshotUpstream } from '@sallyport/contracts';
+import { refuse, type Refusal } from '@sallyport/contracts';
 import { durationUpTo } from '../../config-values';
 import type { RawFields } from '@sallyport/proxy';
 import type { AnswerDraft, RequestDraft } from '../../draft';
@@ -10,11 +9,13 @@ import {
   reply,
   type BodyTransform,
   type PolicyExchange,
-  type PolicyInput,
   type PolicyServices,
   type Reply,
 } from '../../policy';
-import { AnswerCache, type CachedAnswer, type CacheQuestion, type Flight } from './answer-cache';
+import { AnswerCache } from './answer-cache';
+import type { Flight } from './flight';
+import { questionOf } from './question';
+import type { CachedAnswer } from './served';
 
 const MIB = 1024 * 1024;
 /** What one process keeps of the answers of all its routes. */
@@ -24,7 +25,7 @@ export const responseCache = definePolicy({
   id: 'response-cache',
   summary: 'Keeps answers that say they may be kept (RFC 9111), each caller’s for itself.',
   config: z.strictObject({
-    /** Give answers that say `public`, and answers to callers without a credential, to everybody. */
+    /** Give answers that say `public`, and answers to callers without a credential of any kind, to everybody. */
     shared: z.boolean().default(false),
     /** A larger answer is passed on and not kept. */
     maxBodyBytes: z
@@ -57,7 +58,7 @@ export const responseCache = definePolicy({
     return {
       intercept: (input, done, draft) => {
         const leave = cacheOf(services).ask(
-          questionOf(input, config),
+          questionOf(input, draft, config),
           rules,
           input.exchange.guarded((decision) => {
             if ('serve' in decision) return done(replyOf(decision.serve));
@@ -80,9 +81,14 @@ export const responseCache = definePolicy({
       },
       answerBody: {
         mode: 'stream',
-        open: ({ exchange }, _draft, out): BodyTransform | undefined => {
+        open: ({ exchange }, draft, out): BodyTransform | undefined => {
           const flight = flightOf(exchange);
           if (!flight?.isKeeping) return undefined;
+          const cacheStatus = flight.bodyFollows(draft);
+          if (cacheStatus !== undefined) {
+            draft.fields.set('cache-status', cacheStatus);
+            return undefined;
+          }
           return {
             data: (chunk) => {
               flight.data(chunk);
@@ -97,11 +103,10 @@ export const responseCache = definePolicy({
           };
         },
       },
-      // An answer without a body passes no body hook: it is complete with its head.
       settle: ({ exchange }, { aborted, refusal }) => {
         const flight = flightOf(exchange);
         if (aborted || refusal) flight?.abort();
-        else flight?.end();
+        else flight?.over();
       },
     };
   },
@@ -126,77 +131,19 @@ function setConditions({ fields }: RequestDraft, conditions: RawFields): void {
   for (let at = 0; at < conditions.length; at += 2) fields.set(conditions[at]!, conditions[at + 1]!);
 }
 
-function headOf(flight: Flight, draft: AnswerDraft): Reply | undefined {
+function headOf(flight: Flight, draft: AnswerDraft): Reply | Refusal | undefined {
   // What the gateway refuses is no answer of the upstream, and nobody's to keep.
   if (draft.origin === 'refusal') return undefined;
   // RFC 9111 §3.3: an answer that is not known to be whole is none to give to others.
   if (draft.mayBeCut) flight.doNotKeep();
   const told = flight.head(draft.status, draft.fields.raw);
   if ('serve' in told) return replyOf(told.serve);
+  if ('contradicts' in told)
+    return refuse('UPSTREAM_BROKE', {}, { reason: 'a 304 about another answer than the one that was asked about' });
   draft.fields.set('cache-status', told.cacheStatus);
   return undefined;
 }
 
 function replyOf({ status, fields, body }: CachedAnswer): Reply {
   return reply(status, fields, body);
-}
-
-function questionOf(
-  { request, exchange }: PolicyInput,
-  { shared, callerDecides }: { readonly shared: boolean; readonly callerDecides: boolean },
-): CacheQuestion {
-  const { principal, route } = exchange;
-  const cookie = request.field.get('cookie');
-  return {
-    method: request.method,
-    site: `${route.tenant} ${request.scheme} ${request.authority}`,
-    target: request.hasQuery ? `${request.path}?${request.query}` : request.path,
-    route: formOf(exchange),
-    owner: principal ? ownerOf(principal) : guestOf(cookie),
-    anonymous: principal === undefined && cookie === undefined,
-    shared,
-    callerDecides,
-    field: request.field,
-    hasBody: request.hasBody,
-  };
-}
-
-/** Digests of what stays one object as long as it is the same. */
-const digests = new WeakMap<object, string>();
-
-function digestOf<Part extends object>(part: Part, telling: (part: Part) => Json): string {
-  const known = digests.get(part);
-  if (known !== undefined) return known;
-  const made = digest(canonicalJson(telling(part)));
-  digests.set(part, made);
-  return made;
-}
-
-/** What a route answered under another configuration, or had answered by somebody else, is not what it answers now. */
-function formOf(exchange: PolicyExchange): string {
-  const { route } = exchange;
-  const upstream = exchange.upstream(route.upstream);
-  const canary = route.canary && exchange.upstream(route.canary.upstream);
-  const own = digestOf(route, (whole) => whole);
-  return [route.id, own, upstream && digestOf(upstream, answering), canary && digestOf(canary, answering)].join('#');
-}
-
-/** Who answers in the name of an upstream: how long it may take, and how its targets share the work, changes no answer. */
-function answering({ id, targets, tls }: SnapshotUpstream): Json {
-  const inUse = targets.filter(({ weight }) => weight > 0).map(({ url }) => url);
-  return { id, targets: inUse.sort(), tls };
-}
-
-/** Who may see the same: the same person, through the same application, with the same rights. */
-function ownerOf({ consumer, subject, client, scopes, roles }: Principal): string {
-  return JSON.stringify([consumer, subject, client, [...scopes].sort(), [...roles].sort()]);
-}
-
-/** A cookie may be a session that only the upstream knows of. */
-function guestOf(cookie: string | undefined): string {
-  return cookie === undefined ? 'guest' : `guest ${digest(cookie)}`;
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
 }

@@ -70,6 +70,23 @@ describe('the response-transform policy', () => {
     );
   });
 
+  it.each([
+    ['an answer to HEAD', { method: 'HEAD' }, TYPE],
+    ['a 304', { status: 304 }, []],
+  ])('says in %s what it would say of a body', (_, asked, type) => {
+    const fields = [...type, 'etag', '"e"', 'content-digest', 'x', 'repr-digest', 'y', 'x-backend', 'db-7'];
+    const steps = { json: [{ remove: '/secret' }], fields: [{ remove: 'x-backend' }] };
+    expect(answer(steps, '', fields, asked).fields!.raw).toEqual([...type, 'etag', 'W/"e"']);
+    expect(answer({ fields: steps.fields }, '', fields, asked).fields!.raw).toEqual(fields.slice(0, -2));
+  });
+
+  it('leaves alone to HEAD what it would leave alone to GET', () => {
+    const fields = ['content-type', 'text/html', 'etag', '"e"', 'content-length', '5'];
+    const steps = { ...hide, otherTypes: 'pass' };
+    expect(answer(steps, '', fields, { method: 'HEAD' }).fields!.raw).toEqual(fields);
+    expect(answer(steps, 'hello', fields).fields!.raw).toEqual(fields);
+  });
+
   it('changes fields alone without reading a body', () => {
     const made = answer({ fields: [{ remove: 'x-backend' }, { set: 'x-a', text: '{method}' }] }, 'x', [
       'x-backend',

@@ -13,7 +13,7 @@ const config = z.strictObject({
   /** Done to the JSON of the answer, in order. */
   json: z.array(jsonOperation).max(64).default([]),
   fields: fieldOperations,
-  /** Which answers: those of 2xx, or all of the upstream. */
+  /** Which answers: those of 2xx with the 304 that speaks of one, or all of the upstream. */
   on: z.enum(['success', 'all']).default('success'),
   /** What becomes of an answer that is not JSON. */
   otherTypes: z.enum(['refuse', 'pass']).default('refuse'),
@@ -28,9 +28,10 @@ export const responseTransform = definePolicy({
   compile: (given) => {
     const steps = compileFieldOperations(given.fields);
     const transform = compileOperations(given.json);
-    const readsBody = given.json.length > 0 || given.fields.some((step) => 'body' in step);
+    const changesBody = given.json.length > 0;
+    const readsBody = changesBody || given.fields.some((step) => 'body' in step);
     const isMeant = ({ origin, status }: AnswerDraft) =>
-      origin !== 'refusal' && (given.on === 'all' || (status >= 200 && status < 300));
+      origin !== 'refusal' && (given.on === 'all' || status === 304 || (status >= 200 && status < 300));
     const edit = (draft: AnswerDraft, input: PolicyInput, document?: ExactJson) => {
       for (const step of steps) step(draft, input, document);
       return pass;
@@ -45,9 +46,12 @@ export const responseTransform = definePolicy({
       },
       answerHead: (input, draft) => {
         if (!isMeant(draft)) return pass;
+        const isOther = draft.fields.has('content-type') && !isTransformable(draft);
+        if (isOther && given.otherTypes === 'pass') return pass;
         if (isBodiless(input, draft)) {
-          // The length of a body that would have been another one.
+          // It describes a body that would have been another one (RFC 9110 §9.3.2, §15.4.5).
           draft.fields.remove('content-length');
+          if (changesBody) draft.changeBytes();
           return edit(draft, input);
         }
         return isTransformable(draft) || given.otherTypes === 'pass' ? pass : impossible('it is not JSON as it is');
@@ -63,8 +67,8 @@ export const responseTransform = definePolicy({
           const made = transform(read.value, input);
           if (made instanceof NotTransformable) return done(impossible(made.reason));
           edit(draft, input, made);
-          if (given.json.length === 0) return done(pass);
-          forgetOldBody(draft);
+          if (!changesBody) return done(pass);
+          draft.changeBytes();
           done(Buffer.from(writeExactJson(made)));
         },
       },
@@ -84,11 +88,4 @@ function isBodiless({ request }: PolicyInput, { status }: AnswerDraft): boolean 
 function isTransformable({ fields, status }: AnswerDraft): boolean {
   const essence = (fields.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase();
   return status !== 206 && isJsonType(essence) && (fields.get('content-encoding') ?? 'identity') === 'identity';
-}
-
-/** What told one representation from another no longer does, byte by byte (RFC 9110 §8.8.1). */
-function forgetOldBody({ fields }: AnswerDraft): void {
-  for (const name of ['content-digest', 'content-md5', 'digest', 'repr-digest', 'accept-ranges']) fields.remove(name);
-  const etag = fields.get('etag');
-  if (etag !== undefined && !etag.startsWith('W/')) fields.set('etag', `W/${etag}`);
 }
