@@ -146,10 +146,17 @@ describe('the idempotency-key policy', () => {
     expect(gateway.send(KEY, body, more)).toBe('IDEMPOTENCY_MISMATCH');
   });
 
-  it('keeps the keys of consumers apart', () => {
+  it.each([
+    ['consumers', { consumer: 'other' }],
+    ['users of one OAuth client', { subject: 'bob' }],
+    ['clients of one user', { client: 'other' }],
+  ])('keeps the keys of %s apart, and tells neither of the other', (_, more) => {
     const gateway = new Cluster().gateway('one');
     gateway.send(KEY);
-    expect(told(gateway.begin(KEY, '{}', {}, somePrincipal({ consumer: 'other' })))).toBe('executed');
+    expect(told(gateway.begin(KEY, '{}', {}, somePrincipal(more)))).toBe('executed');
+    expect(told(gateway.begin('order-0002', '{"a":1}', {}, somePrincipal(more)))).toBe('executed');
+    gateway.send('order-0003');
+    expect(told(gateway.begin('order-0003', '{"a":2}', {}, somePrincipal(more)))).toBe('executed');
   });
 
   it.each([

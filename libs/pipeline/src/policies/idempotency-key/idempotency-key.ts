@@ -100,7 +100,17 @@ export const idempotencyKey = definePolicy({
         const { principal, route } = input.exchange;
         // Without a name for the caller a key would be everybody's, and with it the answer.
         if (!attempted || !principal) return done(pass);
-        const cell = JSON.stringify(['idempotency', route.tenant, route.service, principal.consumer, attempted.key]);
+        // All users of an OAuth client are one consumer: without the subject one would be answered with another one's orders.
+        const { consumer, client, subject } = principal;
+        const cell = JSON.stringify([
+          'idempotency',
+          route.tenant,
+          route.service,
+          consumer,
+          client,
+          subject,
+          attempted.key,
+        ]);
         claim({ input, attempted, cell, services, times, whenUnknown: config.whenUnknown }, done);
       },
       answerHead: (input, draft) => {
