@@ -134,6 +134,38 @@ describe('idempotency-key in the gateway', () => {
     release();
     expect([(await first).body, (await post('order-0002')).body, upstream.seen.length]).toEqual(['done', 'done', 1]);
   });
+
+  it.each([
+    ['packed', { policy: 'compression', config: { minBytes: 0, codings: ['gzip'] } }],
+    [
+      'transformed',
+      { policy: 'response-transform', config: { json: [{ wrap: 'data' }], fields: [{ remove: 'x-backend' }] } },
+    ],
+  ])(
+    'replays an answer that a policy behind it has %s with the head that belongs to those bytes',
+    async (made, behind) => {
+      await serve([{ policy: 'idempotency-key', config: {} }, behind]);
+      upstream.respond = (_, response) => json(response, '{"a":1}', { etag: '"s"', 'x-backend': 'db-7.internal' });
+      const create = () =>
+        call('/orders', {
+          method: 'POST',
+          body: '{}',
+          fields: { 'idempotency-key': `order-${made}`, 'accept-encoding': 'gzip' },
+        });
+      const [first, again] = [await create(), await create()];
+      const told = ({ status, body, fields }: Answer) => [
+        status,
+        body,
+        ...['content-type', 'content-encoding', 'etag', 'vary', 'x-backend'].map((name) => fields[name]),
+      ];
+      expect([again.fields['idempotency-replayed'], first.fields['etag'], upstream.seen.length]).toEqual([
+        'true',
+        'W/"s"',
+        1,
+      ]);
+      expect(told(again)).toEqual(told(first));
+    },
+  );
 });
 
 describe('a route that normalises bodies', () => {

@@ -81,14 +81,22 @@ class Gateway {
     return started;
   }
 
-  answer({ input }: Started, status = 201, body = 'made', fields: string[] = []): void {
+  answer(
+    { input }: Started,
+    status = 201,
+    body = 'made',
+    fields: string[] = [],
+    behind: (draft: AnswerDraft) => void = () => undefined,
+  ): void {
     const draft = new AnswerDraft('upstream', status, ['location', '/1', 'set-cookie', 'sid=1', ...fields]);
+    behind(draft);
     this.hooks.answerHead!(input, draft);
     const out = { data: () => true, end: () => undefined, room: () => undefined, refuse: () => undefined };
     const transform =
       this.hooks.answerBody?.mode === 'stream' && status !== 204
         ? this.hooks.answerBody.open(input, draft, out)
         : undefined;
+    draft.fields.add('x-before', '1');
     if (transform) {
       transform.data(Buffer.from(body));
       transform.end();
@@ -268,6 +276,18 @@ describe('the idempotency-key policy', () => {
     const gateway = new Cluster().gateway('one');
     gateway.answer(gateway.begin(KEY), 204);
     expect(gateway.send(KEY)).toMatchObject([204, '', expect.anything()]);
+  });
+
+  it('keeps the head as it was here, and not what policies before it made of it', () => {
+    const gateway = new Cluster().gateway('one');
+    gateway.answer(gateway.begin(KEY), 204, '', [], ({ fields }) => fields.set('x-behind', '1'));
+    gateway.answer(gateway.begin('order-0002'), 201, 'made', [], ({ fields }) => fields.set('x-behind', '1'));
+    for (const key of [KEY, 'order-0002'])
+      expect(gateway.send(key)).toMatchObject([
+        expect.anything(),
+        expect.anything(),
+        ['location', '/1', 'x-behind', '1', 'idempotency-replayed', 'true'],
+      ]);
   });
 
   it('property: whatever happens, and in whatever order, a key is executed once, but where nothing was done', () => {

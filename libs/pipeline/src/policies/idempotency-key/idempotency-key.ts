@@ -36,7 +36,7 @@ interface Attempted {
   execution: Execution | undefined;
   /** Of the upstream's answer; 0: none has come. */
   status: number;
-  /** As they were here: a replay passes the policies before this one again. */
+  /** As they left the policies behind this one: a replay passes the policies before it again. */
   fields: readonly string[];
 }
 
@@ -116,8 +116,7 @@ export const idempotencyKey = definePolicy({
       answerHead: (input, draft) => {
         const attempted = attemptedBy(input);
         if (!attempted?.execution || draft.origin === 'refusal') return pass;
-        attempted.status = draft.status;
-        attempted.fields = draft.fields.raw;
+        keepHead(attempted, draft);
         if (config.notDone.includes(draft.status)) attempted.execution.release();
         return pass;
       },
@@ -126,6 +125,8 @@ export const idempotencyKey = definePolicy({
         open: (input, draft, out): BodyTransform | undefined => {
           const attempted = attemptedBy(input);
           if (!attempted?.execution || attempted.execution.isConcluded) return undefined;
+          // Policies behind this one have edited the head when they opened the body, or had it whole.
+          keepHead(attempted, draft);
           const kept = config.keep === 'answer' && isKept(draft) ? new KeptAnswer(config.maxAnswerBytes) : undefined;
           return {
             data: (chunk) => {
@@ -298,6 +299,12 @@ class KeptAnswer {
   }
 }
 
+/** Policies before this one go on editing the same draft. */
+function keepHead(attempted: Attempted, { status, fields }: AnswerDraft): void {
+  attempted.status = status;
+  attempted.fields = replayedFields(fields.raw);
+}
+
 /** A stream is lived through once. */
 function isKept({ fields }: AnswerDraft): boolean {
   return !/^(text\/event-stream|multipart\/)/i.test(fields.get('content-type') ?? '');
@@ -308,7 +315,7 @@ function outcomeOf({ execution, status, fields }: Attempted, body: Buffer | unde
   const { fingerprint } = execution!;
   if (status === 0) return { state: 'unknown', fingerprint };
   if (!body) return { state: 'not-kept', fingerprint, status };
-  return { state: 'answered', fingerprint, status, fields: replayedFields(fields), body };
+  return { state: 'answered', fingerprint, status, fields, body };
 }
 
 /** Of one connection, of one moment, or a secret for whoever came first. */
