@@ -32,4 +32,4 @@ export {
 } from './policy';
 export { servicesWithoutMemory } from './policy-services';
 export { policies, policiesById } from './policies/registry';
-export { MemoryStore, type Replaced, type SharedStore } from './shared-store';
+export { MemoryStore, type Removed, type Replaced, type SharedStore } from './shared-store';

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
 import type { Clock, RandomBytes } from '@sallyport/contracts';
 import type { Timers } from '@sallyport/ai';
-import type { Replaced, SharedStore } from '@sallyport/pipeline';
+import type { Removed, Replaced, SharedStore } from '@sallyport/pipeline';
 import { KvConflict, type Kv, type KvEntry } from '@sallyport/platform';
 
 /** How long a request waits for the bus before it is told that nobody can say. */
@@ -11,6 +11,7 @@ const TRIES = 5;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const TIME_BYTES = 8;
+const NOTHING = Buffer.alloc(0);
 
 export interface BusStoreParts {
   readonly open: () => Promise<Kv>;
@@ -69,24 +70,36 @@ export class BusStore implements SharedStore {
   }
 
   replace(key: string, before: Buffer, value: Buffer, ttlMs: number, done: (outcome: Replaced) => void): void {
+    this.exchange(key, before, value, ttlMs, 'replaced', done);
+  }
+
+  /**
+   * A bucket deletes without a comparison only. So nothing takes the place of the value, for a time that was over before
+   * any clock began: nobody finds it, the next one to claim the key writes over it, and the bucket forgets it like all it keeps.
+   */
+  remove(key: string, before: Buffer, done: (outcome: Removed) => void = () => undefined): void {
+    this.exchange(key, before, NOTHING, Number.NEGATIVE_INFINITY, 'removed', done);
+  }
+
+  /** Writes where the value is still the one that was seen. */
+  private exchange<Done>(
+    key: string,
+    before: Buffer,
+    value: Buffer,
+    ttlMs: number,
+    exchanged: Done,
+    done: (outcome: Done | 'changed' | 'unavailable') => void,
+  ): void {
     const name = this.nameOf(key);
-    this.within<Replaced>(
+    this.within<Done | 'changed' | 'unavailable'>(
       async (kv) => {
         const found = await this.read(kv, name);
         if (!found?.value.equals(before)) return 'changed';
         const sealed = this.seal(name, value, ttlMs);
-        return (await unlessConflict(kv.update(name, sealed, found.revision))) ? 'replaced' : 'changed';
+        return (await unlessConflict(kv.update(name, sealed, found.revision))) ? exchanged : 'changed';
       },
       'unavailable',
       done,
-    );
-  }
-
-  delete(key: string): void {
-    this.within(
-      (kv) => kv.purge(this.nameOf(key)),
-      undefined,
-      () => undefined,
     );
   }
 

@@ -1,10 +1,15 @@
 import type { PolicyServices } from '../../policy';
-import type { Replaced } from '../../shared-store';
 import { readRecord, writeRecord, type LedgerRecord } from './ledger-record';
 
 /** How often the outcome is tried to be put down while the store does not answer. */
 const RETRY_MS = 1_000;
 const RETRIES = 600;
+/** How often a record is changed that we ourselves, or somebody who wonders about us, changed meanwhile. */
+const TRIES = 5;
+
+type Outcome = 'done' | 'changed' | 'unavailable';
+/** Changes the record where it still is the one that was seen. */
+type Change = (before: Buffer, done: (outcome: Outcome) => void) => void;
 
 /**
  * The one try of a key that is let through. Says for as long as it lasts that somebody is at it, and then how it ended.
@@ -47,23 +52,27 @@ export class Execution {
       if (!told) written();
       told = true;
     };
-    this.put(writeRecord(outcome), RETRIES, tell);
+    this.persist(this.replacing(writeRecord(outcome)), RETRIES, tell);
   }
 
-  /** It was not sent on: the key is as good as new. */
+  /** It was not sent on: the key is as good as new, unless somebody else has it by now. */
   release(): void {
     if (this.concluded) return;
     this.concluded = true;
     this.stopRenewing();
-    this.services.store.delete(this.key);
+    this.persist(
+      (before, done) => this.removing(before, done),
+      RETRIES,
+      () => undefined,
+    );
   }
 
-  private put(value: Buffer, tries: number, written: () => void): void {
-    this.replace(value, (outcome) => {
+  private persist(change: Change, tries: number, written: () => void): void {
+    this.change(change, TRIES, (outcome) => {
       // A caller waits no longer for a store that is away; until it is back nobody can claim the key either.
       written();
       if (outcome !== 'unavailable' || tries === 0) return;
-      this.services.timers.after(RETRY_MS, () => this.put(value, tries - 1, written));
+      this.services.timers.after(RETRY_MS, () => this.persist(change, tries - 1, written));
     });
   }
 
@@ -73,28 +82,36 @@ export class Execution {
 
   private renew(): void {
     const { clock } = this.services;
-    this.replace(writeRecord({ ...this.record, leaseUntil: clock.now() + this.times.leaseMs }), () => {
+    const renewed = writeRecord({ ...this.record, leaseUntil: clock.now() + this.times.leaseMs });
+    this.change(this.replacing(renewed), TRIES, () => {
       if (!this.concluded) this.stopRenewing = this.renewLater();
     });
   }
 
-  private replace(value: Buffer, done: (outcome: Replaced) => void): void {
-    const { store } = this.services;
-    const put = (changed: () => void): void =>
-      store.replace(this.key, this.before, value, this.times.keepMs, (outcome) => {
-        if (outcome === 'changed') return changed();
-        if (outcome === 'replaced') this.before = value;
-        done(outcome);
+  private replacing(value: Buffer): Change {
+    return (before, done) =>
+      this.services.store.replace(this.key, before, value, this.times.keepMs, (outcome) => {
+        if (outcome !== 'replaced') return done(outcome);
+        this.before = value;
+        done('done');
       });
-    put(() =>
-      store.get(this.key, (found) => {
+  }
+
+  private removing(before: Buffer, done: (outcome: Outcome) => void): void {
+    this.services.store.remove(this.key, before, (outcome) => done(outcome === 'removed' ? 'done' : outcome));
+  }
+
+  private change(change: Change, tries: number, done: (outcome: Outcome) => void): void {
+    change(this.before, (outcome) => {
+      if (outcome !== 'changed' || tries === 1) return done(outcome);
+      this.services.store.get(this.key, (found) => {
         if (found === 'unavailable') return done('unavailable');
         const known = found && readRecord(found);
         // Somebody only wondered whether we are still there: the record is ours, and we are.
         if (known?.state !== 'running' || known.owner !== this.record.owner) return done('changed');
         this.before = found!;
-        put(() => done('changed'));
-      }),
-    );
+        this.change(change, tries - 1, done);
+      });
+    });
   }
 }

@@ -21,7 +21,7 @@ class Cluster {
     claim: (key, value, ttlMs, done) => (this.away ? done('unavailable') : this.memory.claim(key, value, ttlMs, done)),
     replace: (key, before, value, ttlMs, done) =>
       this.away ? done('unavailable') : this.memory.replace(key, before, value, ttlMs, done),
-    delete: (key) => this.memory.delete(key),
+    remove: (key, before, done) => (this.away ? done?.('unavailable') : this.memory.remove(key, before, done)),
   };
 
   gateway(name: string, config: object = {}) {
@@ -60,6 +60,8 @@ class Cluster {
 
 type Started = { verdict: Verdict; input: PolicyInput & { exchange: TestExchange } };
 
+let requests = 0;
+
 class Gateway {
   /** Requests that went upstream. */
   executions = 0;
@@ -68,7 +70,8 @@ class Gateway {
 
   begin(key: string | undefined, body = '{}', more: Partial<RequestHead> = {}, principal = somePrincipal()): Started {
     const field = new Map(key === undefined ? [] : [['idempotency-key', key]]);
-    const input = policyInput({ method: 'POST', field, hasBody: true, ...more }, { principal });
+    const requestId = `req_${++requests}`;
+    const input = policyInput({ method: 'POST', field, hasBody: true, ...more }, { principal, requestId });
     const started: Started = { verdict: undefined, input };
     started.verdict = this.hooks.admit!(input);
     if (started.verdict) return started;
@@ -259,6 +262,32 @@ describe('the idempotency-key policy', () => {
   it('lets a key be used again that the upstream did nothing for', () => {
     const gateway = new Cluster().gateway('one');
     gateway.answer(gateway.begin(KEY), 503);
+    expect(gateway.send(KEY)).toBe('executed');
+  });
+
+  it('leaves a key to whoever took it over, when the one that only stood still finds that nothing was done', () => {
+    const cluster = new Cluster();
+    const [one, two, three] = ['one', 'two', 'three'].map((name) => cluster.gateway(name, { whenUnknown: 'execute' }));
+    const first = one!.begin(KEY);
+    cluster.now += 61_000;
+    expect(two!.send(KEY)).toBe('IDEMPOTENCY_IN_PROGRESS');
+    cluster.now += 3_100;
+    const second = two!.begin(KEY);
+    one!.answer(first, 503);
+    expect([told(second), three!.send(KEY)]).toEqual(['executed', 'IDEMPOTENCY_IN_PROGRESS']);
+    two!.answer(second);
+    expect(three!.send(KEY)).toEqual(MADE);
+  });
+
+  it('frees a key when the store is back, that the upstream did nothing for while it was away', () => {
+    const cluster = new Cluster();
+    const gateway = cluster.gateway('one');
+    const first = gateway.begin(KEY);
+    cluster.away = true;
+    gateway.answer(first, 503);
+    cluster.pass(120_000);
+    cluster.away = false;
+    cluster.pass(1_000);
     expect(gateway.send(KEY)).toBe('executed');
   });
 
