@@ -53,11 +53,12 @@ export class BusStore implements SharedStore {
   claim(key: string, value: Buffer, ttlMs: number, done: (before: Buffer | undefined | 'unavailable') => void): void {
     const name = this.nameOf(key);
     this.within(
-      async (kv) => {
+      async (kv, isAwaited) => {
         for (let tries = 0; tries < TRIES; tries++) {
           const entry = await kv.get(name);
           const found = entry && this.unseal(entry);
           if (found) return found.value;
+          if (!isAwaited()) break;
           const sealed = this.seal(name, value, ttlMs);
           const made = await unlessConflict(entry ? kv.update(name, sealed, entry.revision) : kv.create(name, sealed));
           if (made) return undefined;
@@ -92,9 +93,10 @@ export class BusStore implements SharedStore {
   ): void {
     const name = this.nameOf(key);
     this.within<Done | 'changed' | 'unavailable'>(
-      async (kv) => {
+      async (kv, isAwaited) => {
         const found = await this.read(kv, name);
         if (!found?.value.equals(before)) return 'changed';
+        if (!isAwaited()) return 'unavailable';
         const sealed = this.seal(name, value, ttlMs);
         return (await unlessConflict(kv.update(name, sealed, found.revision))) ? exchanged : 'changed';
       },
@@ -103,8 +105,15 @@ export class BusStore implements SharedStore {
     );
   }
 
-  /** Runs something on the bucket; `otherwise` when that fails or takes too long. */
-  private within<Value>(run: (kv: Kv) => Promise<Value>, otherwise: Value, done: (value: Value) => void): void {
+  /**
+   * Runs something on the bucket; `otherwise` when that fails or takes too long.
+   * @param run asks before it writes whether it is still waited for: a claim that nobody knows of would lock its key
+   */
+  private within<Value>(
+    run: (kv: Kv, isAwaited: () => boolean) => Promise<Value>,
+    otherwise: Value,
+    done: (value: Value) => void,
+  ): void {
     let over = false;
     const finish = (value: Value): void => {
       if (over) return;
@@ -114,7 +123,7 @@ export class BusStore implements SharedStore {
     };
     const stop = this.parts.timers.after(DEADLINE_MS, () => finish(otherwise));
     this.opened()
-      .then(run)
+      .then((kv) => run(kv, () => !over))
       .then(finish, () => finish(otherwise));
   }
 

@@ -13,16 +13,47 @@ import { readRecord, writeRecord, type LedgerRecord } from './ledger-record';
 class Cluster {
   now = 1_000_000;
   away = false;
+  /** What of the store does what it is asked to, and says that nobody can say. */
+  silent: readonly (keyof SharedStore)[] = [];
+  /** After how many milliseconds claims arrive at the store, which says at once that nobody can say. */
+  lateBy = 0;
+  /** Whether answers of the store wait for \`deliver\`. */
+  slow = false;
+  private waiting: (() => void)[] = [];
   private alarms: { at: number; ring: () => void; of: string }[] = [];
   private readonly memory = new MemoryStore({ now: () => this.now, monotonic: () => this.now }, 1_000_000);
   private readonly store: SharedStore = {
-    get: (key, done) => (this.away ? done('unavailable') : this.memory.get(key, done)),
+    get: (key, done) => this.ask('get', done, (told) => this.memory.get(key, told)),
     set: (key, value, ttlMs, done) => this.memory.set(key, value, ttlMs, done),
-    claim: (key, value, ttlMs, done) => (this.away ? done('unavailable') : this.memory.claim(key, value, ttlMs, done)),
+    claim: (key, value, ttlMs, done) => {
+      const claim = (told: typeof done): void => this.memory.claim(key, value, ttlMs, told);
+      if (this.lateBy === 0) return this.ask('claim', done, claim);
+      this.alarms.push({ at: this.now + this.lateBy, ring: () => claim(() => undefined), of: 'store' });
+      done('unavailable');
+    },
     replace: (key, before, value, ttlMs, done) =>
-      this.away ? done('unavailable') : this.memory.replace(key, before, value, ttlMs, done),
-    remove: (key, before, done) => (this.away ? done?.('unavailable') : this.memory.remove(key, before, done)),
+      this.ask('replace', done, (told) => this.memory.replace(key, before, value, ttlMs, told)),
+    remove: (key, before, done = () => undefined) =>
+      this.ask('remove', done, (told) => this.memory.remove(key, before, told)),
   };
+
+  private ask<Found>(
+    what: keyof SharedStore,
+    done: (found: Found | 'unavailable') => void,
+    run: (told: (found: Found | 'unavailable') => void) => void,
+  ): void {
+    if (this.away) return done('unavailable');
+    run((found) => {
+      const answer = this.silent.includes(what) ? 'unavailable' : found;
+      if (this.slow) this.waiting.push(() => done(answer));
+      else done(answer);
+    });
+  }
+
+  /** The store's answers arrive. */
+  deliver(): void {
+    for (const arrive of this.waiting.splice(0)) arrive();
+  }
 
   gateway(name: string, config: object = {}) {
     const services: PolicyServices = {
@@ -58,7 +89,7 @@ class Cluster {
   }
 }
 
-type Started = { verdict: Verdict; input: PolicyInput & { exchange: TestExchange } };
+type Started = { verdict: Verdict; left?: boolean; input: PolicyInput & { exchange: TestExchange } };
 
 let requests = 0;
 
@@ -79,8 +110,15 @@ class Gateway {
     const { requestBody } = this.hooks;
     if (requestBody?.mode === 'whole' && requestBody.wants!(input))
       requestBody.run(input, Buffer.from(body), draft, () => undefined);
-    this.hooks.intercept!(input, (verdict) => (started.verdict = verdict), draft);
-    if (started.verdict === undefined) this.executions += 1;
+    this.hooks.intercept!(
+      input,
+      (verdict) => {
+        if (started.left) return;
+        started.verdict = verdict;
+        if (verdict === undefined) this.executions += 1;
+      },
+      draft,
+    );
     return started;
   }
 
@@ -105,6 +143,13 @@ class Gateway {
       transform.end();
     }
     this.end({ input } as Started);
+  }
+
+  /** The caller goes away. */
+  leave(started: Started): void {
+    started.left = true;
+    started.input.exchange.close();
+    this.end(started, undefined, true);
   }
 
   end({ input }: Started, refusal?: ReturnType<typeof refuse>, aborted = false): void {
@@ -292,6 +337,57 @@ describe('the idempotency-key policy', () => {
   });
 
   it.each([
+    ['new', {}],
+    ['taken over from a gateway that ended', { whenUnknown: 'execute' }],
+  ])('frees a key, %s, whose caller left while it was being claimed', (what, config) => {
+    const cluster = new Cluster();
+    const [one, two] = [cluster.gateway('one', config), cluster.gateway('two', config)];
+    if (what !== 'new') one.end(one.begin(KEY), refuse('UPSTREAM_BROKE'));
+    cluster.slow = true;
+    const gone = one.begin(KEY);
+    if (what !== 'new') cluster.deliver();
+    one.leave(gone);
+    cluster.deliver();
+    cluster.slow = false;
+    expect(two.send(KEY)).toBe('executed');
+    cluster.pass(600_000);
+    expect(two.send(KEY)).toEqual(MADE);
+  });
+
+  it('frees a key in time that the store took, and said that it could not say', () => {
+    const cluster = new Cluster();
+    const gateway = cluster.gateway('one');
+    cluster.silent = ['claim'];
+    expect(gateway.send(KEY)).toBe('IDEMPOTENCY_UNAVAILABLE');
+    cluster.silent = [];
+    cluster.pass(1_000);
+    expect(gateway.send(KEY)).toBe('executed');
+    expect(gateway.executions).toBe(1);
+  });
+
+  it('frees a key that the store took later than it said anything', () => {
+    const cluster = new Cluster();
+    const gateway = cluster.gateway('one');
+    cluster.lateBy = 1_500;
+    expect(gateway.send(KEY)).toBe('IDEMPOTENCY_UNAVAILABLE');
+    cluster.lateBy = 0;
+    cluster.pass(3_000);
+    expect(gateway.send(KEY)).toBe('executed');
+  });
+
+  it('gives the key that it meant to take over back as it was, when the store does not say that it took it', () => {
+    const cluster = new Cluster();
+    const gateway = cluster.gateway('one', { whenUnknown: 'execute' });
+    gateway.end(gateway.begin(KEY), refuse('UPSTREAM_BROKE'));
+    cluster.silent = ['replace'];
+    expect(gateway.send(KEY)).toBe('IDEMPOTENCY_UNAVAILABLE');
+    cluster.silent = [];
+    cluster.pass(1_000);
+    expect(gateway.send(KEY, '{"a":1}')).toBe('IDEMPOTENCY_MISMATCH');
+    expect(gateway.send(KEY)).toBe('executed');
+  });
+
+  it.each([
     ['a stream', {}, 'data: x', ['content-type', 'text/event-stream']],
     ['a large answer', { maxAnswerBytes: 3 }, 'made', []],
     ['any answer where only the status is kept', { keep: 'status' }, 'made', []],
@@ -322,7 +418,18 @@ describe('the idempotency-key policy', () => {
   it('property: whatever happens, and in whatever order, a key is executed once, but where nothing was done', () => {
     const step = fc.record({
       gateway: fc.nat(2),
-      what: fc.constantFrom('send', 'answer', 'timeout', 'unreachable', 'away', 'back', 'wait', 'kill', 'leave'),
+      what: fc.constantFrom(
+        'send',
+        'answer',
+        'timeout',
+        'unreachable',
+        'away',
+        'silent',
+        'back',
+        'wait',
+        'kill',
+        'leave',
+      ),
       ms: fc.nat(90_000),
     });
     fc.assert(
@@ -336,8 +443,10 @@ describe('the idempotency-key policy', () => {
           if (what === 'send') {
             const started = gateway.begin(KEY);
             if (started.verdict === undefined) open[at]!.push(started);
-          } else if (what === 'away' || what === 'back') cluster.away = what === 'away';
-          else if (what === 'wait') cluster.pass(ms);
+          } else if (what === 'away' || what === 'silent' || what === 'back') {
+            cluster.away = what === 'away';
+            cluster.silent = what === 'silent' ? ['claim', 'replace', 'remove'] : [];
+          } else if (what === 'wait') cluster.pass(ms);
           else if (what === 'kill') {
             cluster.kill(String(at));
             open[at] = [];
@@ -345,7 +454,7 @@ describe('the idempotency-key policy', () => {
             const started = open[at]!.pop();
             if (!started) continue;
             if (what === 'answer') gateway.answer(started);
-            if (what === 'leave') gateway.end(started, undefined, true);
+            if (what === 'leave') gateway.leave(started);
             if (what === 'timeout') gateway.end(started, refuse('UPSTREAM_TIMEOUT'));
             if (what === 'unreachable') {
               gateway.end(started, refuse('UPSTREAM_UNREACHABLE'));
