@@ -1,5 +1,6 @@
 import { compareDecimals, isWhole, readDecimal } from '../json/decimal';
 import { ExactNumber } from '../json/strict-json';
+import { isReadOnly } from './applied';
 import { formats, numberFormats } from './formats';
 import { Pattern } from './pattern';
 import { Seen, type Check, type Run } from './run';
@@ -351,7 +352,7 @@ const contains: Keyword = (site) => {
 };
 
 const required: Keyword = (site) => {
-  const names = site.names('required');
+  const names = site.isOpenApi30 ? site.names('required')?.filter(isOfRequests(site)) : site.names('required');
   if (!names || names.length === 0) return undefined;
   return (value, run) => {
     if (!isObject(value)) return true;
@@ -360,6 +361,11 @@ const required: Keyword = (site) => {
     return valid;
   };
 };
+
+/** OAS 3.0.3 §4.7.24.2: of a member that is `readOnly`, `required` is about answers; documents of 3.0 are for requests here. */
+function isOfRequests({ document, schema, pointer }: Site): (name: string) => boolean {
+  return (name) => !isReadOnly(document, { node: schema, pointer }, name);
+}
 
 /** `properties`, `patternProperties` and `additionalProperties` together: the last is about what the others leave. */
 const properties: Keyword = (site) => {
