@@ -64,6 +64,8 @@ export class Exchange implements PolicyExchange {
   grpcStatus: number | undefined;
   /** Attempts whose answers the caller did not get, in order. */
   failedAttempts: FailedTarget[] | undefined;
+  /** Attempts that may have brought an upstream something of the request, those under way among them. */
+  arrivals = 0;
   /** The canary of the route answered. */
   canary = false;
   model: ModelFacts | undefined;
@@ -113,6 +115,10 @@ export class Exchange implements PolicyExchange {
   /** What the hooks of policies are given. */
   get policyInput(): PolicyInput {
     return (this.input ??= { request: this.request!, exchange: this });
+  }
+
+  get isSentOn(): boolean {
+    return this.arrivals > 0;
   }
 
   upstream(id: string): SnapshotUpstream | undefined {

@@ -45,6 +45,7 @@ function ask(exchange: Exchange, parts: GatewayParts): void {
   if (!client.upgrade)
     return parts.refuse(exchange, refuse('UPSTREAM_UNREACHABLE', {}, { reason: 'HTTP/2 upstreams take no WebSocket' }));
 
+  exchange.arrivals += 1;
   const opening = new Opening(exchange, parts);
   const timeouts = { ...settings.timeouts, ...exchange.compiled!.timeouts };
   const forwarding = client.upgrade({ path, fields: fieldsFor(exchange, client.authority), timeouts }, opening);

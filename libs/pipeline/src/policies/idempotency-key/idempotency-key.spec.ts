@@ -115,7 +115,9 @@ class Gateway {
       (verdict) => {
         if (started.left) return;
         started.verdict = verdict;
-        if (verdict === undefined) this.executions += 1;
+        if (verdict !== undefined) return;
+        this.executions += 1;
+        input.exchange.isSentOn = true;
       },
       draft,
     );
@@ -289,12 +291,18 @@ describe('the idempotency-key policy', () => {
   });
 
   it.each([
-    ['UPSTREAM_UNREACHABLE', 'executed'],
-    ['UPSTREAM_TIMEOUT', 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
-    ['UPSTREAM_BROKE', 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
-  ] as const)('after %s: %s', (code, then) => {
+    ['UPSTREAM_UNREACHABLE', false, 'executed'],
+    ['ROUTE_NOT_FOUND', false, 'executed'],
+    ['INTERNAL', false, 'executed'],
+    ['UPSTREAM_UNREACHABLE', true, 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
+    ['INGRESS_OVERLOADED', true, 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
+    ['UPSTREAM_TIMEOUT', true, 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
+    ['UPSTREAM_BROKE', true, 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
+  ] as const)('after %s, and %s that something was sent on: %s', (code, isSentOn, then) => {
     const gateway = new Cluster().gateway('one');
-    gateway.end(gateway.begin(KEY), refuse(code));
+    const first = gateway.begin(KEY);
+    first.input.exchange.isSentOn = isSentOn;
+    gateway.end(first, refuse(code));
     expect(gateway.send(KEY)).toBe(then);
   });
 
@@ -457,6 +465,7 @@ describe('the idempotency-key policy', () => {
             if (what === 'leave') gateway.leave(started);
             if (what === 'timeout') gateway.end(started, refuse('UPSTREAM_TIMEOUT'));
             if (what === 'unreachable') {
+              started.input.exchange.isSentOn = false;
               gateway.end(started, refuse('UPSTREAM_UNREACHABLE'));
               undone += 1;
             }

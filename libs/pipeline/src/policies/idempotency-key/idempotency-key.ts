@@ -25,14 +25,6 @@ const LOOKS = 3;
 /** So many such claims are looked for at a time: those of the moment in which the store went away come first. */
 const MAX_DOUBTFUL = 1_000;
 
-/** Refusals with which nothing has been sent on: the same key may be tried again. */
-const NOT_SENT: ReadonlySet<string> = new Set([
-  'UPSTREAM_UNREACHABLE',
-  'UPSTREAM_BUSY',
-  'UPSTREAM_UNHEALTHY',
-  'INGRESS_OVERLOADED',
-]);
-
 /** What one request is about, from the hook that reads its body to the one that asks the store. */
 interface Attempted {
   readonly key: string;
@@ -163,7 +155,7 @@ export const idempotencyKey = definePolicy({
         const attempted = attemptedBy(input);
         const { execution } = attempted ?? {};
         if (!attempted || !execution || execution.isConcluded) return;
-        if (refusal && NOT_SENT.has(refusal.code)) return execution.release();
+        if (attempted.status === 0 && !input.exchange.isSentOn) return execution.release();
         // An answer without a body passes no body hook: it is complete with its head.
         const whole = !aborted && !refusal && config.keep === 'answer';
         execution.conclude(outcomeOf(attempted, whole ? Buffer.alloc(0) : undefined));
