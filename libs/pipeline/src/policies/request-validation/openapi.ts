@@ -3,6 +3,7 @@ import { SchemaDocument, type Validator } from '../../json-schema/schema-documen
 import { SchemaError, type Dialect } from '../../json-schema/schema-compiler';
 import { isObject, type Members } from '../../json-schema/values';
 import { readPointer, writePointer } from '../../json/pointer';
+import { spelledAsInPaths } from '../../path-template';
 import { isSpread, namesOf, unescaped, type Parameter, type ParameterPlace, type Style } from './parameters';
 import { TextShape } from './text-shape';
 
@@ -235,7 +236,7 @@ class Template {
       .map((segment) => {
         const parts = /^([^{}]*)(?:\{([^{}]+)\}([^{}]*))?$/.exec(segment);
         if (!parts) throw new SchemaError(pointer, 'must have at most one {name} in each segment');
-        return { before: parts[1]!, name: parts[2], after: parts[3] ?? '' };
+        return { before: spelledAsInPaths(parts[1]!), name: parts[2], after: spelledAsInPaths(parts[3] ?? '') };
       });
     this.parameters = this.segments.filter(({ name }) => name !== undefined).length;
   }

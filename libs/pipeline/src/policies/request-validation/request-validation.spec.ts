@@ -249,6 +249,15 @@ describe('an OpenAPI document', () => {
     expect(send({ openapi, unknownParameters: 'refuse' }, query)).toEqual(['SCHEMA_VIOLATION', '/query/debug unknown']);
   });
 
+  it.each(['/café', '/caf%c3%a9', '/c%61fé'])('finds a path that is written %s', (path) => {
+    const get = { parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'integer' } }] };
+    const written = { openapi: '3.1.0', paths: { [path]: { get: {} }, [`${path}-{id}`]: { get } } };
+    const found = ['caf%C3%A9', 'caf%C3%A9-7', 'caf%C3%A9-x', 'cafe'].map((at) =>
+      send({ openapi: written }, { path: `/orders/${at}` }),
+    );
+    expect(found).toEqual(['passes', 'passes', ['SCHEMA_VIOLATION', '/path/id type'], 'ROUTE_NOT_FOUND']);
+  });
+
   it('reads 3.0 by its own words', () => {
     const old = {
       openapi: '3.0.3',
