@@ -65,6 +65,8 @@ export class Exchange implements PolicyExchange {
   grpcStatus: number | undefined;
   /** Attempts whose answers the caller did not get, in order. */
   failedAttempts: FailedTarget[] | undefined;
+  /** Attempts that may have brought an upstream something of the request, those under way among them. */
+  arrivals = 0;
   /** The canary of the route answered. */
   canary = false;
   model: ModelFacts | undefined;
@@ -121,6 +123,10 @@ export class Exchange implements PolicyExchange {
 
   get meantForCanary(): boolean {
     return (this.canaryMeant ??= isMeantForCanary(this, this.ends.upstreams));
+  }
+
+  get isSentOn(): boolean {
+    return this.arrivals > 0;
   }
 
   upstream(id: string): SnapshotUpstream | undefined {

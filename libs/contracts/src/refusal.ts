@@ -10,7 +10,7 @@ export interface Refusal {
   readonly reason?: string;
   /** Milliseconds after which the same request can pass, where that is known. */
   readonly retryAfterMs?: number;
-  /** Whether nothing of the request was sent on, so that it may be made again whatever it does; left out: its code says. */
+  /** Nothing of the request was sent on by the attempt that came to this, where its code does not say so already. */
   readonly unsent?: boolean;
   /** Places in the caller's document that caused it. */
   readonly violations?: readonly Violation[];

@@ -33,4 +33,4 @@ export {
 export { servicesWithoutMemory } from './policy-services';
 export { askedInPreflight } from './policies/cors/cors';
 export { policies, policiesById } from './policies/registry';
-export { MemoryStore, type Replaced, type SharedStore } from './shared-store';
+export { MemoryStore, type Removed, type Replaced, type SharedStore } from './shared-store';

@@ -1,3 +1,5 @@
+import { canonicalPath } from '@sallyport/proxy';
+
 /** Values of the named segments of a path, still escaped as they stood there. */
 export type PathParameters = Readonly<Record<string, string>>;
 
@@ -64,4 +66,16 @@ function readSegment(part: string): Segment {
   const parameter = PARAMETER.exec(part);
   if (!parameter) return { kind: 'literal', text: part };
   return { kind: parameter[2] === '*' ? 'rest' : 'one', name: parameter[1]! };
+}
+
+/**
+ * Text within a segment as paths of requests have it: in its one spelling (RFC 3986 §6.2.2), what may not stand bare in a path
+ * being escaped as UTF-8.
+ * @param text of a description, where people write `café`
+ */
+export function spelledAsInPaths(text: string): string {
+  const escaped = text.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent);
+  const canonical = canonicalPath(`/${escaped}`);
+  // What has no single spelling is in no path either.
+  return 'fault' in canonical ? escaped : canonical.path.slice(1);
 }

@@ -15,7 +15,7 @@ export const servicesWithoutMemory: PolicyServices = {
     set: (_key, _value, _ttlMs, done) => done?.(false),
     claim: (_key, _value, _ttlMs, done) => done('unavailable'),
     replace: (_key, _before, _value, _ttlMs, done) => done('unavailable'),
-    delete: () => undefined,
+    remove: (_key, _before, done) => done?.('unavailable'),
   },
   peers: () => 1,
   charge: (_tenant, _charges, done) => done({ allowed: true, standings: [] }),

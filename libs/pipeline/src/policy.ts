@@ -29,6 +29,8 @@ export interface PolicyExchange {
   readonly principal: Principal | undefined;
   /** Whether the route's canary is meant to answer, as long as it can be called; the same whenever it is asked. */
   readonly meantForCanary: boolean;
+  /** Whether an upstream may have had something of this request: not while nobody was asked, or nobody could be connected to. */
+  readonly isSentOn: boolean;
   /** An upstream of the configuration that this request started on. The same object as long as nothing of it changes. */
   upstream(id: string): SnapshotUpstream | undefined;
   /** Lowers the number of body bytes this request may carry; a chunked body announces none and is counted as it is read. */

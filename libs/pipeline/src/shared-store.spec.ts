@@ -35,7 +35,7 @@ describe('the store of one process', () => {
     for (const value of ['1', '2'])
       kept.claim('a', Buffer.from(value), 100, (before) => found.push(before?.toString()));
     expect(found).toEqual([undefined, '1']);
-    kept.delete('a');
+    kept.remove('a', Buffer.from('1'));
     kept.claim('a', Buffer.from('3'), 100, (before) => found.push(before));
     expect(found.at(-1)).toBeUndefined();
   });

@@ -32,6 +32,8 @@ export function describeSharedStore(name: string, make: () => Promise<StoreHarne
       );
     const replace = (store: SharedStore, key: string, before: string, value: string) =>
       new Promise<string>((resolve) => store.replace(key, bytes(before), bytes(value), MINUTE, resolve));
+    const remove = (store: SharedStore, key: string, before: string) =>
+      new Promise<string>((resolve) => store.remove(key, bytes(before), resolve));
 
     it('has what was stored, for every process and for its time', async () => {
       expect(await get(harness.store, 'a')).toBeUndefined();
@@ -78,11 +80,24 @@ export function describeSharedStore(name: string, make: () => Promise<StoreHarne
       expect(await replace(harness.store, 'missing', 'one', 'two')).toBe('changed');
     });
 
-    it('forgets what is deleted', async () => {
+    it('forgets what somebody read, and nothing else', async () => {
       await claim(harness.store, 'k', 'one');
-      harness.store.delete('k');
-      for (let tries = 0; (await get(harness.peer, 'k')) !== undefined && tries < 100; tries++);
-      expect(await claim(harness.peer, 'k', 'two')).toBeUndefined();
+      expect(await remove(harness.peer, 'k', 'none')).toBe('changed');
+      expect(await replace(harness.store, 'k', 'one', 'two')).toBe('replaced');
+      expect(await remove(harness.peer, 'k', 'one')).toBe('changed');
+      expect(await get(harness.store, 'k')).toBe('two');
+      expect(await remove(harness.peer, 'k', 'two')).toBe('removed');
+      expect(await remove(harness.store, 'k', 'two')).toBe('changed');
+      expect(await get(harness.store, 'k')).toBeUndefined();
+      expect(await claim(harness.peer, 'k', 'three')).toBeUndefined();
+      expect(await get(harness.store, 'k')).toBe('three');
+    });
+
+    it('lets one of several forget or replace the same value', async () => {
+      await claim(harness.store, 'k', 'one');
+      const both = await Promise.all([remove(harness.store, 'k', 'one'), replace(harness.peer, 'k', 'one', 'two')]);
+      expect(both.filter((outcome) => outcome === 'changed')).toHaveLength(1);
+      expect(await get(harness.store, 'k')).toBe(both[1] === 'replaced' ? 'two' : undefined);
     });
   });
 }

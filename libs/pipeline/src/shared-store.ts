@@ -13,10 +13,12 @@ export interface SharedStore {
   claim(key: string, value: Buffer, ttlMs: number, done: (before: Buffer | undefined | 'unavailable') => void): void;
   /** Stores where the value is still the one that was seen: what somebody else wrote meanwhile stays. */
   replace(key: string, before: Buffer, value: Buffer, ttlMs: number, done: (outcome: Replaced) => void): void;
-  delete(key: string): void;
+  /** Forgets where the value is still the one that was seen: what somebody else wrote meanwhile stays. */
+  remove(key: string, before: Buffer, done?: (outcome: Removed) => void): void;
 }
 
 export type Replaced = 'replaced' | 'changed' | 'unavailable';
+export type Removed = 'removed' | 'changed' | 'unavailable';
 
 interface Kept {
   readonly value: Buffer;
@@ -58,7 +60,13 @@ export class MemoryStore implements SharedStore {
     done(this.write(key, value, ttlMs, this.entries.get(key)!.claimed) ? 'replaced' : 'unavailable');
   }
 
-  delete(key: string): void {
+  remove(key: string, before: Buffer, done?: (outcome: Removed) => void): void {
+    const isSame = this.read(key)?.equals(before) ?? false;
+    if (isSame) this.drop(key);
+    done?.(isSame ? 'removed' : 'changed');
+  }
+
+  private drop(key: string): void {
     const kept = this.entries.get(key);
     if (!kept) return;
     this.entries.delete(key);
@@ -70,7 +78,7 @@ export class MemoryStore implements SharedStore {
     const before = this.entries.get(key);
     const more = weightOf(key, value) - (before ? weightOf(key, before.value) : 0);
     if (!this.makeRoom(more, key)) return false;
-    this.delete(key);
+    this.drop(key);
     this.entries.set(key, { value, until: this.clock.now() + ttlMs, claimed });
     this.bytes += weightOf(key, value);
     return true;
@@ -89,7 +97,7 @@ export class MemoryStore implements SharedStore {
       if (missing <= 0) break;
     }
     if (missing > 0) return false;
-    for (const key of going) this.delete(key);
+    for (const key of going) this.drop(key);
     return true;
   }
 
@@ -97,7 +105,7 @@ export class MemoryStore implements SharedStore {
     const kept = this.entries.get(key);
     if (!kept) return undefined;
     if (kept.until > this.clock.now()) return kept.value;
-    this.delete(key);
+    this.drop(key);
     return undefined;
   }
 }

@@ -65,6 +65,7 @@ export interface TestExchange extends PolicyExchange {
   readonly caps: number[];
   /** What `abandon` and throws in guarded callbacks gave. */
   readonly ended: unknown[];
+  isSentOn: boolean;
   /** Ends it, as when the caller goes away or has its answer. */
   close(): void;
 }
@@ -87,6 +88,7 @@ export function policyExchange(
     matched: 0,
     principal: undefined,
     meantForCanary: false,
+    isSentOn: false,
     upstream: () => undefined,
     caps,
     ended,

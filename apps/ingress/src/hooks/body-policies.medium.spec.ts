@@ -234,6 +234,72 @@ describe('idempotency-key in the gateway', () => {
     release();
     expect([(await first).body, (await post('order-0002')).body, upstream.seen.length]).toEqual(['done', 'done', 1]);
   });
+
+  it('lets a key be used again that nothing was sent on with', async () => {
+    const mock = { policy: 'mock', config: { replies: [{ method: 'GET', body: 'x' }] } };
+    await serve([{ policy: 'idempotency-key', config: {} }, mock]);
+    const [first, again] = [await post('order-0004'), await post('order-0004')];
+    expect([first.status, again.status, codeOf(again)]).toEqual([404, 404, 'ROUTE_NOT_FOUND']);
+  });
+
+  it.each<[string, object, readonly string[]]>([
+    ['could be connected to', {}, ['UPSTREAM_UNREACHABLE', 'UPSTREAM_UNREACHABLE']],
+    [
+      'could be connected to, at several attempts',
+      { retry: { attempts: 2, on: ['connect', 'broke'] } },
+      ['UPSTREAM_UNREACHABLE', 'UPSTREAM_UNREACHABLE'],
+    ],
+  ])('lets a key be used again when no upstream %s', async (_, more, codes) => {
+    const key = `order-${Object.keys(more).length}-alone`;
+    const policies = [{ policy: 'idempotency-key', config: {} }];
+    await ingress.publish([someRoute({ policies: policies as never })], someUpstream('http://127.0.0.1:1', more));
+    expect([codeOf(await post(key)), codeOf(await post(key))]).toEqual(codes);
+  });
+
+  it('does not execute again when one attempt broke, although another one could not be connected', async () => {
+    upstream.respond = (request) => void request.socket.destroy();
+    const targets = [upstream.url, 'http://127.0.0.1:1'].map((url) => ({ url, weight: 1 }));
+    const retry = { attempts: 1, on: ['connect', 'broke'] } as never;
+    const policies = [{ policy: 'idempotency-key', config: {} }];
+    for (const order of [targets, targets.toReversed()]) {
+      await ingress.publish([someRoute({ policies: policies as never })], someUpstream('', { targets: order, retry }));
+      const key = `order-of-${order[0]!.url}`;
+      await post(key);
+      expect(codeOf(await post(key))).toBe('IDEMPOTENCY_OUTCOME_UNKNOWN');
+    }
+  });
+
+  it.each([
+    ['packed', { policy: 'compression', config: { minBytes: 0, codings: ['gzip'] } }],
+    [
+      'transformed',
+      { policy: 'response-transform', config: { json: [{ wrap: 'data' }], fields: [{ remove: 'x-backend' }] } },
+    ],
+  ])(
+    'replays an answer that a policy behind it has %s with the head that belongs to those bytes',
+    async (made, behind) => {
+      await serve([{ policy: 'idempotency-key', config: {} }, behind]);
+      upstream.respond = (_, response) => json(response, '{"a":1}', { etag: '"s"', 'x-backend': 'db-7.internal' });
+      const create = () =>
+        call('/orders', {
+          method: 'POST',
+          body: '{}',
+          fields: { 'idempotency-key': `order-${made}`, 'accept-encoding': 'gzip' },
+        });
+      const [first, again] = [await create(), await create()];
+      const told = ({ status, body, fields }: Answer) => [
+        status,
+        body,
+        ...['content-type', 'content-encoding', 'etag', 'vary', 'x-backend'].map((name) => fields[name]),
+      ];
+      expect([again.fields['idempotency-replayed'], first.fields['etag'], upstream.seen.length]).toEqual([
+        'true',
+        'W/"s"',
+        1,
+      ]);
+      expect(told(again)).toEqual(told(first));
+    },
+  );
 });
 
 describe('a route that normalises bodies', () => {

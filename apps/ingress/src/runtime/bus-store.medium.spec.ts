@@ -76,6 +76,21 @@ describe('the store over the bus by itself', () => {
     expect(performance.now() - from).toBeLessThan(3_000);
   });
 
+  it('writes nothing that nobody waits for any more', async () => {
+    const bus = createEmbeddedBus(systemClock, quiet);
+    const kv = await bus.kv(BUCKET);
+    let arrive = (): void => undefined;
+    const late: Kv = Object.create(kv, {
+      get: { value: (key: string) => new Promise((resolve) => (arrive = () => resolve(kv.get(key)))) },
+    }) as Kv;
+    const store = storeOn(async () => late);
+    expect(await claim(store, 'k')).toBe('unavailable');
+    arrive();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await kv.keys()).toEqual([]);
+    await bus.drain();
+  });
+
   it('leaves neither a key nor a value in clear on the bus, and opens nothing that is sealed otherwise', async () => {
     const bus = createEmbeddedBus(systemClock, quiet);
     const store = storeOn(() => bus.kv(BUCKET));

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
 import type { Clock, RandomBytes } from '@sallyport/contracts';
 import type { Timers } from '@sallyport/ai';
-import type { Replaced, SharedStore } from '@sallyport/pipeline';
+import type { Removed, Replaced, SharedStore } from '@sallyport/pipeline';
 import { KvConflict, type Kv, type KvEntry } from '@sallyport/platform';
 
 /** How long a request waits for the bus before it is told that nobody can say. */
@@ -11,6 +11,7 @@ const TRIES = 5;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const TIME_BYTES = 8;
+const NOTHING = Buffer.alloc(0);
 
 export interface BusStoreParts {
   readonly open: () => Promise<Kv>;
@@ -52,11 +53,12 @@ export class BusStore implements SharedStore {
   claim(key: string, value: Buffer, ttlMs: number, done: (before: Buffer | undefined | 'unavailable') => void): void {
     const name = this.nameOf(key);
     this.within(
-      async (kv) => {
+      async (kv, isAwaited) => {
         for (let tries = 0; tries < TRIES; tries++) {
           const entry = await kv.get(name);
           const found = entry && this.unseal(entry);
           if (found) return found.value;
+          if (!isAwaited()) break;
           const sealed = this.seal(name, value, ttlMs);
           const made = await unlessConflict(entry ? kv.update(name, sealed, entry.revision) : kv.create(name, sealed));
           if (made) return undefined;
@@ -69,29 +71,49 @@ export class BusStore implements SharedStore {
   }
 
   replace(key: string, before: Buffer, value: Buffer, ttlMs: number, done: (outcome: Replaced) => void): void {
+    this.exchange(key, before, value, ttlMs, 'replaced', done);
+  }
+
+  /**
+   * A bucket deletes without a comparison only. So nothing takes the place of the value, for a time that was over before
+   * any clock began: nobody finds it, the next one to claim the key writes over it, and the bucket forgets it like all it keeps.
+   */
+  remove(key: string, before: Buffer, done: (outcome: Removed) => void = () => undefined): void {
+    this.exchange(key, before, NOTHING, Number.NEGATIVE_INFINITY, 'removed', done);
+  }
+
+  /** Writes where the value is still the one that was seen. */
+  private exchange<Done>(
+    key: string,
+    before: Buffer,
+    value: Buffer,
+    ttlMs: number,
+    exchanged: Done,
+    done: (outcome: Done | 'changed' | 'unavailable') => void,
+  ): void {
     const name = this.nameOf(key);
-    this.within<Replaced>(
-      async (kv) => {
+    this.within<Done | 'changed' | 'unavailable'>(
+      async (kv, isAwaited) => {
         const found = await this.read(kv, name);
         if (!found?.value.equals(before)) return 'changed';
+        if (!isAwaited()) return 'unavailable';
         const sealed = this.seal(name, value, ttlMs);
-        return (await unlessConflict(kv.update(name, sealed, found.revision))) ? 'replaced' : 'changed';
+        return (await unlessConflict(kv.update(name, sealed, found.revision))) ? exchanged : 'changed';
       },
       'unavailable',
       done,
     );
   }
 
-  delete(key: string): void {
-    this.within(
-      (kv) => kv.purge(this.nameOf(key)),
-      undefined,
-      () => undefined,
-    );
-  }
-
-  /** Runs something on the bucket; `otherwise` when that fails or takes too long. */
-  private within<Value>(run: (kv: Kv) => Promise<Value>, otherwise: Value, done: (value: Value) => void): void {
+  /**
+   * Runs something on the bucket; `otherwise` when that fails or takes too long.
+   * @param run asks before it writes whether it is still waited for: a claim that nobody knows of would lock its key
+   */
+  private within<Value>(
+    run: (kv: Kv, isAwaited: () => boolean) => Promise<Value>,
+    otherwise: Value,
+    done: (value: Value) => void,
+  ): void {
     let over = false;
     const finish = (value: Value): void => {
       if (over) return;
@@ -101,7 +123,7 @@ export class BusStore implements SharedStore {
     };
     const stop = this.parts.timers.after(DEADLINE_MS, () => finish(otherwise));
     this.opened()
-      .then(run)
+      .then((kv) => run(kv, () => !over))
       .then(finish, () => finish(otherwise));
   }
 

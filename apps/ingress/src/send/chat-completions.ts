@@ -138,6 +138,7 @@ class AttemptLog {
 
   /** @returns what the provider is sent of our trace. */
   begin(attempt: aiV1.Attempt): Readonly<Record<string, string>> | undefined {
+    this.exchange.arrivals += 1;
     const parent = this.exchange.trace;
     if (!parent) return undefined;
     this.span = parent.sampled

@@ -57,6 +57,8 @@ export class ProxiedCall implements CallOwner {
   private readonly announced: number | undefined;
   private span: Span | undefined;
   private status = 0;
+  /** Attempts that have not ended, or whose answer is the caller's. */
+  private attempts = 0;
 
   constructor(
     protected readonly exchange: Exchange,
@@ -123,12 +125,16 @@ export class ProxiedCall implements CallOwner {
       : undefined;
     exchange.upstreamHost = target.client.authority;
     const fields = this.fieldsFor(target, this.span?.context);
+    this.attempts += 1;
+    exchange.arrivals += 1;
     return { method, path, fields, body: this.bytes, timeouts: this.timeouts };
   }
 
   attemptFailed(target: Target, _: number, status: number, refusal: Refusal | undefined): void {
     this.endSpan(status, refusal?.code);
     const code = refusal?.code;
+    this.attempts -= 1;
+    if (refusal && (refusal.unsent || UNCONNECTED.has(refusal.code))) this.exchange.arrivals -= 1;
     (this.exchange.failedAttempts ??= []).push({ host: target.client.authority, status, ...(code && { code }) });
   }
 
@@ -166,6 +172,8 @@ export class ProxiedCall implements CallOwner {
   onFailure(refusal: Refusal, phase: ForwardPhase): void {
     const { exchange, parts } = this;
     this.endSpan(0, refusal.code);
+    // Without an attempt nobody was found for another one; those before it had ended.
+    if (phase === 'connect' && this.attempts > 0) exchange.arrivals -= 1;
     exchange.outcome = outcomeOf(refusal);
     if (phase !== 'response' && attempt(exchange, parts, () => standIn(exchange, parts, refusal))) return;
     if (phase !== 'response' || exchange.answer.replaceable) return parts.refuse(exchange, refusal);
@@ -199,6 +207,9 @@ export class ProxiedCall implements CallOwner {
     span.end(error === undefined ? undefined : { error });
   }
 }
+
+/** With these an attempt ends that had no connection to send anything on. */
+const UNCONNECTED: ReadonlySet<string> = new Set(['UPSTREAM_UNREACHABLE', 'UPSTREAM_BUSY']);
 
 const PACKING: readonly string[] = ['accept-encoding'];
 const NONE: readonly string[] = [];

@@ -68,8 +68,8 @@ export const formats: ReadonlyMap<string, (text: string) => boolean> = new Map([
   ['byte', (text: string) => text.length % 4 === 0 && BASE64.test(text)],
 ]);
 
-/** Formats of OpenAPI that bound a number. */
-export const numberFormats: ReadonlyMap<string, (value: number) => boolean> = new Map([
-  ['int32', (value: number) => Number.isInteger(value) && value >= -2147483648 && value <= 2147483647],
-  ['int64', (value: number) => Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63],
+/** Formats of OpenAPI that bound a whole number: the least and the greatest one. */
+export const numberFormats: ReadonlyMap<string, readonly [string, string]> = new Map([
+  ['int32', ['-2147483648', '2147483647']],
+  ['int64', ['-9223372036854775808', '9223372036854775807']],
 ]);

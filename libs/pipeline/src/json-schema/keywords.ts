@@ -1,3 +1,6 @@
+import { compareDecimals, isWhole, readDecimal } from '../json/decimal';
+import { ExactNumber } from '../json/strict-json';
+import { isReadOnly } from './applied';
 import { formats, numberFormats } from './formats';
 import { Pattern } from './pattern';
 import { Seen, type Check, type Run } from './run';
@@ -171,10 +174,17 @@ const constant: Keyword = (site) => {
     keyOf(value, () => run.spend(1)) === key || run.report('const', 'Must be the one value that is allowed here.');
 };
 
-type NumberRule = (value: number) => boolean;
+type NumberRule = (value: number | ExactNumber) => boolean;
 
 function numbers(code: string, meets: NumberRule, detail: string): Check {
-  return (value, run) => typeof value !== 'number' || meets(value) || run.report(code, detail);
+  return (value, run) =>
+    (typeof value !== 'number' && !(value instanceof ExactNumber)) || meets(value) || run.report(code, detail);
+}
+
+/** @param accepts told below 0, 0 or above it, as a number is less than, equal to or more than the bound. */
+function against(bound: number, accepts: (order: number) => boolean): NumberRule {
+  const exact = readDecimal(String(bound));
+  return (value) => accepts(typeof value === 'number' ? value - bound : compareDecimals(value.decimal, exact));
 }
 
 const multipleOf: Keyword = (site) => {
@@ -184,37 +194,51 @@ const multipleOf: Keyword = (site) => {
   return numbers('multipleOf', multiplesOf(step), `Must be a multiple of ${step}.`);
 };
 
-const minimum: Keyword = (site) => {
-  const least = site.number('minimum');
-  const open = site.isOpenApi30 && site.schema['exclusiveMinimum'] === true;
-  if (least === undefined) return undefined;
-  return open
-    ? numbers('exclusiveMinimum', (value) => value > least, `Must be above ${least}.`)
-    : numbers('minimum', (value) => value >= least, `Must be at least ${least}.`);
-};
+const atLeast = (bound: number): Check =>
+  numbers(
+    'minimum',
+    against(bound, (order) => order >= 0),
+    `Must be at least ${bound}.`,
+  );
+const atMost = (bound: number): Check =>
+  numbers(
+    'maximum',
+    against(bound, (order) => order <= 0),
+    `Must be at most ${bound}.`,
+  );
+const above = (bound: number): Check =>
+  numbers(
+    'exclusiveMinimum',
+    against(bound, (order) => order > 0),
+    `Must be above ${bound}.`,
+  );
+const below = (bound: number): Check =>
+  numbers(
+    'exclusiveMaximum',
+    against(bound, (order) => order < 0),
+    `Must be below ${bound}.`,
+  );
 
-const maximum: Keyword = (site) => {
-  const most = site.number('maximum');
-  const open = site.isOpenApi30 && site.schema['exclusiveMaximum'] === true;
-  if (most === undefined) return undefined;
-  return open
-    ? numbers('exclusiveMaximum', (value) => value < most, `Must be below ${most}.`)
-    : numbers('maximum', (value) => value <= most, `Must be at most ${most}.`);
-};
+/** A bound, or in OpenAPI 3.0 an open one where the word beside it is true. */
+function bounding(
+  keyword: string,
+  opening: string,
+  closed: (at: number) => Check,
+  open: (at: number) => Check,
+): Keyword {
+  return (site) => {
+    const bound = site.number(keyword);
+    if (bound === undefined) return undefined;
+    return (site.isOpenApi30 && site.schema[opening] === true ? open : closed)(bound);
+  };
+}
 
-const exclusiveMinimum: Keyword = (site) => {
-  const bound = site.isOpenApi30 ? undefined : site.number('exclusiveMinimum');
-  return bound === undefined
-    ? undefined
-    : numbers('exclusiveMinimum', (value) => value > bound, `Must be above ${bound}.`);
-};
-
-const exclusiveMaximum: Keyword = (site) => {
-  const bound = site.isOpenApi30 ? undefined : site.number('exclusiveMaximum');
-  return bound === undefined
-    ? undefined
-    : numbers('exclusiveMaximum', (value) => value < bound, `Must be below ${bound}.`);
-};
+function openBound(keyword: string, check: (at: number) => Check): Keyword {
+  return (site) => {
+    const bound = site.isOpenApi30 ? undefined : site.number(keyword);
+    return bound === undefined ? undefined : check(bound);
+  };
+}
 
 /** Bounds that count something of one type. */
 function counted<Value>(
@@ -255,8 +279,8 @@ const pattern: Keyword = (site) => {
 const format: Keyword = ({ schema }) => {
   const name = schema['format'];
   if (typeof name !== 'string') return undefined;
-  const [ofText, ofNumber] = [formats.get(name), numberFormats.get(name)];
-  if (ofNumber) return numbers('format', ofNumber, `Must be of the format ${name}.`);
+  const [ofText, range] = [formats.get(name), numberFormats.get(name)];
+  if (range) return numbers('format', wholeWithin(range), `Must be of the format ${name}.`);
   return (
     ofText &&
     ((value, run) =>
@@ -265,6 +289,14 @@ const format: Keyword = ({ schema }) => {
       run.report('format', `Must be of the format ${name}.`))
   );
 };
+
+function wholeWithin([least, most]: readonly [string, string]): NumberRule {
+  const [low, high] = [readDecimal(least), readDecimal(most)];
+  return (value) => {
+    const decimal = typeof value === 'number' ? readDecimal(String(value)) : value.decimal;
+    return isWhole(decimal) && compareDecimals(decimal, low) >= 0 && compareDecimals(decimal, high) <= 0;
+  };
+}
 
 const uniqueItems: Keyword = ({ schema }) => {
   if (schema['uniqueItems'] !== true) return undefined;
@@ -320,7 +352,7 @@ const contains: Keyword = (site) => {
 };
 
 const required: Keyword = (site) => {
-  const names = site.names('required');
+  const names = site.isOpenApi30 ? site.names('required')?.filter(isOfRequests(site)) : site.names('required');
   if (!names || names.length === 0) return undefined;
   return (value, run) => {
     if (!isObject(value)) return true;
@@ -329,6 +361,11 @@ const required: Keyword = (site) => {
     return valid;
   };
 };
+
+/** OAS 3.0.3 §4.7.24.2: of a member that is `readOnly`, `required` is about answers; documents of 3.0 are for requests here. */
+function isOfRequests({ document, schema, pointer }: Site): (name: string) => boolean {
+  return (name) => !isReadOnly(document, { node: schema, pointer }, name);
+}
 
 /** `properties`, `patternProperties` and `additionalProperties` together: the last is about what the others leave. */
 const properties: Keyword = (site) => {
@@ -480,10 +517,10 @@ const keywords: readonly Keyword[] = [
   enumeration,
   constant,
   multipleOf,
-  minimum,
-  exclusiveMinimum,
-  maximum,
-  exclusiveMaximum,
+  bounding('minimum', 'exclusiveMinimum', atLeast, above),
+  openBound('exclusiveMinimum', above),
+  bounding('maximum', 'exclusiveMaximum', atMost, below),
+  openBound('exclusiveMaximum', below),
   counted('minLength', isText, lengthOf, 'characters'),
   counted('maxLength', isText, lengthOf, 'characters'),
   pattern,

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { processorMillis } from '@sallyport/testkit';
+import { readJson } from '../json/strict-json';
 import { formats } from './formats';
 import { dialectOf, SchemaDocument } from './schema-document';
 import { SchemaError, type Dialect } from './schema-compiler';
@@ -129,6 +130,35 @@ describe('JSON Schema', () => {
         { numRuns: 100 },
       );
     }
+  });
+
+  it.each<[object, string[], string[]]>([
+    [
+      { format: 'int64' },
+      ['9223372036854775807', '-9223372036854775808', '1.0'],
+      ['9223372036854775808', '1.5', '1e19'],
+    ],
+    [{ format: 'int32' }, ['2147483647'], ['2147483648']],
+    [{ maximum: 9007199254740992 }, ['9007199254740992'], ['9007199254740993', '9007199254740992.5', '1e999']],
+    [{ exclusiveMinimum: -9007199254740992 }, ['-9007199254740991'], ['-9007199254740992', '-9007199254740993']],
+    [{ const: 9007199254740992 }, ['9007199254740992', '9007199254740992.0'], ['9007199254740993']],
+    [{ enum: [9007199254740992] }, ['9007199254740992'], ['9007199254740993']],
+    [
+      { uniqueItems: true },
+      ['[1838400000000000001,1838400000000000002]'],
+      ['[1838400000000000001,18384000000000000010e-1]', '[1,1.0]'],
+    ],
+    [{ type: 'number' }, ['1838400000000000001', '0.12345678901234567890'], ['1e999', '-1e999']],
+    [{ type: 'integer' }, ['1838400000000000001'], ['9007199254740992.5', '1e999']],
+    [{ type: 'object' }, ['{}'], ['1838400000000000001']],
+    [
+      { multipleOf: 3 },
+      ['9007199254740993', '1838400000000000000'],
+      ['9007199254740994', '1838400000000000001', '1e999'],
+    ],
+  ])('%j sees every digit of a number: %j, and not %j', (schema, good, bad) => {
+    const accepts = (text: string): boolean => valid(schema, (readJson(Buffer.from(text)) as { value: unknown }).value);
+    expect([good.filter((text) => !accepts(text)), bad.filter(accepts)]).toEqual([[], []]);
   });
 
   it('tells the place and the kind of each fault', () => {

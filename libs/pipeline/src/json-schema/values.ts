@@ -1,3 +1,6 @@
+import { isMultipleOf, isWhole, readDecimal, type Decimal } from '../json/decimal';
+import { ExactNumber } from '../json/strict-json';
+
 /** The seven types a schema can name. */
 export type TypeName = 'null' | 'boolean' | 'object' | 'array' | 'number' | 'string' | 'integer';
 export const typeNames: readonly TypeName[] = ['null', 'boolean', 'object', 'array', 'number', 'string', 'integer'];
@@ -5,10 +8,13 @@ export const typeNames: readonly TypeName[] = ['null', 'boolean', 'object', 'arr
 export type Members = Readonly<Record<string, unknown>>;
 
 export function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber);
 }
 
-/** A whole number is an integer however it is written (JSON Schema Validation §6.1.1). */
+/**
+ * A whole number is an integer however it is written (JSON Schema Validation §6.1.1). What is beyond the range of a double
+ * is of no type: who reads it next takes it for infinity.
+ */
 export function isOfType(value: unknown, type: TypeName): boolean {
   switch (type) {
     case 'null':
@@ -18,10 +24,16 @@ export function isOfType(value: unknown, type: TypeName): boolean {
     case 'object':
       return isObject(value);
     case 'integer':
-      return Number.isInteger(value);
+      return value instanceof ExactNumber ? isInRange(value) && isWhole(value.decimal) : Number.isInteger(value);
+    case 'number':
+      return value instanceof ExactNumber ? isInRange(value) : typeof value === 'number';
     default:
       return typeof value === type;
   }
+}
+
+function isInRange({ text }: ExactNumber): boolean {
+  return Number.isFinite(Number(text));
 }
 
 /**
@@ -31,9 +43,15 @@ export function isOfType(value: unknown, type: TypeName): boolean {
 export function keyOf(value: unknown, visit: () => void): string {
   visit();
   if (Array.isArray(value)) return `[${value.map((item) => keyOf(item, visit)).join(',')}]`;
+  if (value instanceof ExactNumber) return keyOfDecimal(value.decimal);
   if (!isObject(value)) return typeof value === 'number' && value === 0 ? '0' : (JSON.stringify(value) ?? 'null');
   const names = Object.keys(value).sort();
   return `{${names.map((name) => `${JSON.stringify(name)}:${keyOf(value[name], visit)}`).join(',')}}`;
+}
+
+/** No double has this key: what one keeps in full is read as one. */
+function keyOfDecimal({ negative, digits, exponent }: Decimal): string {
+  return `${negative ? '-' : ''}${digits}e${exponent}`;
 }
 
 /** Characters, not UTF-16 units (JSON Schema Validation §6.3.1). */
@@ -55,33 +73,17 @@ export function lengthOf(text: string): number {
  * Makes the question whether a value is a whole multiple of a step, in decimals: 0.3 is a multiple of 0.1.
  * @param step above 0
  */
-export function multiplesOf(step: number): (value: number) => boolean {
-  const { digits, exponent } = decimal(step);
-  const scale = 10 ** -exponent;
-  const scaledStep = Number(digits);
-  const isPlain = exponent <= 0 && exponent >= -15 && Number.isSafeInteger(scaledStep);
+export function multiplesOf(step: number): (value: number | ExactNumber) => boolean {
+  const exactStep = readDecimal(String(step));
+  const scale = 10 ** -exactStep.exponent;
+  const scaledStep = Number(exactStep.digits);
+  const isPlain = exactStep.exponent <= 0 && exactStep.exponent >= -15 && Number.isSafeInteger(scaledStep);
   return (value) => {
+    if (value instanceof ExactNumber) return isMultipleOf(value.decimal, exactStep);
     if (!Number.isFinite(value)) return false;
     const scaled = Math.round(value * scale);
-    if (!isPlain || !Number.isSafeInteger(scaled)) return isMultiple(decimal(value), { digits, exponent });
+    if (!isPlain || !Number.isSafeInteger(scaled)) return isMultipleOf(readDecimal(String(value)), exactStep);
     // A decimal with so few digits is the double nearest to it, so whatever does not come back has more digits.
     return scaled / scale === value && scaled % scaledStep === 0;
   };
-}
-
-interface Decimal {
-  readonly digits: bigint;
-  readonly exponent: number;
-}
-
-function isMultiple(value: Decimal, step: Decimal): boolean {
-  const scale = Math.min(value.exponent, step.exponent);
-  const scaled = ({ digits, exponent }: Decimal) => digits * 10n ** BigInt(exponent - scale);
-  return scaled(value) % scaled(step) === 0n;
-}
-
-function decimal(value: number): Decimal {
-  const [mantissa = '0', exponent = '0'] = value.toExponential().split('e');
-  const [whole = '0', fraction = ''] = mantissa.split('.');
-  return { digits: BigInt(whole + fraction), exponent: Number(exponent) - fraction.length };
 }

@@ -41,11 +41,16 @@ export function compileSource(given: SourceText): Source {
   };
 }
 
-/** Edits a head; a field whose source is not there stays as it is. */
+/** Edits a head. */
 export type HeadStep<Draft> = (draft: Draft, input: PolicyInput, document: ExactJson | undefined) => void;
 
+/**
+ * @param absent what becomes of a field whose source is not there: whoever is sent it takes it for the gateway's, so one that
+ * came from a caller goes
+ */
 export function compileFieldOperations(
   operations: z.output<typeof fieldOperations>,
+  absent: 'keep' | 'remove' = 'keep',
 ): HeadStep<{ readonly fields: FieldDraft }>[] {
   return operations.map((operation) => {
     if ('remove' in operation) return ({ fields }) => fields.remove(operation.remove);
@@ -53,6 +58,7 @@ export function compileFieldOperations(
     return ({ fields }, input, document) => {
       const text = source(input, document);
       if (text !== undefined) fields.set(operation.set, text);
+      else if (absent === 'remove') fields.remove(operation.set);
     };
   });
 }

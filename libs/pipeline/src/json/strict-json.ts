@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { SnapshotRoute } from '@sallyport/contracts';
+import { compareDecimals, readDecimal, type Decimal } from './decimal';
 
 /** What a document may be made of before it is refused. */
 export interface JsonBounds {
@@ -34,7 +35,27 @@ export class JsonFault {
 
 /** A number as it was written: a double would change what does not fit into one. */
 export class ExactNumber {
+  private read: Decimal | undefined;
+
   constructor(readonly text: string) {}
+
+  get decimal(): Decimal {
+    return (this.read ??= readDecimal(this.text));
+  }
+}
+
+/** Of a number of so many characters and no exponent, a double keeps every digit (IEEE 754: it has room for 15). */
+const SHORT = 15;
+
+/**
+ * The number a text of JSON stands for: as a double where that is written back as the same number, else as it was
+ * written. RFC 8259 §6: what is beyond a double means one thing to this reader and another one to the next.
+ */
+export function numberOf(text: string): number | ExactNumber {
+  const value = Number(text);
+  if (text.length <= SHORT && !/[eE]/.test(text)) return value;
+  const exact = new ExactNumber(text);
+  return Number.isFinite(value) && compareDecimals(exact.decimal, readDecimal(String(value))) === 0 ? value : exact;
 }
 
 /** A document that is written out exactly as it was read: numbers keep their digits, members their order. */
@@ -52,7 +73,7 @@ interface Shape<Value, Members> {
 type Plain = Record<string, unknown>;
 
 const plain: Shape<unknown, Plain> = {
-  number: Number,
+  number: numberOf,
   // Without a prototype `__proto__` is a name like any other.
   object: () => Object.create(null) as Plain,
   has: (members, name) => name in members,
@@ -74,7 +95,7 @@ const exact: Shape<ExactJson, Map<string, ExactJson>> = {
  * of ai): neither builds anything. One set of cases holds this reader and inspection to the same verdicts.
  *
  * Reads a JSON text (RFC 8259) as values: UTF-8 without a byte order mark, no member twice (§4: readers differ on which
- * one counts), within bounds. Objects have no prototype.
+ * one counts), within bounds. Objects have no prototype; numbers are as `numberOf` has them.
  */
 export function readJson(bytes: Uint8Array, bounds: JsonBounds = jsonBounds): { value: unknown } | JsonFault {
   return read(bytes, bounds, plain);

@@ -174,21 +174,6 @@ describe('a caller', () => {
   });
 });
 
-describe('a call that failed for good', () => {
-  it.each([
-    ['was never sent', unreachable, undefined],
-    ['may have been carried out before', broke, false],
-  ])('says so when it %s', (_, first, unsent) => {
-    const { time, targets, call } = setup({ retry: { attempts: 1 } });
-    targets[0]!.answer = first;
-    targets[1]!.answer = unreachable;
-    const owner = call();
-    time.pass(1_000);
-    expect(owner.refusal).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
-    expect(owner.refusal!.unsent).toBe(unsent);
-  });
-});
-
 /** What a target does with one of its exchanges, as far as an exchange may go. */
 type Step = 'head 200' | 'head 503' | 'data' | 'end' | 'break' | 'unreachable' | 'busy';
 

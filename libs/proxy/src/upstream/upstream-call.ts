@@ -49,8 +49,6 @@ export class UpstreamCall implements Forwarding {
   private winner: Attempt | undefined;
   private tried: Uint8Array | undefined;
   private retrying = false;
-  /** An attempt that failed may have been carried out. */
-  private sent = false;
   private ended = false;
   private cancelWait: (() => void) | undefined;
   private cancelDeadline: (() => void) | undefined;
@@ -115,7 +113,7 @@ export class UpstreamCall implements Forwarding {
     if (reason && this.tryAgain(attempt, reason, 0, refusal, [])) return;
     this.end();
     this.other(attempt)?.abort();
-    this.tell(refusal, phase);
+    this.owner.onFailure(refusal, phase);
   }
 
   /** Repeats a failed attempt, or leaves it to the other one of a hedged call. */
@@ -129,7 +127,6 @@ export class UpstreamCall implements Forwarding {
     const { group, owner } = this;
     const settings = group.settings.retry;
     const other = this.other(attempt);
-    if (reason !== 'connect') this.sent = true;
     const wanted = settings?.on.includes(reason) ?? false;
     if (other?.running && (refusal !== undefined || wanted)) {
       owner.attemptFailed(attempt.target, attempt.n, status, refusal);
@@ -180,13 +177,8 @@ export class UpstreamCall implements Forwarding {
     if (attempt instanceof Attempt) return attempt;
     this.end();
     // A caller is better told what its request came to than that nobody was left for another attempt.
-    this.tell(before ?? attempt, before ? 'request' : 'connect');
+    this.owner.onFailure(before ?? attempt, before ? 'request' : 'connect');
     return undefined;
-  }
-
-  /** What holds of the last attempt need not hold of the call: one before may have been carried out. */
-  private tell(refusal: Refusal, phase: ForwardPhase): void {
-    this.owner.onFailure(this.sent ? { ...refusal, unsent: false } : refusal, phase);
   }
 
   /** @param place where it stands among the two of a hedged call; taken before it is sent, as it may end in there. */

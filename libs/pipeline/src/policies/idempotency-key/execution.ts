@@ -1,10 +1,26 @@
 import type { PolicyServices } from '../../policy';
-import type { Replaced } from '../../shared-store';
 import { readRecord, writeRecord, type LedgerRecord } from './ledger-record';
 
 /** How often the outcome is tried to be put down while the store does not answer. */
 const RETRY_MS = 1_000;
 const RETRIES = 600;
+/** How often a record is changed that we ourselves, or somebody who wonders about us, changed meanwhile. */
+const TRIES = 5;
+
+/** A key that was claimed, or perhaps was. */
+export interface ClaimedKey {
+  /** Where its record lies. */
+  readonly cell: string;
+  readonly record: Extract<LedgerRecord, { state: 'running' }>;
+  /** The record as it was written. */
+  readonly written: Buffer;
+  /** What stood there before; undefined: nothing. */
+  readonly instead: Buffer | undefined;
+}
+
+type Outcome = 'done' | 'changed' | 'unavailable';
+/** Changes the record where it still is the one that was seen. */
+type Change = (before: Buffer, done: (outcome: Outcome) => void) => void;
 
 /**
  * The one try of a key that is let through. Says for as long as it lasts that somebody is at it, and then how it ended.
@@ -12,26 +28,30 @@ const RETRIES = 600;
  * and was taken for gone does not write over whoever took its place.
  */
 export class Execution {
-  private stopRenewing: () => void;
+  /** What stands in the store by now. */
+  private before: Buffer;
+  private stopRenewing: () => void = () => undefined;
   private concluded = false;
 
-  /** @param before what stands in the store by now */
   constructor(
     private readonly services: Pick<PolicyServices, 'clock' | 'timers' | 'store'>,
-    private readonly key: string,
-    private readonly record: Extract<LedgerRecord, { state: 'running' }>,
-    private before: Buffer,
+    private readonly claimed: ClaimedKey,
     private readonly times: { readonly leaseMs: number; readonly keepMs: number },
   ) {
-    this.stopRenewing = this.renewLater();
+    this.before = claimed.written;
   }
 
   get fingerprint(): string {
-    return this.record.fingerprint;
+    return this.claimed.record.fingerprint;
   }
 
   get isConcluded(): boolean {
     return this.concluded;
+  }
+
+  /** Says from now on that somebody is at it, until it is concluded or released. */
+  hold(): void {
+    this.stopRenewing = this.services.timers.after(this.times.leaseMs / 3, () => this.renew());
   }
 
   /**
@@ -47,54 +67,75 @@ export class Execution {
       if (!told) written();
       told = true;
     };
-    this.put(writeRecord(outcome), RETRIES, tell);
+    this.persist(this.replacing(writeRecord(outcome)), RETRIES, tell, () => undefined);
   }
 
-  /** It was not sent on: the key is as good as new. */
-  release(): void {
-    if (this.concluded) return;
+  /**
+   * Nothing was sent on: the key is again what it was before, unless somebody else has it by now.
+   * @param looks how often the claim is looked for: more than once where the store did not say whether it took it
+   * @param ended called when nothing more will be tried
+   */
+  release(looks = 1, ended: () => void = () => undefined): void {
+    if (this.concluded) return ended();
     this.concluded = true;
     this.stopRenewing();
-    this.services.store.delete(this.key);
+    this.takeBack(looks, ended);
   }
 
-  private put(value: Buffer, tries: number, written: () => void): void {
-    this.replace(value, (outcome) => {
+  private takeBack(looks: number, ended: () => void): void {
+    const { instead } = this.claimed;
+    const undo = instead ? this.replacing(instead) : this.removing;
+    this.persist(
+      undo,
+      RETRIES,
+      () => undefined,
+      (outcome) => {
+        if (outcome !== 'changed' || looks === 1) return ended();
+        this.services.timers.after(RETRY_MS, () => this.takeBack(looks - 1, ended));
+      },
+    );
+  }
+
+  private persist(change: Change, tries: number, written: () => void, ended: (outcome: Outcome) => void): void {
+    this.change(change, TRIES, (outcome) => {
       // A caller waits no longer for a store that is away; until it is back nobody can claim the key either.
       written();
-      if (outcome !== 'unavailable' || tries === 0) return;
-      this.services.timers.after(RETRY_MS, () => this.put(value, tries - 1, written));
+      if (outcome !== 'unavailable' || tries === 0) return ended(outcome);
+      this.services.timers.after(RETRY_MS, () => this.persist(change, tries - 1, written, ended));
     });
-  }
-
-  private renewLater(): () => void {
-    return this.services.timers.after(this.times.leaseMs / 3, () => this.renew());
   }
 
   private renew(): void {
     const { clock } = this.services;
-    this.replace(writeRecord({ ...this.record, leaseUntil: clock.now() + this.times.leaseMs }), () => {
-      if (!this.concluded) this.stopRenewing = this.renewLater();
+    const renewed = writeRecord({ ...this.claimed.record, leaseUntil: clock.now() + this.times.leaseMs });
+    this.change(this.replacing(renewed), TRIES, () => {
+      if (!this.concluded) this.hold();
     });
   }
 
-  private replace(value: Buffer, done: (outcome: Replaced) => void): void {
-    const { store } = this.services;
-    const put = (changed: () => void): void =>
-      store.replace(this.key, this.before, value, this.times.keepMs, (outcome) => {
-        if (outcome === 'changed') return changed();
-        if (outcome === 'replaced') this.before = value;
-        done(outcome);
+  private replacing(value: Buffer): Change {
+    return (before, done) =>
+      this.services.store.replace(this.claimed.cell, before, value, this.times.keepMs, (outcome) => {
+        if (outcome !== 'replaced') return done(outcome);
+        this.before = value;
+        done('done');
       });
-    put(() =>
-      store.get(this.key, (found) => {
+  }
+
+  private readonly removing: Change = (before, done) =>
+    this.services.store.remove(this.claimed.cell, before, (outcome) => done(outcome === 'removed' ? 'done' : outcome));
+
+  private change(change: Change, tries: number, done: (outcome: Outcome) => void): void {
+    change(this.before, (outcome) => {
+      if (outcome !== 'changed' || tries === 1) return done(outcome);
+      this.services.store.get(this.claimed.cell, (found) => {
         if (found === 'unavailable') return done('unavailable');
         const known = found && readRecord(found);
         // Somebody only wondered whether we are still there: the record is ours, and we are.
-        if (known?.state !== 'running' || known.owner !== this.record.owner) return done('changed');
+        if (known?.state !== 'running' || known.owner !== this.claimed.record.owner) return done('changed');
         this.before = found!;
-        put(() => done('changed'));
-      }),
-    );
+        this.change(change, tries - 1, done);
+      });
+    });
   }
 }

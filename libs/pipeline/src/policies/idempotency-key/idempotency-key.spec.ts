@@ -13,16 +13,47 @@ import { readRecord, writeRecord, type LedgerRecord } from './ledger-record';
 class Cluster {
   now = 1_000_000;
   away = false;
+  /** What of the store does what it is asked to, and says that nobody can say. */
+  silent: readonly (keyof SharedStore)[] = [];
+  /** After how many milliseconds claims arrive at the store, which says at once that nobody can say. */
+  lateBy = 0;
+  /** Whether answers of the store wait for \`deliver\`. */
+  slow = false;
+  private waiting: (() => void)[] = [];
   private alarms: { at: number; ring: () => void; of: string }[] = [];
   private readonly memory = new MemoryStore({ now: () => this.now, monotonic: () => this.now }, 1_000_000);
   private readonly store: SharedStore = {
-    get: (key, done) => (this.away ? done('unavailable') : this.memory.get(key, done)),
+    get: (key, done) => this.ask('get', done, (told) => this.memory.get(key, told)),
     set: (key, value, ttlMs, done) => this.memory.set(key, value, ttlMs, done),
-    claim: (key, value, ttlMs, done) => (this.away ? done('unavailable') : this.memory.claim(key, value, ttlMs, done)),
+    claim: (key, value, ttlMs, done) => {
+      const claim = (told: typeof done): void => this.memory.claim(key, value, ttlMs, told);
+      if (this.lateBy === 0) return this.ask('claim', done, claim);
+      this.alarms.push({ at: this.now + this.lateBy, ring: () => claim(() => undefined), of: 'store' });
+      done('unavailable');
+    },
     replace: (key, before, value, ttlMs, done) =>
-      this.away ? done('unavailable') : this.memory.replace(key, before, value, ttlMs, done),
-    delete: (key) => this.memory.delete(key),
+      this.ask('replace', done, (told) => this.memory.replace(key, before, value, ttlMs, told)),
+    remove: (key, before, done = () => undefined) =>
+      this.ask('remove', done, (told) => this.memory.remove(key, before, told)),
   };
+
+  private ask<Found>(
+    what: keyof SharedStore,
+    done: (found: Found | 'unavailable') => void,
+    run: (told: (found: Found | 'unavailable') => void) => void,
+  ): void {
+    if (this.away) return done('unavailable');
+    run((found) => {
+      const answer = this.silent.includes(what) ? 'unavailable' : found;
+      if (this.slow) this.waiting.push(() => done(answer));
+      else done(answer);
+    });
+  }
+
+  /** The store's answers arrive. */
+  deliver(): void {
+    for (const arrive of this.waiting.splice(0)) arrive();
+  }
 
   gateway(name: string, config: object = {}) {
     const services: PolicyServices = {
@@ -58,7 +89,9 @@ class Cluster {
   }
 }
 
-type Started = { verdict: Verdict; input: PolicyInput & { exchange: TestExchange } };
+type Started = { verdict: Verdict; left?: boolean; input: PolicyInput & { exchange: TestExchange } };
+
+let requests = 0;
 
 class Gateway {
   /** Requests that went upstream. */
@@ -68,7 +101,8 @@ class Gateway {
 
   begin(key: string | undefined, body = '{}', more: Partial<RequestHead> = {}, principal = somePrincipal()): Started {
     const field = new Map(key === undefined ? [] : [['idempotency-key', key]]);
-    const input = policyInput({ method: 'POST', field, hasBody: true, ...more }, { principal });
+    const requestId = `req_${++requests}`;
+    const input = policyInput({ method: 'POST', field, hasBody: true, ...more }, { principal, requestId });
     const started: Started = { verdict: undefined, input };
     started.verdict = this.hooks.admit!(input);
     if (started.verdict) return started;
@@ -76,15 +110,35 @@ class Gateway {
     const { requestBody } = this.hooks;
     if (requestBody?.mode === 'whole' && requestBody.wants!(input))
       requestBody.run(input, Buffer.from(body), draft, () => undefined);
-    this.hooks.intercept!(input, (verdict) => (started.verdict = verdict), draft);
-    if (started.verdict === undefined) this.executions += 1;
+    this.hooks.intercept!(
+      input,
+      (verdict) => {
+        if (started.left) return;
+        started.verdict = verdict;
+        if (verdict !== undefined) return;
+        this.executions += 1;
+        input.exchange.isSentOn = true;
+      },
+      draft,
+    );
     return started;
   }
 
-  answer({ input }: Started, status = 201, body = 'made', fields: string[] = [], mayBeCut = false): void {
+  answer(
+    { input }: Started,
+    status = 201,
+    body = 'made',
+    fields: string[] = [],
+    behind: (draft: AnswerDraft) => void = () => undefined,
+    mayBeCut = false,
+  ): void {
     const made = ['location', '/1', 'set-cookie', 'sid=1', ...fields];
     const draft = new AnswerDraft('upstream', status, made, mayBeCut);
+    behind(draft);
     this.hooks.answerHead!(input, draft);
+    // As policies before this one do, whose hooks come behind.
+    draft.fields.add('x-before', '1');
+    draft.bodyFollows();
     const out = { data: () => true, end: () => undefined, room: () => undefined, refuse: () => undefined };
     const transform =
       this.hooks.answerBody?.mode === 'stream' && status !== 204
@@ -95,6 +149,13 @@ class Gateway {
       transform.end();
     }
     this.end({ input } as Started);
+  }
+
+  /** The caller goes away. */
+  leave(started: Started): void {
+    started.left = true;
+    started.input.exchange.close();
+    this.end(started, undefined, true);
   }
 
   end({ input }: Started, refusal?: ReturnType<typeof refuse>, aborted = false): void {
@@ -128,7 +189,7 @@ describe('the idempotency-key policy', () => {
 
   it('does not replay an answer of which nobody can tell whether it was whole', () => {
     const gateway = new Cluster().gateway('one');
-    gateway.answer(gateway.begin(KEY), 201, 'ma', [], true);
+    gateway.answer(gateway.begin(KEY), 201, 'ma', [], undefined, true);
     expect(gateway.send(KEY)).toBe('IDEMPOTENCY_NOT_REPLAYABLE');
   });
 
@@ -153,10 +214,17 @@ describe('the idempotency-key policy', () => {
     expect(gateway.send(KEY, body, more)).toBe('IDEMPOTENCY_MISMATCH');
   });
 
-  it('keeps the keys of consumers apart', () => {
+  it.each([
+    ['consumers', { consumer: 'other' }],
+    ['users of one OAuth client', { subject: 'bob' }],
+    ['clients of one user', { client: 'other' }],
+  ])('keeps the keys of %s apart, and tells neither of the other', (_, more) => {
     const gateway = new Cluster().gateway('one');
     gateway.send(KEY);
-    expect(told(gateway.begin(KEY, '{}', {}, somePrincipal({ consumer: 'other' })))).toBe('executed');
+    expect(told(gateway.begin(KEY, '{}', {}, somePrincipal(more)))).toBe('executed');
+    expect(told(gateway.begin('order-0002', '{"a":1}', {}, somePrincipal(more)))).toBe('executed');
+    gateway.send('order-0003');
+    expect(told(gateway.begin('order-0003', '{"a":2}', {}, somePrincipal(more)))).toBe('executed');
   });
 
   it.each([
@@ -233,25 +301,19 @@ describe('the idempotency-key policy', () => {
   });
 
   it.each([
-    ['UPSTREAM_UNREACHABLE', 'executed'],
-    ['UPSTREAM_TIMEOUT', 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
-    ['UPSTREAM_BROKE', 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
-  ] as const)('after %s: %s', (code, then) => {
+    ['UPSTREAM_UNREACHABLE', false, 'executed'],
+    ['ROUTE_NOT_FOUND', false, 'executed'],
+    ['INTERNAL', false, 'executed'],
+    ['UPSTREAM_UNREACHABLE', true, 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
+    ['INGRESS_OVERLOADED', true, 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
+    ['UPSTREAM_TIMEOUT', true, 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
+    ['UPSTREAM_BROKE', true, 'IDEMPOTENCY_OUTCOME_UNKNOWN'],
+  ] as const)('after %s, and %s that something was sent on: %s', (code, isSentOn, then) => {
     const gateway = new Cluster().gateway('one');
-    gateway.end(gateway.begin(KEY), refuse(code));
+    const first = gateway.begin(KEY);
+    first.input.exchange.isSentOn = isSentOn;
+    gateway.end(first, refuse(code));
     expect(gateway.send(KEY)).toBe(then);
-  });
-
-  it('executes again what no connection was made for in time', () => {
-    const gateway = new Cluster().gateway('one');
-    gateway.end(gateway.begin(KEY), refuse('UPSTREAM_TIMEOUT', { seconds: 1 }, { unsent: true }));
-    expect(gateway.send(KEY)).toBe('executed');
-  });
-
-  it('knows nothing of a request that was repeated in vain after it may have been carried out', () => {
-    const gateway = new Cluster().gateway('one');
-    gateway.end(gateway.begin(KEY), refuse('UPSTREAM_UNREACHABLE', {}, { unsent: false }));
-    expect(gateway.send(KEY)).toBe('IDEMPOTENCY_OUTCOME_UNKNOWN');
   });
 
   it('knows nothing of a request whose caller left before the answer came', () => {
@@ -263,6 +325,83 @@ describe('the idempotency-key policy', () => {
   it('lets a key be used again that the upstream did nothing for', () => {
     const gateway = new Cluster().gateway('one');
     gateway.answer(gateway.begin(KEY), 503);
+    expect(gateway.send(KEY)).toBe('executed');
+  });
+
+  it('leaves a key to whoever took it over, when the one that only stood still finds that nothing was done', () => {
+    const cluster = new Cluster();
+    const [one, two, three] = ['one', 'two', 'three'].map((name) => cluster.gateway(name, { whenUnknown: 'execute' }));
+    const first = one!.begin(KEY);
+    cluster.now += 61_000;
+    expect(two!.send(KEY)).toBe('IDEMPOTENCY_IN_PROGRESS');
+    cluster.now += 3_100;
+    const second = two!.begin(KEY);
+    one!.answer(first, 503);
+    expect([told(second), three!.send(KEY)]).toEqual(['executed', 'IDEMPOTENCY_IN_PROGRESS']);
+    two!.answer(second);
+    expect(three!.send(KEY)).toEqual(MADE);
+  });
+
+  it('frees a key when the store is back, that the upstream did nothing for while it was away', () => {
+    const cluster = new Cluster();
+    const gateway = cluster.gateway('one');
+    const first = gateway.begin(KEY);
+    cluster.away = true;
+    gateway.answer(first, 503);
+    cluster.pass(120_000);
+    cluster.away = false;
+    cluster.pass(1_000);
+    expect(gateway.send(KEY)).toBe('executed');
+  });
+
+  it.each([
+    ['new', {}],
+    ['taken over from a gateway that ended', { whenUnknown: 'execute' }],
+  ])('frees a key, %s, whose caller left while it was being claimed', (what, config) => {
+    const cluster = new Cluster();
+    const [one, two] = [cluster.gateway('one', config), cluster.gateway('two', config)];
+    if (what !== 'new') one.end(one.begin(KEY), refuse('UPSTREAM_BROKE'));
+    cluster.slow = true;
+    const gone = one.begin(KEY);
+    if (what !== 'new') cluster.deliver();
+    one.leave(gone);
+    cluster.deliver();
+    cluster.slow = false;
+    expect(two.send(KEY)).toBe('executed');
+    cluster.pass(600_000);
+    expect(two.send(KEY)).toEqual(MADE);
+  });
+
+  it('frees a key in time that the store took, and said that it could not say', () => {
+    const cluster = new Cluster();
+    const gateway = cluster.gateway('one');
+    cluster.silent = ['claim'];
+    expect(gateway.send(KEY)).toBe('IDEMPOTENCY_UNAVAILABLE');
+    cluster.silent = [];
+    cluster.pass(1_000);
+    expect(gateway.send(KEY)).toBe('executed');
+    expect(gateway.executions).toBe(1);
+  });
+
+  it('frees a key that the store took later than it said anything', () => {
+    const cluster = new Cluster();
+    const gateway = cluster.gateway('one');
+    cluster.lateBy = 1_500;
+    expect(gateway.send(KEY)).toBe('IDEMPOTENCY_UNAVAILABLE');
+    cluster.lateBy = 0;
+    cluster.pass(3_000);
+    expect(gateway.send(KEY)).toBe('executed');
+  });
+
+  it('gives the key that it meant to take over back as it was, when the store does not say that it took it', () => {
+    const cluster = new Cluster();
+    const gateway = cluster.gateway('one', { whenUnknown: 'execute' });
+    gateway.end(gateway.begin(KEY), refuse('UPSTREAM_BROKE'));
+    cluster.silent = ['replace'];
+    expect(gateway.send(KEY)).toBe('IDEMPOTENCY_UNAVAILABLE');
+    cluster.silent = [];
+    cluster.pass(1_000);
+    expect(gateway.send(KEY, '{"a":1}')).toBe('IDEMPOTENCY_MISMATCH');
     expect(gateway.send(KEY)).toBe('executed');
   });
 
@@ -282,10 +421,33 @@ describe('the idempotency-key policy', () => {
     expect(gateway.send(KEY)).toMatchObject([204, '', expect.anything()]);
   });
 
+  it('keeps the head as it was here, and not what policies before it made of it', () => {
+    const gateway = new Cluster().gateway('one');
+    gateway.answer(gateway.begin(KEY), 204, '', [], ({ fields }) => fields.set('x-behind', '1'));
+    gateway.answer(gateway.begin('order-0002'), 201, 'made', [], ({ fields }) => fields.set('x-behind', '1'));
+    for (const key of [KEY, 'order-0002'])
+      expect(gateway.send(key)).toMatchObject([
+        expect.anything(),
+        expect.anything(),
+        ['location', '/1', 'x-behind', '1', 'idempotency-replayed', 'true'],
+      ]);
+  });
+
   it('property: whatever happens, and in whatever order, a key is executed once, but where nothing was done', () => {
     const step = fc.record({
       gateway: fc.nat(2),
-      what: fc.constantFrom('send', 'answer', 'timeout', 'unreachable', 'away', 'back', 'wait', 'kill', 'leave'),
+      what: fc.constantFrom(
+        'send',
+        'answer',
+        'timeout',
+        'unreachable',
+        'away',
+        'silent',
+        'back',
+        'wait',
+        'kill',
+        'leave',
+      ),
       ms: fc.nat(90_000),
     });
     fc.assert(
@@ -299,8 +461,10 @@ describe('the idempotency-key policy', () => {
           if (what === 'send') {
             const started = gateway.begin(KEY);
             if (started.verdict === undefined) open[at]!.push(started);
-          } else if (what === 'away' || what === 'back') cluster.away = what === 'away';
-          else if (what === 'wait') cluster.pass(ms);
+          } else if (what === 'away' || what === 'silent' || what === 'back') {
+            cluster.away = what === 'away';
+            cluster.silent = what === 'silent' ? ['claim', 'replace', 'remove'] : [];
+          } else if (what === 'wait') cluster.pass(ms);
           else if (what === 'kill') {
             cluster.kill(String(at));
             open[at] = [];
@@ -308,9 +472,10 @@ describe('the idempotency-key policy', () => {
             const started = open[at]!.pop();
             if (!started) continue;
             if (what === 'answer') gateway.answer(started);
-            if (what === 'leave') gateway.end(started, undefined, true);
+            if (what === 'leave') gateway.leave(started);
             if (what === 'timeout') gateway.end(started, refuse('UPSTREAM_TIMEOUT'));
             if (what === 'unreachable') {
+              started.input.exchange.isSentOn = false;
               gateway.end(started, refuse('UPSTREAM_UNREACHABLE'));
               undone += 1;
             }

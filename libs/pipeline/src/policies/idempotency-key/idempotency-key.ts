@@ -12,7 +12,7 @@ import {
   type PolicyServices,
   type Verdict,
 } from '../../policy';
-import { Execution } from './execution';
+import { Execution, type ClaimedKey } from './execution';
 import { readKey } from './key';
 import { readRecord, writeRecord, type LedgerRecord } from './ledger-record';
 
@@ -20,23 +20,21 @@ const KIB = 1024;
 /** How long somebody who may only have stood still is waited for before another one takes its place. */
 const GRACE_MS = 3_000;
 const AGAIN_MS = 1_000;
-
-/** Refusals with which nothing has been sent on, unless they say otherwise: the same key may be tried again. */
-const NOT_SENT: ReadonlySet<string> = new Set([
-  'UPSTREAM_UNREACHABLE',
-  'UPSTREAM_BUSY',
-  'UPSTREAM_UNHEALTHY',
-  'INGRESS_OVERLOADED',
-]);
+/** How often a claim is looked for of which the store did not say whether it took it: it may be under way yet. */
+const LOOKS = 3;
+/** So many such claims are looked for at a time: those of the moment in which the store went away come first. */
+const MAX_DOUBTFUL = 1_000;
 
 /** What one request is about, from the hook that reads its body to the one that asks the store. */
 interface Attempted {
   readonly key: string;
   fingerprint: string;
   execution: Execution | undefined;
+  /** The caller left, or has its answer. */
+  isOver: boolean;
   /** Of the upstream's answer; 0: none has come. */
   status: number;
-  /** As they were here: a replay passes the policies before this one again. */
+  /** As they left the policies behind this one: a replay passes the policies before it again. */
   fields: readonly string[];
 }
 
@@ -75,6 +73,7 @@ export const idempotencyKey = definePolicy({
     const owner = {};
     const methods = new Set(config.methods);
     const times = { leaseMs: Math.max(1_000, config.lease), keepMs: Math.max(1_000, config.keepFor) };
+    const doubtful = { count: 0 };
     const attemptedBy = ({ exchange }: PolicyInput) => exchange.kept(owner) as Attempted | undefined;
     return {
       admit: ({ request, exchange }) => {
@@ -83,7 +82,15 @@ export const idempotencyKey = definePolicy({
         if (text === undefined) return config.required ? invalidKey('it is missing') : pass;
         const key = readKey(text);
         if (key === undefined) return invalidKey('it is not one string of 8 to 255 visible characters');
-        exchange.keep(owner, { key, fingerprint: '', execution: undefined, status: 0, fields: [] } satisfies Attempted);
+        const attempted: Attempted = {
+          key,
+          fingerprint: '',
+          execution: undefined,
+          isOver: false,
+          status: 0,
+          fields: [],
+        };
+        exchange.keep(owner, attempted);
         return pass;
       },
       requestBody: {
@@ -100,14 +107,24 @@ export const idempotencyKey = definePolicy({
         const { principal, route } = input.exchange;
         // Without a name for the caller a key would be everybody's, and with it the answer.
         if (!attempted || !principal) return done(pass);
-        const cell = JSON.stringify(['idempotency', route.tenant, route.service, principal.consumer, attempted.key]);
-        claim({ input, attempted, cell, services, times, whenUnknown: config.whenUnknown }, done);
+        // All users of an OAuth client are one consumer: without the subject one would be answered with another one's orders.
+        const { consumer, client, subject } = principal;
+        const cell = JSON.stringify([
+          'idempotency',
+          route.tenant,
+          route.service,
+          consumer,
+          client,
+          subject,
+          attempted.key,
+        ]);
+        input.exchange.onClose(() => void (attempted.isOver = true));
+        claim({ input, attempted, cell, services, times, doubtful, whenUnknown: config.whenUnknown }, done);
       },
       answerHead: (input, draft) => {
         const attempted = attemptedBy(input);
         if (!attempted?.execution || draft.origin === 'refusal') return pass;
-        attempted.status = draft.status;
-        attempted.fields = draft.fields.raw;
+        keepHead(attempted, draft.status, draft.fields.raw);
         if (config.notDone.includes(draft.status)) attempted.execution.release();
         return pass;
       },
@@ -116,6 +133,9 @@ export const idempotencyKey = definePolicy({
         open: (input, draft, out): BodyTransform | undefined => {
           const attempted = attemptedBy(input);
           if (!attempted?.execution || attempted.execution.isConcluded) return undefined;
+          // Policies behind this one have edited the head when they opened the body, or had it whole.
+          const edited = draft.editedForBody(attempted.status, attempted.fields);
+          keepHead(attempted, edited.status, edited.fields);
           const kept = config.keep === 'answer' && isKept(draft) ? new KeptAnswer(config.maxAnswerBytes) : undefined;
           return {
             data: (chunk) => {
@@ -136,7 +156,7 @@ export const idempotencyKey = definePolicy({
         const attempted = attemptedBy(input);
         const { execution } = attempted ?? {};
         if (!attempted || !execution || execution.isConcluded) return;
-        if (refusal && (refusal.unsent ?? NOT_SENT.has(refusal.code))) return execution.release();
+        if (attempted.status === 0 && !input.exchange.isSentOn) return execution.release();
         // An answer without a body passes no body hook: it is complete with its head.
         const whole = !aborted && !refusal && config.keep === 'answer';
         execution.conclude(outcomeOf(attempted, whole ? Buffer.alloc(0) : undefined));
@@ -170,20 +190,21 @@ interface Claim {
   readonly cell: string;
   readonly services: PolicyServices;
   readonly times: { readonly leaseMs: number; readonly keepMs: number };
+  /** Claims of this policy that may have been written. */
+  readonly doubtful: { count: number };
   readonly whenUnknown: 'refuse' | 'execute';
 }
 
 function claim(of: Claim, done: (verdict: Verdict) => void): void {
   const { services, attempted, input, cell, times } = of;
-  const record = runningRecord(of);
-  const value = writeRecord(record);
+  const claimed = claimedKey(of, undefined);
   services.store.claim(
     cell,
-    value,
+    claimed.written,
     times.keepMs,
     input.exchange.guarded((before) => {
-      if (before === 'unavailable') return done(refuse('IDEMPOTENCY_UNAVAILABLE'));
-      if (before === undefined) return begin(of, record, value, done);
+      if (before === 'unavailable') return doubt(of, claimed, done);
+      if (before === undefined) return begin(of, claimed, done);
       const known = readRecord(before);
       if (!known) return done(refuse('IDEMPOTENCY_UNAVAILABLE', {}, { reason: 'the record cannot be read' }));
       if (known.fingerprint !== attempted.fingerprint) return done(refuse('IDEMPOTENCY_MISMATCH'));
@@ -192,23 +213,32 @@ function claim(of: Claim, done: (verdict: Verdict) => void): void {
   );
 }
 
-function runningRecord({ attempted, input, services, times }: Claim): Extract<LedgerRecord, { state: 'running' }> {
-  return {
-    state: 'running',
+function claimedKey({ attempted, input, services, times, cell }: Claim, instead: Buffer | undefined): ClaimedKey {
+  const record = {
+    state: 'running' as const,
     fingerprint: attempted.fingerprint,
     owner: input.exchange.requestId,
     leaseUntil: services.clock.now() + times.leaseMs,
   };
+  return { cell, record, written: writeRecord(record), instead };
 }
 
-function begin(
-  { attempted, services, cell, times }: Claim,
-  record: Extract<LedgerRecord, { state: 'running' }>,
-  value: Buffer,
-  done: (verdict: Verdict) => void,
-): void {
-  attempted.execution = new Execution(services, cell, record, value, times);
+function begin({ attempted, services, times }: Claim, claimed: ClaimedKey, done: (verdict: Verdict) => void): void {
+  const execution = new Execution(services, claimed, times);
+  // Whoever would put down how it ended was here before the store's answer.
+  if (attempted.isOver) return execution.release();
+  attempted.execution = execution;
+  execution.hold();
   done(pass);
+}
+
+/** Nothing is sent on with a claim that nobody knows of; should the store have it after all, it gives it back. */
+function doubt({ services, times, doubtful }: Claim, claimed: ClaimedKey, done: (verdict: Verdict) => void): void {
+  if (doubtful.count < MAX_DOUBTFUL) {
+    doubtful.count += 1;
+    new Execution(services, claimed, times).release(LOOKS, () => void (doubtful.count -= 1));
+  }
+  done(refuse('IDEMPOTENCY_UNAVAILABLE'));
 }
 
 /** The same request was sent before: says what became of it. */
@@ -256,16 +286,16 @@ function inProgress(retryAfterMs: number): Refusal {
 
 function takeOver(of: Claim, before: Buffer, done: (verdict: Verdict) => void): void {
   const { services, input, cell, times } = of;
-  const record = runningRecord(of);
-  const value = writeRecord(record);
+  const claimed = claimedKey(of, before);
   services.store.replace(
     cell,
     before,
-    value,
+    claimed.written,
     times.keepMs,
     input.exchange.guarded((outcome) => {
-      if (outcome === 'replaced') return begin(of, record, value, done);
-      done(outcome === 'changed' ? inProgress(AGAIN_MS) : refuse('IDEMPOTENCY_UNAVAILABLE'));
+      if (outcome === 'unavailable') return doubt(of, claimed, done);
+      if (outcome === 'replaced') return begin(of, claimed, done);
+      done(inProgress(AGAIN_MS));
     }),
   );
 }
@@ -288,6 +318,12 @@ class KeptAnswer {
   }
 }
 
+/** A copy, for policies before this one go on editing the same draft. */
+function keepHead(attempted: Attempted, status: number, fields: readonly string[]): void {
+  attempted.status = status;
+  attempted.fields = replayedFields(fields);
+}
+
 /** A stream is lived through once, and what may be half an answer must not become the answer. */
 function isKept({ fields, mayBeCut }: AnswerDraft): boolean {
   return !mayBeCut && !/^(text\/event-stream|multipart\/)/i.test(fields.get('content-type') ?? '');
@@ -298,7 +334,7 @@ function outcomeOf({ execution, status, fields }: Attempted, body: Buffer | unde
   const { fingerprint } = execution!;
   if (status === 0) return { state: 'unknown', fingerprint };
   if (!body) return { state: 'not-kept', fingerprint, status };
-  return { state: 'answered', fingerprint, status, fields: replayedFields(fields), body };
+  return { state: 'answered', fingerprint, status, fields, body };
 }
 
 /** Of one connection, of one moment, or a secret for whoever came first. */

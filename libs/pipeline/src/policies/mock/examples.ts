@@ -1,9 +1,10 @@
 import type { Json } from '@sallyport/contracts';
-import { pathTemplateFault } from '../../path-template';
+import { readPointer } from '../../json/pointer';
+import { pathTemplateFault, spelledAsInPaths } from '../../path-template';
 
 type JsonObject = Readonly<Record<string, Json | undefined>>;
 
-/** What one operation of an OpenAPI document answers in its examples, the answer meant by default first. */
+/** What one operation of an OpenAPI document answers in its examples, the answer that is meant where nobody asks first. */
 export interface OperationExamples {
   readonly method: string;
   readonly path: string;
@@ -36,46 +37,68 @@ export function examplesOf(document: JsonObject): OperationExamples[] | string {
 /** OpenAPI names parameters as it likes; here they are only places. */
 function templateOf(path: string): string {
   let nth = 0;
-  return path.replace(/\{[^{}/]*\}/g, () => `{p${nth++}}`);
+  return path
+    .split(/(\{[^{}/]*\}|\/)/)
+    .map((part) => (part.startsWith('{') ? `{p${nth++}}` : part === '/' ? part : spelledAsInPaths(part)))
+    .join('');
 }
 
 function answersOf(operation: JsonObject, document: JsonObject): OperationExamples['answers'] {
-  const responses = objectOf(operation['responses']) ?? {};
-  return Object.entries(responses)
-    .flatMap(([code, response]) => {
-      const status = /^[2-5]\d\d$/.test(code) ? Number(code) : code === 'default' ? 200 : undefined;
-      return status === undefined ? [] : [answerOf(status, resolve(response, document))];
-    })
-    .sort((one, other) => one.status - other.status);
+  const responses = Object.entries(objectOf(operation['responses']) ?? {});
+  return responses
+    .filter(([code]) => /^(?:[2-5](?:\d\d|XX)|default)$/.test(code))
+    .sort(([one], [other]) => rankOf(one) - rankOf(other))
+    .map(([code, response]) => answerOf(statusOf(code), resolve(response, document), document));
 }
 
-function answerOf(status: number, response: JsonObject | undefined): OperationExamples['answers'][number] {
+/**
+ * OAS 3.1 §4.8.16: `2XX` stands for whatever success is not described by itself, and `default` for all that is not, mostly
+ * errors. So a success that is described comes first, and what is described as no success last.
+ */
+function rankOf(code: string): number {
+  if (/^2\d\d$/.test(code)) return Number(code);
+  if (code === '2XX') return 300;
+  return code === 'default' ? 301 : 302 + statusOf(code);
+}
+
+/** The status of an answer that is described for several. */
+function statusOf(code: string): number {
+  return code === 'default' ? 200 : Number(code.replace('XX', '00'));
+}
+
+function answerOf(
+  status: number,
+  response: JsonObject | undefined,
+  document: JsonObject,
+): OperationExamples['answers'][number] {
   const [type, media] = Object.entries(objectOf(response?.['content']) ?? {})[0] ?? [];
-  const body = type === undefined ? undefined : exampleOf(objectOf(media));
+  const body = type === undefined ? undefined : exampleOf(objectOf(media), document);
   if (type === undefined || body === undefined) return { status, type: '', body: undefined };
   return { status, type, body: typeof body === 'string' && !type.includes('json') ? body : JSON.stringify(body) };
 }
 
-function exampleOf(media: JsonObject | undefined): Json | undefined {
+function exampleOf(media: JsonObject | undefined, document: JsonObject): Json | undefined {
   if (media?.['example'] !== undefined) return media['example'];
   const named = Object.values(objectOf(media?.['examples']) ?? {})[0];
-  const value = objectOf(named)?.['value'];
+  const value = resolve(named, document)?.['value'];
   if (value !== undefined) return value;
-  const schema = objectOf(media?.['schema']);
+  const schema = resolve(media?.['schema'], document);
   return schema?.['example'] ?? (Array.isArray(schema?.['examples']) ? (schema['examples'] as Json[])[0] : undefined);
 }
 
-/** One step of a reference within the document (RFC 6901). */
-function resolve(value: Json | undefined, document: JsonObject): JsonObject | undefined {
+/** References within a document may lead to references. */
+const MAX_HOPS = 8;
+
+/** Follows references within the document (RFC 6901). */
+function resolve(value: Json | undefined, document: JsonObject, hops = 0): JsonObject | undefined {
   const object = objectOf(value);
   const reference = object?.['$ref'];
-  if (typeof reference !== 'string' || !reference.startsWith('#/')) return object;
-  const found = reference
-    .slice(2)
-    .split('/')
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .reduce<Json | undefined>((at, part) => objectOf(at)?.[part], document as Json);
-  return objectOf(found);
+  if (typeof reference !== 'string' || !reference.startsWith('#/') || hops === MAX_HOPS) return object;
+  const found = readPointer(reference.slice(1))?.reduce<Json | undefined>(
+    (at, part) => objectOf(at)?.[part],
+    document as Json,
+  );
+  return resolve(found, document, hops + 1);
 }
 
 function objectOf(value: Json | undefined): JsonObject | undefined {

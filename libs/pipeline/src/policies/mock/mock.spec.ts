@@ -82,6 +82,45 @@ describe('the examples of an OpenAPI document', () => {
   });
 });
 
+describe('the example that is meant where nobody asks for one', () => {
+  const json = (example: string) => ({ content: { 'application/json': { example } } });
+  const answered = (responses: object, more: object = {}) =>
+    answer({ openapi: { openapi: '3.1.0', paths: { '/': { get: { responses } } }, ...more } }, { path: '/orders' });
+
+  it.each([
+    ['the lowest success', { default: json('error'), '201': json('made'), '200': json('ok') }, 200, '"ok"'],
+    ['a success before the default', { default: json('error'), '201': json('made') }, 201, '"made"'],
+    [
+      'any success before the default',
+      { default: json('error'), '2XX': json('fine'), '404': json('no') },
+      200,
+      '"fine"',
+    ],
+    ['the default before an error', { default: json('any'), '404': json('no') }, 200, '"any"'],
+    ['an error where there is nothing else', { '5XX': json('worse'), '404': json('no') }, 404, '"no"'],
+  ])('is %s', (_, responses, status, body) => expect(answered(responses)).toMatchObject([status, body, {}]));
+
+  it('is found behind references', () => {
+    const components = {
+      schemas: { Order: { $ref: '#/components/schemas/Base' }, Base: { example: { id: 'b' } } },
+      examples: { one: { value: { id: 'e' } } },
+    };
+    const content = (media: object) => ({ '200': { content: { 'application/json': media } } });
+    expect([
+      answered(content({ schema: { $ref: '#/components/schemas/Order' } }), { components }),
+      answered(content({ examples: { one: { $ref: '#/components/examples/one' } } }), { components }),
+    ]).toMatchObject([
+      [200, '{"id":"b"}', {}],
+      [200, '{"id":"e"}', {}],
+    ]);
+  });
+
+  it.each(['/café', '/caf%c3%a9', '/c%61fé'])('is found at a path that is written %s', (path) => {
+    const openapi = { openapi: '3.1.0', paths: { [path]: { get: { responses: { '200': json('here') } } } } };
+    expect(answer({ openapi }, { path: '/orders/caf%C3%A9' })).toMatchObject([200, '"here"', {}]);
+  });
+});
+
 describe('the configuration of mock', () => {
   it.each([
     ['nothing', {}],

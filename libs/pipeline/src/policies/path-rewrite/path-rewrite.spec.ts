@@ -80,4 +80,14 @@ describe('the configuration of path-rewrite', () => {
   ])('refuses %s', (_, rule) => {
     expect(pathRewrite.config.safeParse({ rules: [rule] }).success).toBe(false);
   });
+
+  it.each([
+    { template: '/{id}', to: '/search?id={id}' },
+    { pattern: '/(.+)', to: '/search?id=$1' },
+    { template: '/{id}', to: '/search#{id}' },
+    { prefix: '/a', to: '/b?c' },
+  ])('names the member that is no path: %j', (rule) => {
+    const [issue] = pathRewrite.config.safeParse({ rules: [rule] }).error!.issues;
+    expect([issue!.path.join('.'), issue!.message]).toEqual(['rules.0.to', expect.any(String)]);
+  });
 });

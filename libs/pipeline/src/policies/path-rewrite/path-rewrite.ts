@@ -4,6 +4,13 @@ import { compilePathTemplate, pathTemplateFault, type PathParameters } from '../
 import { definePolicy, pass } from '../../policy';
 import { referencesIn } from '../../text-template';
 
+/** What the path becomes. Whatever is no part of a path would be escaped into it. */
+const target = z
+  .string()
+  .max(1024)
+  .startsWith('/', 'a path begins with a slash')
+  .regex(/^[^?#]*$/, 'a path has no query and no fragment; parameters are set by request-transform');
+
 /** Patterns longer than this are programs, and belong elsewhere. */
 const PATTERN_LENGTH = 512;
 
@@ -17,7 +24,7 @@ const templateRule = z
   .strictObject({
     /** The whole path, such as `/customers/{id}/orders/{rest*}`. */
     template: z.string().max(1024),
-    to: z.string().max(1024),
+    to: target,
   })
   .superRefine(({ template, to }, context) => {
     const fault = pathTemplateFault(template);
@@ -32,8 +39,6 @@ const templateRule = z
         message: `{${unknown}} is no segment of the template`,
         input: to,
       });
-    if (!to.startsWith('/'))
-      context.addIssue({ code: 'custom', path: ['to'], message: 'a path begins with a slash', input: to });
   });
 
 const patternRule = z
@@ -41,7 +46,7 @@ const patternRule = z
     /** A regular expression of RE2, without look-around and back references; it must match the whole path. */
     pattern: z.string().min(1).max(PATTERN_LENGTH),
     /** `$1` to `$9` stand for the groups of the pattern. */
-    to: z.string().max(1024).startsWith('/', 'a path begins with a slash'),
+    to: target,
   })
   .superRefine(({ pattern, to }, context) => {
     const compiled = compilePattern(pattern);

@@ -66,6 +66,24 @@ describe('the request-transform policy', () => {
     expect(made.fields!.has('content-digest')).toBe(true);
   });
 
+  it.each([
+    ['it stands before', 'tenant=evil&customer=c1', 'tenant=c1'],
+    ['it stands behind, twice', 'customer=c1&x=1&tenant=evil&tenant=worse', 'tenant=c1&x=1'],
+    ['there is none to rename', 'tenant=t1', 'tenant=t1'],
+  ])('renames a parameter in the place of one that has the new name: %s', (_, query, sent) => {
+    expect(send({ query: [{ rename: 'customer', to: 'tenant' }] }, '', 'application/json', { query }).query).toBe(sent);
+  });
+
+  it.each(['{"name":"x"}', '[]', ''])(
+    'leaves nothing of the caller in what it sets from a body without it: %s',
+    (body) => {
+      const config = { fields: [{ set: 'x-order', body: '/id' }], query: [{ set: 'a', body: '/id' }] };
+      const forged = { fields: [{ name: 'x-order', value: 'forged' }] };
+      const made = send(config, body, 'application/json', forged);
+      expect([made.fields!.get('x-order'), made.query]).toEqual([undefined, 'b=%20']);
+    },
+  );
+
   it('never lets a value of the body end a field', () => {
     expect(send({ fields: [{ set: 'x-a', body: '/a' }] }, '{"a":"1\\r\\nx-admin: 1"}').fields!.get('x-a')).not.toMatch(
       /[\r\n]/,

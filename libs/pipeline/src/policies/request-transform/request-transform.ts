@@ -57,7 +57,7 @@ export const requestTransform = definePolicy({
     fields: [{ set: 'x-order', body: '/id' }],
   },
   compile: (given) => {
-    const headSteps = [...compileFieldOperations(given.fields), queryStep(given.query)];
+    const headSteps = [...compileFieldOperations(given.fields, 'remove'), queryStep(given.query)];
     const readsBody =
       given.json.length > 0 ||
       given.convert !== undefined ||
@@ -153,20 +153,12 @@ function queryStep(steps: Config['query']): HeadStep<RequestDraft> {
     let pairs = draft.query === undefined || draft.query === '' ? [] : draft.query.split('&').map(readPair);
     for (const { step, source } of compiled) {
       if ('remove' in step) pairs = pairs.filter(({ name }) => name !== step.remove);
-      else if ('rename' in step)
-        pairs = pairs.map((pair) =>
-          pair.name === step.rename
-            ? { name: step.to, text: `${encodeURIComponent(step.to)}${pair.value}`, value: pair.value }
-            : pair,
-        );
+      else if ('rename' in step) pairs = renamed(pairs, step.rename, step.to);
       else {
         const text = source!(input, document);
-        if (text === undefined) continue;
-        const value = `=${encodeURIComponent(text.toWellFormed())}`;
-        pairs = [
-          ...pairs.filter(({ name }) => name !== step.set),
-          { name: step.set, text: `${encodeURIComponent(step.set)}${value}`, value },
-        ];
+        // What is set here is never the caller's, not even where there is nothing to set it from.
+        pairs = pairs.filter(({ name }) => name !== step.set);
+        if (text !== undefined) pairs.push(pairOf(step.set, `=${encodeURIComponent(text.toWellFormed())}`));
       }
     }
     draft.setQuery(pairs.length === 0 ? undefined : pairs.map(({ text }) => text).join('&'));
@@ -174,7 +166,25 @@ function queryStep(steps: Config['query']): HeadStep<RequestDraft> {
 }
 
 /** One parameter: as it stands there, its name as it is meant, and what stands behind the name. */
-function readPair(text: string): { name: string; text: string; value: string } {
+interface Pair {
+  readonly name: string;
+  readonly text: string;
+  readonly value: string;
+}
+
+/** What had the new name before goes, where there is something to take its place: it would stand there twice. */
+function renamed(pairs: readonly Pair[], from: string, to: string): Pair[] {
+  if (!pairs.some(({ name }) => name === from)) return [...pairs];
+  return pairs
+    .filter(({ name }) => name !== to || name === from)
+    .map((pair) => (pair.name === from ? pairOf(to, pair.value) : pair));
+}
+
+function pairOf(name: string, value: string): Pair {
+  return { name, text: `${encodeURIComponent(name)}${value}`, value };
+}
+
+function readPair(text: string): Pair {
   const end = text.indexOf('=') < 0 ? text.length : text.indexOf('=');
   const [name] = readQuery(text.slice(0, end))?.keys() ?? [];
   return { name: name ?? text.slice(0, end), text, value: text.slice(end) };

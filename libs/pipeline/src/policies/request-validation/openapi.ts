@@ -3,7 +3,9 @@ import { SchemaDocument, type Validator } from '../../json-schema/schema-documen
 import { SchemaError, type Dialect } from '../../json-schema/schema-compiler';
 import { isObject, type Members } from '../../json-schema/values';
 import { readPointer, writePointer } from '../../json/pointer';
-import { textShape, unescaped, type Parameter, type ParameterPlace, type Style, type TextShape } from './parameters';
+import { spelledAsInPaths } from '../../path-template';
+import { isSpread, namesOf, unescaped, type Parameter, type ParameterPlace, type Style } from './parameters';
+import { TextShape } from './text-shape';
 
 /** What one operation takes. */
 export interface Operation {
@@ -38,7 +40,7 @@ export class OperationTable {
     }[],
   ) {}
 
-  /** @returns the operation with the parts of the path, the methods there are, or undefined where the path is not described. */
+  /** @returns the operation with the parts of the path as they stand there, the methods there are, or undefined where the path is not described. */
   find(
     method: string,
     path: string,
@@ -115,7 +117,11 @@ class OpenApiCompiler {
       });
     }
     return {
-      parameters: [...parameters.values()],
+      parameters: [...parameters.values()].map((parameter, _, all) =>
+        isSpread(parameter)
+          ? { ...parameter, isOther: namesOf(all.filter((other) => other !== parameter)) }
+          : parameter,
+      ),
       body: this.body(operation['requestBody'], `${pointer}/requestBody`),
     };
   }
@@ -140,9 +146,11 @@ class OpenApiCompiler {
       style,
       explode: typeof node['explode'] === 'boolean' ? node['explode'] : style === 'form',
       isJson: content !== undefined && isJsonType(content[0]),
-      allowEmpty: node['allowEmptyValue'] === true,
-      shape: textShape(schema ?? true, schemaAt, this.document),
+      // OAS 3.1 §4.8.12.2: valid for the query only.
+      allowEmpty: where === 'query' && node['allowEmptyValue'] === true,
+      shape: TextShape.of(this.document, schema ?? true, schemaAt),
       validate: this.validator(schema, schemaAt),
+      isOther: () => false,
     };
   }
 
@@ -160,7 +168,7 @@ class OpenApiCompiler {
       return {
         range,
         validate: schema === undefined ? undefined : this.validator(schema, schemaAt),
-        shape: textShape(schema ?? true, schemaAt, this.document),
+        shape: TextShape.of(this.document, schema ?? true, schemaAt),
       };
     });
     const wildness = ({ range }: BodyContent) => range.split('*').length;
@@ -228,7 +236,7 @@ class Template {
       .map((segment) => {
         const parts = /^([^{}]*)(?:\{([^{}]+)\}([^{}]*))?$/.exec(segment);
         if (!parts) throw new SchemaError(pointer, 'must have at most one {name} in each segment');
-        return { before: parts[1]!, name: parts[2], after: parts[3] ?? '' };
+        return { before: spelledAsInPaths(parts[1]!), name: parts[2], after: spelledAsInPaths(parts[3] ?? '') };
       });
     this.parameters = this.segments.filter(({ name }) => name !== undefined).length;
   }
@@ -245,8 +253,8 @@ class Template {
       }
       if (part.length <= before.length + after.length || !part.startsWith(before) || !part.endsWith(after))
         return undefined;
-      const value = unescaped(part.slice(before.length, part.length - after.length));
-      if (value === undefined) return undefined;
+      const value = part.slice(before.length, part.length - after.length);
+      if (unescaped(value) === undefined) return undefined;
       found.set(name, [value]);
     }
     return found;

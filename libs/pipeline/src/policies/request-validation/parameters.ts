@@ -1,8 +1,8 @@
 import type { Violation } from '@sallyport/contracts';
 import { JsonFault, readJson } from '../../json/strict-json';
 import { writePointer } from '../../json/pointer';
-import { isObject, type Members } from '../../json-schema/values';
-import type { SchemaDocument, Validator } from '../../json-schema/schema-document';
+import type { Validator } from '../../json-schema/schema-document';
+import type { TextShape } from './text-shape';
 
 /** Where parameters stand; also the first part of the pointer that names a fault. */
 export type ParameterPlace = 'path' | 'query' | 'header' | 'cookie';
@@ -12,16 +12,26 @@ export type RawParameters = ReadonlyMap<string, readonly string[]>;
 
 /** Reads what stands behind the question mark; a plus sign is a space, as forms have it. */
 export function readQuery(query: string): RawParameters | undefined {
+  return readPairs(query, (_, value) => value);
+}
+
+/** As `readQuery`, but for the values: they stay as they stand there, for whoever splits them before they are decoded. */
+export function splitQuery(query: string): RawParameters | undefined {
+  return readPairs(query, (raw) => raw);
+}
+
+function readPairs(query: string, kept: (raw: string, value: string) => string): RawParameters | undefined {
   const found = new Map<string, string[]>();
   if (query === '') return found;
   for (const part of query.split('&')) {
     const equals = part.indexOf('=');
+    const raw = equals < 0 ? '' : part.slice(equals + 1);
     const name = unescaped(equals < 0 ? part : part.slice(0, equals), true);
-    const value = unescaped(equals < 0 ? '' : part.slice(equals + 1), true);
+    const value = unescaped(raw, true);
     if (name === undefined || value === undefined) return undefined;
     const values = found.get(name);
-    if (values) values.push(value);
-    else found.set(name, [value]);
+    if (values) values.push(kept(raw, value));
+    else found.set(name, [kept(raw, value)]);
   }
   return found;
 }
@@ -48,51 +58,6 @@ export function unescaped(text: string, plusIsSpace = false): string | undefined
   }
 }
 
-/** What a schema says of the texts that are to become values of it. */
-export interface TextShape {
-  readonly types: readonly string[];
-  readonly items: TextShape | undefined;
-  readonly members: ReadonlyMap<string, TextShape>;
-}
-
-const ANY: TextShape = { types: [], items: undefined, members: new Map() };
-
-/** Reads a schema as far as it decides what a text means; references are followed. */
-export function textShape(schema: unknown, pointer: string, document: SchemaDocument, depth = 0): TextShape {
-  if (!isObject(schema) || depth > 8) return ANY;
-  if (schema['$ref'] !== undefined) {
-    const place = document.resolve(schema, schema['$ref'], pointer);
-    return textShape(place.node, place.pointer, document, depth + 1);
-  }
-  const { type } = schema;
-  const types = (Array.isArray(type) ? type : [type]).filter((name): name is string => typeof name === 'string');
-  const nullable = schema['nullable'] === true ? ['null'] : [];
-  const within = (of: unknown, at: string) => textShape(of, `${pointer}${at}`, document, depth + 1);
-  const properties = isObject(schema['properties']) ? Object.entries(schema['properties']) : [];
-  return {
-    types: [...types, ...nullable],
-    items: schema['items'] === undefined ? undefined : within(schema['items'], '/items'),
-    members: new Map(properties.map(([name, member]) => [name, within(member, `/properties${writePointer([name])}`)])),
-  };
-}
-
-const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
-
-/** The value a text stands for; the text itself where its schema takes it, or nothing else fits. */
-export function valueOf(text: string, { types }: TextShape): unknown {
-  if (types.includes('string') || types.length === 0) return text;
-  if ((types.includes('integer') || types.includes('number')) && NUMBER.test(text)) return Number(text);
-  if (types.includes('boolean') && (text === 'true' || text === 'false')) return text === 'true';
-  return types.includes('null') && text === '' ? null : text;
-}
-
-/** The members of an object of texts. */
-export function objectOf(pairs: Iterable<readonly [string, string]>, shape: TextShape): Members {
-  const value = Object.create(null) as Record<string, unknown>;
-  for (const [name, text] of pairs) value[name] = valueOf(text, shape.members.get(name) ?? ANY);
-  return value;
-}
-
 export type Style = 'simple' | 'form' | 'spaceDelimited' | 'pipeDelimited' | 'deepObject';
 
 /** One parameter of an operation. */
@@ -105,81 +70,137 @@ export interface Parameter {
   readonly explode: boolean;
   /** The value is a JSON text (`content` instead of `schema`). */
   readonly isJson: boolean;
+  /** An empty value passes, whatever the schema says. */
   readonly allowEmpty: boolean;
   readonly shape: TextShape;
   readonly validate: Validator;
+  /** Whether a name of the query is that of another parameter of the operation, or of a member of one. */
+  readonly isOther: (name: string) => boolean;
 }
 
-const SEPARATORS: Readonly<Record<Style, string>> = {
-  simple: ',',
-  form: ',',
-  spaceDelimited: ' ',
-  pipeDelimited: '|',
-  deepObject: ',',
+/** Texts as they are meant: their escapes are whole, or there would be no parameters. */
+const decode: Readonly<Record<ParameterPlace, (text: string) => string>> = {
+  path: (text) => unescaped(text)!,
+  query: (text) => unescaped(text, true)!,
+  header: (text) => text,
+  cookie: (text) => text,
 };
 
-/** @returns what is wrong with a parameter of one request. */
+/**
+ * @param raw path and query as they stand there, with their escapes
+ * @returns what is wrong with a parameter of one request.
+ */
 export function checkParameter(parameter: Parameter, raw: RawParameters): readonly Violation[] {
+  if (parameter.allowEmpty && raw.get(parameter.name)?.join() === '') return [];
   const at = (pointer: string) => `/${parameter.in}${writePointer([parameter.name])}${pointer}`;
-  const read = readParameter(parameter, raw);
-  if (read === undefined) {
+  const readings = readingsOf(parameter, raw);
+  if (readings.length === 0) {
     return parameter.required ? [{ pointer: at(''), code: 'required', detail: 'Is missing.' }] : [];
   }
-  if ('fault' in read) return [{ pointer: at(''), code: read.fault, detail: read.detail }];
-  const faults = parameter.validate(read.value) ?? [];
+  const judged = readings.map((reading) => faultsOf(reading, parameter));
+  const faults = judged.find(({ length }) => length === 0) ?? judged[0]!;
   return faults.map((fault) => ({ ...fault, pointer: at(fault.pointer) }));
 }
 
-type Read = { readonly value: unknown } | { readonly fault: string; readonly detail: string } | undefined;
+type Reading = { readonly value: unknown } | { readonly fault: string; readonly detail: string };
 
-function readParameter(parameter: Parameter, raw: RawParameters): Read {
-  const { shape, style, explode, name } = parameter;
-  const isObjectParameter = !parameter.isJson && shape.types.includes('object');
-  if (isObjectParameter && style === 'deepObject') return deepObject(name, raw, shape);
-  if (isObjectParameter && style === 'form' && explode) return spreadObject(raw, shape);
-  const texts = raw.get(name);
-  if (!texts) return undefined;
-  if (shape.types.includes('array') && style === 'form' && explode) {
-    return { value: texts.map((text) => valueOf(text, shape.items ?? ANY)) };
-  }
-  // Two readers keep different ones of a parameter that stands twice.
-  if (texts.length > 1) return { fault: 'repeated', detail: 'Stands there more than once.' };
-  return readText(texts[0]!, parameter, isObjectParameter);
+function faultsOf(reading: Reading, { validate }: Parameter): readonly Violation[] {
+  if ('value' in reading) return validate(reading.value) ?? [];
+  return [{ pointer: '', code: reading.fault, detail: reading.detail }];
 }
 
-function readText(text: string, { shape, style, explode, isJson }: Parameter, isObjectParameter: boolean): Read {
-  if (isJson) {
-    const read = readJson(Buffer.from(text));
-    return read instanceof JsonFault ? { fault: 'json', detail: `Is not acceptable as JSON: it ${read.what}.` } : read;
-  }
-  const parts = text === '' ? [] : text.split(SEPARATORS[style]);
-  if (shape.types.includes('array')) return { value: parts.map((part) => valueOf(part, shape.items ?? ANY)) };
-  if (!isObjectParameter) return { value: valueOf(text, shape) };
+/** Two readers keep different ones of a parameter that stands twice. */
+const REPEATED: Reading = { fault: 'repeated', detail: 'Stands there more than once.' };
+const MEMBER_REPEATED: Reading = { fault: 'repeated', detail: 'Has a member that stands there more than once.' };
+
+/** What a parameter may mean: more than one where its schema takes several kinds of values. None: it is not there. */
+function readingsOf(parameter: Parameter, raw: RawParameters): readonly Reading[] {
+  const { shape, name, isJson } = parameter;
+  const texts = raw.get(name);
+  if (isJson) return texts ? [jsonOf(texts, parameter)] : [];
+  const readings: (Reading | undefined)[] = [];
+  if (shape.types.has('array')) readings.push(texts && listOf(texts, parameter));
+  if (shape.types.has('object')) readings.push(objectIn(raw, parameter));
+  if (shape.takesOne)
+    readings.push(texts && (texts.length > 1 ? REPEATED : { value: shape.read(decode[parameter.in](texts[0]!)) }));
+  return readings.filter((reading) => reading !== undefined);
+}
+
+function jsonOf(texts: readonly string[], parameter: Parameter): Reading {
+  if (texts.length > 1) return REPEATED;
+  const read = readJson(Buffer.from(decode[parameter.in](texts[0]!)));
+  return read instanceof JsonFault ? { fault: 'json', detail: `Is not acceptable as JSON: it ${read.what}.` } : read;
+}
+
+function listOf(texts: readonly string[], parameter: Parameter): Reading {
+  const { shape, style, explode } = parameter;
+  if (style === 'form' && explode) return { value: shape.list(texts.map(decode[parameter.in])) };
+  return texts.length > 1 ? REPEATED : { value: shape.list(partsOf(texts[0]!, parameter)) };
+}
+
+function objectIn(raw: RawParameters, parameter: Parameter): Reading | undefined {
+  const { shape, style, explode, name } = parameter;
+  if (style === 'deepObject') return deepObject(raw, parameter);
+  if (style === 'form' && explode) return spreadObject(raw, parameter);
+  const texts = raw.get(name);
+  if (!texts) return undefined;
+  if (texts.length > 1) return REPEATED;
+  const parts = partsOf(texts[0]!, parameter);
   const pairs = explode
-    ? parts.map((part) => [part.split('=')[0]!, part.slice(part.indexOf('=') + 1)] as const)
-    : parts.flatMap((part, index) => (index % 2 === 0 ? [[part, parts[index + 1] ?? ''] as const] : []));
-  return { value: objectOf(pairs, shape) };
+    ? parts.map((part) => [part.split('=')[0]!, [part.slice(part.indexOf('=') + 1)]] as const)
+    : parts.flatMap((part, at) => (at % 2 === 0 ? [[part, [parts[at + 1] ?? '']] as const] : []));
+  return { value: shape.object(pairs) };
+}
+
+/** The members of a list in one text. */
+function partsOf(text: string, { style, in: place }: Parameter): readonly string[] {
+  // RFC 9110 §5.6.1: a list in a field has white space around its members, and may have empty ones.
+  if (place === 'header') return text.split(',').flatMap((part) => part.trim() || []);
+  const read = decode[place];
+  if (text === '') return [];
+  // Spaces and bars do not stand bare in a query, so they part members in any spelling.
+  if (style === 'spaceDelimited') return read(text).split(' ');
+  if (style === 'pipeDelimited') return read(text).split('|');
+  // RFC 6570 §3.2: commas part members, and one that is escaped belongs to a member.
+  return text.split(',').map(read);
 }
 
 /** `name[member]=value` */
-function deepObject(name: string, raw: RawParameters, shape: TextShape): Read {
-  const pairs: [string, string][] = [];
+function deepObject(raw: RawParameters, { name, shape, in: place }: Parameter): Reading | undefined {
+  const pairs: [string, string[]][] = [];
   for (const [key, texts] of raw) {
     if (!key.startsWith(`${name}[`) || !key.endsWith(']')) continue;
-    pairs.push([key.slice(name.length + 1, -1), texts.at(-1)!]);
-    if (texts.length > 1) return { fault: 'repeated', detail: 'Has a member that stands there more than once.' };
+    if (texts.length > 1) return MEMBER_REPEATED;
+    pairs.push([key.slice(name.length + 1, -1), texts.map(decode[place])]);
   }
-  return pairs.length === 0 ? undefined : { value: objectOf(pairs, shape) };
+  return pairs.length === 0 ? undefined : { value: shape.object(pairs) };
 }
 
-/** The members stand beside the other parameters. */
-function spreadObject(raw: RawParameters, shape: TextShape): Read {
-  const pairs: [string, string][] = [];
-  for (const member of shape.members.keys()) {
-    const texts = raw.get(member);
-    if (texts && texts.length > 1)
-      return { fault: 'repeated', detail: 'Has a member that stands there more than once.' };
-    if (texts) pairs.push([member, texts[0]!]);
+/** The members stand beside the other parameters; what is none of those is a member, where the schema speaks of more. */
+function spreadObject(raw: RawParameters, { shape, in: place, isOther }: Parameter): Reading | undefined {
+  const takesRest = shape.judgesRest && place === 'query';
+  const pairs: [string, string[]][] = [];
+  for (const [member, texts] of raw) {
+    if (!shape.members.has(member) && (!takesRest || isOther(member))) continue;
+    if (texts.length > 1) return MEMBER_REPEATED;
+    pairs.push([member, texts.map(decode[place])]);
   }
-  return pairs.length === 0 ? undefined : { value: objectOf(pairs, shape) };
+  return pairs.length === 0 ? undefined : { value: shape.object(pairs) };
+}
+
+/** Whether the members of a parameter stand in the query by themselves. */
+export function isSpread({ shape, style, explode, isJson }: Parameter): boolean {
+  return !isJson && shape.types.has('object') && style === 'form' && explode;
+}
+
+/** Names of the query that belong to some of the parameters of an operation. */
+export function namesOf(parameters: readonly Parameter[]): (name: string) => boolean {
+  const inQuery = parameters.filter((parameter) => parameter.in === 'query');
+  const known = new Set(
+    inQuery.flatMap((parameter) =>
+      isSpread(parameter) ? [parameter.name, ...parameter.shape.members.keys()] : [parameter.name],
+    ),
+  );
+  const deep = inQuery.filter(({ style }) => style === 'deepObject').map(({ name }) => `${name}[`);
+  return (name) => known.has(name) || deep.some((prefix) => name.startsWith(prefix));
 }

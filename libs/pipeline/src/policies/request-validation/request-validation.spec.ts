@@ -249,6 +249,15 @@ describe('an OpenAPI document', () => {
     expect(send({ openapi, unknownParameters: 'refuse' }, query)).toEqual(['SCHEMA_VIOLATION', '/query/debug unknown']);
   });
 
+  it.each(['/café', '/caf%c3%a9', '/c%61fé'])('finds a path that is written %s', (path) => {
+    const get = { parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'integer' } }] };
+    const written = { openapi: '3.1.0', paths: { [path]: { get: {} }, [`${path}-{id}`]: { get } } };
+    const found = ['caf%C3%A9', 'caf%C3%A9-7', 'caf%C3%A9-x', 'cafe'].map((at) =>
+      send({ openapi: written }, { path: `/orders/${at}` }),
+    );
+    expect(found).toEqual(['passes', 'passes', ['SCHEMA_VIOLATION', '/path/id type'], 'ROUTE_NOT_FOUND']);
+  });
+
   it('reads 3.0 by its own words', () => {
     const old = {
       openapi: '3.0.3',
@@ -268,6 +277,139 @@ describe('an OpenAPI document', () => {
     };
     expect(send({ openapi: old }, {}, '{"a":null}')).toBe('passes');
     expect(send({ openapi: old }, {}, '{"a":1}')).toEqual(['SCHEMA_VIOLATION', '/a type']);
+  });
+});
+
+/** A document with one operation, whose parameters or body are these. */
+const documentOf = (operation: object, more: object = {}) => ({ openapi: '3.1.0', paths: { '/': operation }, ...more });
+
+/** What becomes of a query where one parameter is described. */
+function ask(query: string, parameter: object, more: object = {}, others: object[] = []): unknown {
+  const parameters = [{ name: 'n', in: 'query', ...parameter }, ...others];
+  return send({ openapi: documentOf({ get: { parameters } }, more) }, { query, hasQuery: true });
+}
+
+describe('texts as a document of OpenAPI means them', () => {
+  const integer = { type: 'integer' };
+  const components = { schemas: { Page: { type: 'integer', minimum: 1 } } };
+
+  it.each<[object, string, unknown]>([
+    [{ anyOf: [integer, { type: 'null' }] }, 'n=10', 'passes'],
+    [{ anyOf: [integer, { type: 'null' }] }, 'n=', 'passes'],
+    [{ anyOf: [integer, { type: 'null' }] }, 'n=x', ['SCHEMA_VIOLATION', '/query/n anyOf']],
+    [{ oneOf: [integer, { enum: ['all'] }] }, 'n=10', 'passes'],
+    [{ oneOf: [integer, { enum: ['all'] }] }, 'n=all', 'passes'],
+    [{ oneOf: [integer, { enum: ['all'] }] }, 'n=some', ['SCHEMA_VIOLATION', '/query/n oneOf']],
+    [{ anyOf: [{ type: 'string', maxLength: 1 }, integer] }, 'n=10', 'passes'],
+    [{ allOf: [{ $ref: '#/components/schemas/Page' }] }, 'n=10', 'passes'],
+    [{ allOf: [{ $ref: '#/components/schemas/Page' }] }, 'n=0', ['SCHEMA_VIOLATION', '/query/n minimum']],
+    [{ $ref: '#/components/schemas/Page', maximum: 5 }, 'n=10', ['SCHEMA_VIOLATION', '/query/n maximum']],
+    [{ enum: [1, 2, 3] }, 'n=2', 'passes'],
+    [{ enum: [1, 2, 3] }, 'n=4', ['SCHEMA_VIOLATION', '/query/n enum']],
+    [{ const: true }, 'n=true', 'passes'],
+    [{ anyOf: [{ type: 'array', items: integer }, { type: 'null' }] }, 'n=1&n=2', 'passes'],
+    [{ anyOf: [{ type: 'array', items: integer, minItems: 2 }, integer] }, 'n=1', 'passes'],
+    [{ anyOf: [{ type: 'array', items: integer }, integer] }, 'n=1&n=x', ['SCHEMA_VIOLATION', '/query/n anyOf']],
+    [{ type: 'integer', format: 'int64' }, 'n=9223372036854775807', 'passes'],
+    [{ type: 'integer', maximum: 9007199254740992 }, 'n=9007199254740993', ['SCHEMA_VIOLATION', '/query/n maximum']],
+    [{ type: 'number' }, 'n=1e999', ['SCHEMA_VIOLATION', '/query/n type']],
+  ])('the schema %j and %s: %j', (schema, query, outcome) =>
+    expect(ask(query, { schema }, { components })).toEqual(outcome),
+  );
+
+  it('of version 3.0, too', () => {
+    const schema = { allOf: [{ $ref: '#/components/schemas/Page' }], nullable: true };
+    expect(ask('n=10', { schema }, { openapi: '3.0.3', components })).toBe('passes');
+  });
+
+  it.each(['1, 2', '1,2', '1 ,\t2, ', ',1,,2'])('a list in a field has white space around its members: %j', (ids) => {
+    const parameter = { name: 'X-Ids', in: 'header', schema: { type: 'array', items: integer, maxItems: 2 } };
+    const openapi = documentOf({ get: { parameters: [parameter] } });
+    const asked = (value: string) => send({ openapi }, { field: new Map([['x-ids', value]]) });
+    expect([asked(ids), asked(`${ids},x`)]).toEqual([
+      'passes',
+      ['SCHEMA_VIOLATION', '/header/x-ids maxItems', '/header/x-ids/2 type'],
+    ]);
+  });
+
+  it('lists in forms have items of their type, as in the query', () => {
+    const schema = { type: 'object', properties: { ids: { type: 'array', items: integer } } };
+    const form = 'application/x-www-form-urlencoded';
+    const openapi = documentOf({ post: { requestBody: { content: { [form]: { schema } } } } });
+    expect([
+      send({ openapi }, {}, 'ids=1&ids=2', form),
+      send({ body: schema, mediaTypes: [form] }, {}, 'ids=1', form),
+      send({ openapi }, {}, 'ids=1&ids=x', form),
+    ]).toEqual(['passes', 'passes', ['SCHEMA_VIOLATION', '/ids/1 type']]);
+  });
+
+  it('an empty value passes where the document allows one, in the query alone', () => {
+    expect(ask('n=', { schema: integer, allowEmptyValue: true, required: true })).toBe('passes');
+    expect(ask('n', { schema: integer, allowEmptyValue: true })).toBe('passes');
+    expect(ask('n=x', { schema: integer, allowEmptyValue: true })).toEqual(['SCHEMA_VIOLATION', '/query/n type']);
+    expect(ask('n=', { schema: integer })).toEqual(['SCHEMA_VIOLATION', '/query/n type']);
+  });
+
+  it.each<[object, string, unknown]>([
+    [{}, 'n=Smith%2CJohn', 'passes'],
+    [{}, 'n=Smith,John', ['SCHEMA_VIOLATION', '/query/n maxItems']],
+    [{ style: 'pipeDelimited' }, 'n=Smith%7CJohn', ['SCHEMA_VIOLATION', '/query/n maxItems']],
+    [{ style: 'spaceDelimited' }, 'n=Smith%20John', ['SCHEMA_VIOLATION', '/query/n maxItems']],
+  ])('a comma that is escaped parts no members: %j and %s: %j', (style, query, outcome) => {
+    const schema = { type: 'array', maxItems: 1, items: { type: 'string' } };
+    expect(ask(query, { explode: false, schema, ...style })).toEqual(outcome);
+  });
+
+  it('a comma that is escaped parts no members of a path either', () => {
+    const parameter = { name: 'ids', in: 'path', required: true, schema: { type: 'array', maxItems: 1 } };
+    const openapi = { openapi: '3.1.0', paths: { '/{ids}': { get: { parameters: [parameter] } } } };
+    expect(['a%2Cb', 'a,b'].map((ids) => send({ openapi }, { path: `/orders/${ids}` }))).toEqual([
+      'passes',
+      ['SCHEMA_VIOLATION', '/path/ids maxItems'],
+    ]);
+  });
+
+  it.each<[object | boolean, string, unknown]>([
+    [integer, 'a=1&page=first', 'passes'],
+    [integer, 'a=x', ['SCHEMA_VIOLATION', '/query/n/a type']],
+    [false, 'b=2', ['SCHEMA_VIOLATION', '/query/n/b additionalProperties']],
+    [false, 'page=first&filter[x]=1', 'passes'],
+    [true, 'b=2', 'passes'],
+  ])(
+    'what is no other parameter is a member of a spread object of %j: %s: %j',
+    (additionalProperties, query, outcome) => {
+      const others = [
+        { name: 'page', in: 'query', schema: { type: 'string' } },
+        { name: 'filter', in: 'query', style: 'deepObject', schema: { type: 'object' } },
+      ];
+      expect(ask(query, { schema: { type: 'object', additionalProperties } }, {}, others)).toEqual(outcome);
+    },
+  );
+
+  it.each([
+    ['beside it', { required: ['id', 'name'], properties: { id: { type: 'integer', readOnly: true } } }],
+    ['behind references', { required: ['id', 'name'], properties: { id: { $ref: '#/components/schemas/Id' } } }],
+    ['in a schema it extends', { required: ['id', 'name'], allOf: [{ $ref: '#/components/schemas/Base' }] }],
+  ])('a member that only answers have is not required of requests in version 3.0: %s', (_, schema) => {
+    const id = { type: 'integer', readOnly: true };
+    const schemas = { Id: id, Base: { properties: { id } } };
+    const sent = (openapi: string, body: string) =>
+      send(
+        {
+          openapi: {
+            openapi,
+            components: { schemas },
+            paths: { '/': { post: { requestBody: { content: { [JSON_TYPE]: { schema } } } } } },
+          },
+        },
+        {},
+        body,
+      );
+    expect([sent('3.0.3', '{"name":"a"}'), sent('3.0.3', '{"id":1}'), sent('3.1.0', '{"name":"a"}')]).toEqual([
+      'passes',
+      ['SCHEMA_VIOLATION', '/name required'],
+      ['SCHEMA_VIOLATION', '/id required'],
+    ]);
   });
 });
 

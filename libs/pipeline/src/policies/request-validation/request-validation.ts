@@ -12,15 +12,16 @@ import { compilePathTemplate, pathTemplateFault } from '../../path-template';
 import { compileOpenApi, type BodyContent, type BodyRule, type Operation } from './openapi';
 import {
   checkParameter,
-  objectOf,
+  isSpread,
+  namesOf,
   readCookies,
   readQuery,
-  textShape,
+  splitQuery,
   unescaped,
   type ParameterPlace,
   type RawParameters,
-  type TextShape,
 } from './parameters';
+import { TextShape } from './text-shape';
 
 /** A document is told as many faults as a person reads. */
 const MAX_VIOLATIONS = 20;
@@ -144,7 +145,7 @@ function checkParameters(
   path: RawParameters,
   refusesUnknown: boolean,
 ): readonly Violation[] {
-  const query = readQuery(request.query);
+  const query = splitQuery(request.query);
   if (!query) return [BROKEN_QUERY];
   const header: RawParameters = { get: (name: string) => listOf(request.field.get(name)) } as never;
   const raw: Readonly<Record<ParameterPlace, RawParameters>> = {
@@ -163,15 +164,12 @@ function listOf(value: string | undefined): readonly string[] | undefined {
 }
 
 function unknownParameters(parameters: Operation['parameters'], query: RawParameters): Violation[] {
-  const inQuery = parameters.filter((parameter) => parameter.in === 'query');
-  const known = new Set(
-    inQuery.flatMap(({ name, shape, explode }) =>
-      explode && shape.types.includes('object') ? [name, ...shape.members.keys()] : [name],
-    ),
-  );
-  const deep = inQuery.filter(({ style }) => style === 'deepObject').map(({ name }) => `${name}[`);
+  // What is no parameter is a member of such an object then, and was judged by its schema.
+  if (parameters.some((parameter) => parameter.in === 'query' && isSpread(parameter) && parameter.shape.judgesRest))
+    return [];
+  const isKnown = namesOf(parameters);
   return [...query.keys()]
-    .filter((name) => !known.has(name) && !deep.some((prefix) => name.startsWith(prefix)))
+    .filter((name) => !isKnown(name))
     .map((name) => ({
       pointer: `/query${writePointer([name.slice(0, 100)])}`,
       code: 'unknown',
@@ -195,45 +193,33 @@ function compileParts({ body, query, header, path, mediaTypes, bodyRequired }: C
     const check = partCheck('header', header);
     checks.push(({ request }) => check(new Map([...request.field].map(([name, value]) => [name, [value]]))));
   }
-  const document = body === undefined ? undefined : within('/body', () => new SchemaDocument(body, dialectOf(body)));
-  const validate = document && within('/body', () => document.validator());
-  const contents = mediaTypes.map((range) => ({
-    range,
-    validate,
-    shape: document ? textShape(body, '', document) : NO_SHAPE,
-  }));
   const rules: Rules = {
     violations: (input) => checks.flatMap((check) => check(input)).slice(0, MAX_VIOLATIONS),
-    body: body === undefined ? undefined : { required: bodyRequired, contents },
+    body:
+      body === undefined
+        ? undefined
+        : { required: bodyRequired, contents: within('/body', () => contentsOf(body, mediaTypes)) },
   };
   return () => rules;
 }
 
-const NO_SHAPE: TextShape = { types: [], items: undefined, members: new Map() };
+function contentsOf(schema: unknown, mediaTypes: readonly string[]): BodyContent[] {
+  const document = new SchemaDocument(schema, dialectOf(schema));
+  const [validate, shape] = [document.validator(), TextShape.of(document, schema, '')];
+  return mediaTypes.map((range) => ({ range, validate, shape }));
+}
 
 /** Texts become what the schema takes them for: `3` a number, a parameter that stands twice a list. */
 function partCheck(part: 'query' | 'header' | 'path', given: unknown): (raw: RawParameters) => readonly Violation[] {
   const at = part === 'path' ? '/schema' : `/${part}`;
   const [validate, shape] = within(at, (): [Validator, TextShape] => {
     const document = new SchemaDocument(given, dialectOf(given));
-    return [document.validator(), textShape(given, '', document)];
+    return [document.validator(), TextShape.of(document, given, '')];
   });
   return (raw) => {
-    const single = [...raw].flatMap(([name, texts]) =>
-      texts.length === 1 && !isList(shape, name) ? [[name, texts[0]!] as const] : [],
-    );
-    const value = objectOf(single, shape) as Record<string, unknown>;
-    for (const [name, texts] of raw) {
-      const items = shape.members.get(name)?.items ?? NO_SHAPE;
-      if (texts.length > 1 || isList(shape, name))
-        value[name] = texts.map((text) => objectOf([['', text]], { ...NO_SHAPE, members: new Map([['', items]]) })['']);
-    }
+    const value = shape.object(raw);
     return (validate(value) ?? []).map((fault) => ({ ...fault, pointer: `/${part}${fault.pointer}` }));
   };
-}
-
-function isList(shape: TextShape, name: string): boolean {
-  return shape.members.get(name)?.types.includes('array') ?? false;
 }
 
 function pathCheck({
@@ -319,12 +305,7 @@ function valueOfBody(
   if (isFormType(essence)) {
     const form = readQuery(body.toString('latin1'));
     if (!form) return refuse('REQUEST_MALFORMED', { reason: 'the form has an escape that cannot be read' });
-    const value = objectOf(
-      [...form].map(([name, texts]) => [name, texts[0]!] as const),
-      shape,
-    ) as Record<string, unknown>;
-    for (const [name, texts] of form) if (texts.length > 1 || isList(shape, name)) value[name] = [...texts];
-    return { value };
+    return { value: shape.object(form) };
   }
   return essence.startsWith('text/') ? { value: body.toString('utf8') } : undefined;
 }
