@@ -1,7 +1,7 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Connection, Handle } from './connection';
-import { Http2Answer, incomingOf } from './http2-stream';
+import { Http2Answer, incomingOf, type DefectWatcher } from './http2-stream';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
 
@@ -16,7 +16,7 @@ const FIELD_OVERHEAD = 32;
 export type Abuse = 'resets' | 'pings' | 'settings' | 'hidden-streams';
 
 /** Who follows what happens on the HTTP/2 connections of a listener. */
-export interface Http2Watcher {
+export interface Http2Watcher extends DefectWatcher {
   /** The connection was ended with ENHANCE_YOUR_CALM (RFC 9113 §7). */
   onAbuse(what: Abuse, remoteAddress: string | undefined): void;
 }
@@ -126,7 +126,7 @@ export class Http2Session {
     // Reset before anybody could look at it: no work is done for it, but it counts.
     if (stream.destroyed || stream.closed) return this.count('resets');
     this.open++;
-    const answer = new Http2Answer(stream);
+    const answer = new Http2Answer(stream, this.watcher);
     stream.on('close', () => this.end(answer.cut ? NGHTTP2_NO_ERROR : stream.rstCode));
     if (this.last || this.seen >= this.connection.limits.requestsPerSocket) this.goAway();
     this.handle(incomingOf(stream, flags, raw, this.remoteAddress, this.connection), answer, this.connection);
