@@ -7,6 +7,7 @@ import { plainConnection, type Connection, type Handle, type Incoming, type Outg
 import { listenHttp, type HttpListener } from './http';
 import { Http2Sessions, type Abuse } from './http2-session';
 import {
+  ACK,
   END_HEADERS,
   END_STREAM,
   frame,
@@ -14,31 +15,123 @@ import {
   HEADERS,
   literal,
   RawHttp2Client,
+  RST_STREAM,
+  SETTINGS,
   uint32,
   withSession,
 } from './http2-under-test';
 
 jest.setTimeout(30_000);
 
-const { NGHTTP2_ENHANCE_YOUR_CALM } = constants;
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
 
 let listener: HttpListener | undefined;
 let port: number;
 let seen: Incoming[];
 let abuses: Abuse[];
 let defects: unknown[];
+/** Milliseconds, as the connections are told. */
+let now: () => number;
 let respond: (incoming: Incoming, response: Outgoing, connection: Connection) => void;
 
 beforeEach(() => {
   seen = [];
   abuses = [];
   defects = [];
+  now = () => performance.now();
   respond = (_, response) => ok(response);
 });
 afterEach(async () => {
   clients.splice(0).forEach((client) => client.destroy());
   await listener?.close();
   listener = undefined;
+});
+
+describe('an HTTP/2 connection', () => {
+  it('outlives a client that hides its streams while an answer waits for it', async () => {
+    let late = 0;
+    now = () => performance.now() + late;
+    respond = (_, response) => {
+      // Both happen between two looks: many ids are gone, and it is time to ask for a sign of life.
+      if (seen.length === 2) late = defaultListenerLimits.headersMs + 1;
+      ok(response);
+    };
+    await open({ checkMs: 50 });
+    const client = raw(noWindow);
+    client.write(request(1));
+    await until(() => seen.length === 1);
+    client.write(request(2001));
+    await until(() => client.goaways.length > 0);
+    expect([defects, client.goaways]).toEqual([[], [NGHTTP2_NO_ERROR]]);
+    await withHttp2(async (session) => expect((await get2(session, '/')).body).toBe('ok'));
+  });
+
+  it('goes on where its client skips ids, and ends without an error where these are many (RFC 9113 §5.1.1)', async () => {
+    await open({ checkMs: 20 });
+    const few = raw();
+    const many = raw();
+    few.write(request(1), request(151));
+    many.write(request(1), request(2001));
+    await until(() => seen.length === 4 && many.closed);
+    expect([new Set(many.goaways), many.frames(RST_STREAM)]).toEqual([new Set([NGHTTP2_NO_ERROR]), []]);
+    few.write(request(153));
+    await until(() => few.frames(HEADERS).length === 3);
+    expect(few.goaways).toEqual([]);
+  });
+
+  it('ends where streams are hidden from whoever counts them, and hides none after that', async () => {
+    respond = () => undefined;
+    await open({ checkMs: 20 });
+    const client = raw();
+    // Until the client has agreed to them our settings bind nobody (RFC 9113 §6.5.3).
+    await until(() => client.frames(SETTINGS).length === 2);
+    client.write(frame(SETTINGS, ACK, 0), request(1));
+    await until(() => seen.length === 1);
+    const hidden = Buffer.alloc(12, 0xbe);
+    client.write(request(3, literal('x', 'v'.repeat(3900)), hidden));
+    client.write(...ids(150).map((id) => request(id + 4, hidden)));
+    await until(() => client.goaways.length > 0);
+    expect([client.goaways, abuses]).toEqual([[NGHTTP2_NO_ERROR], ['hidden-streams']]);
+    const resets = client.frames(RST_STREAM).length;
+    expect(resets).toBeGreaterThan(100);
+    client.write(...ids(150).map((id) => request(id + 400, hidden)), frame(6, 0, 0, Buffer.alloc(8)));
+    await until(() => client.frames(6).length > 0);
+    expect([client.frames(RST_STREAM).length, seen.length]).toEqual([resets, 1]);
+  });
+
+  it('that was told to go lets an answer take its time', async () => {
+    let finish: () => void = () => undefined;
+    respond = (_, response) => (finish = () => ok(response));
+    await open({ headersMs: 100, checkMs: 20 });
+    await withHttp2(async (session) => {
+      const answer = get2(session, '/');
+      await until(() => seen.length === 1);
+      listener!.stopAccepting();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      finish();
+      expect((await answer).body).toBe('ok');
+    });
+  });
+
+  it('that cannot be judged is ended and told of, and no other one', async () => {
+    const fault = new Error('a defect');
+    let broken = false;
+    now = () => {
+      if (!broken) return performance.now();
+      broken = false;
+      throw fault;
+    };
+    await open({ checkMs: 20 });
+    await withHttp2(async (session) => {
+      await get2(session, '/');
+      await withHttp2(async (other) => {
+        await get2(other, '/');
+        broken = true;
+        await until(() => session.destroyed);
+        expect([defects, (await get2(other, '/')).body]).toEqual([[fault], 'ok']);
+      });
+    });
+  });
 });
 
 describe('an answer over HTTP/2', () => {
@@ -152,7 +245,7 @@ describe('an HTTP/2 client that abuses the protocol', () => {
   const bomb = Buffer.concat([literal('x', 'v'.repeat(3900)), Buffer.alloc(12_000, 0xbe)]);
   const again = Buffer.alloc(16_000, 0xbe);
 
-  it.each<[string, () => Buffer[], number | undefined]>([
+  it.each<[string, () => Buffer[], number | 'any' | undefined]>([
     [
       '10,000 streams that are reset at once (rapid reset)',
       () => ids(10_000).flatMap((id) => [opening(id), frame(3, 0, id, uint32(8))]),
@@ -182,7 +275,7 @@ describe('an HTTP/2 client that abuses the protocol', () => {
     [
       'header lists that unpack to megabytes (HPACK bomb)',
       () => ids(300).map((id) => request(id, id === 1 ? bomb : again)),
-      undefined,
+      'any',
     ],
     ['malformed heads again and again', () => ids(400).map((id) => request(id, literal('Connection', 'x'))), undefined],
     ['more streams than it may open', () => ids(400).map((id) => opening(id)), undefined],
@@ -206,7 +299,8 @@ describe('an HTTP/2 client that abuses the protocol', () => {
       await get2(session, '/');
       const client = raw();
       client.write(...attack());
-      await until(() => client.goaways.some((one) => (code === undefined ? one !== 0 : one === code)));
+      const isMeant = (one: number): boolean => code === 'any' || (code === undefined ? one !== 0 : one === code);
+      await until(() => client.goaways.some(isMeant));
       client.destroy();
       expect((await get2(session, '/')).body).toBe('ok');
     });
@@ -242,6 +336,8 @@ describe('an HTTP/2 client that abuses the protocol', () => {
 // ---- the bench ----------------------------------------------------------------------------------------------------
 
 const clients: RawHttp2Client[] = [];
+/** SETTINGS_INITIAL_WINDOW_SIZE of nothing (RFC 9113 §6.5.2): no body can leave. */
+const noWindow = Buffer.from([0, 4, 0, 0, 0, 0]);
 /** `POST / http a`: indexed fields, and the authority as a literal that no table keeps. */
 const head = Buffer.concat([Buffer.from([0x83, 0x86, 0x84, 0x01, 1]), Buffer.from('a')]);
 
@@ -280,7 +376,7 @@ async function open(limits: Partial<ListenerLimits> = {}): Promise<void> {
     handle,
     broken: ({ answer }) => answer(''),
     brokenBody: (response) => void response.destroy(),
-    http2: new Http2Sessions(handle, watcher, () => performance.now(), connection.limits.checkMs),
+    http2: new Http2Sessions(handle, watcher, () => now(), connection.limits.checkMs),
   });
 }
 

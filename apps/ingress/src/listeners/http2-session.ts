@@ -17,7 +17,7 @@ export type Abuse = 'resets' | 'pings' | 'settings' | 'hidden-streams';
 
 /** Who follows what happens on the HTTP/2 connections of a listener. */
 export interface Http2Watcher extends DefectWatcher {
-  /** The connection was ended with ENHANCE_YOUR_CALM (RFC 9113 §7). */
+  /** The connection was ended with ENHANCE_YOUR_CALM (RFC 9113 §7), for hidden streams without an error (§6.8). */
   onAbuse(what: Abuse, remoteAddress: string | undefined): void;
 }
 
@@ -101,7 +101,7 @@ export class Http2Session {
     const idle = this.open === 0 ? now - this.idleSince : 0;
     // A header block that does not end opens no stream: without this one a client could hold a connection with a part of one.
     if (idle > (this.seen === 0 ? headersMs : keepAliveMs)) this.goAway();
-    if (this.goingSince !== undefined && this.open === 0 && now - this.goingSince > GOING_MS) this.destroy();
+    if (this.goingSince !== undefined && this.open === 0 && now - this.goingSince > GOING_MS) return this.destroy();
     this.findHidden();
     if (this.open > 0) this.askForLife(now);
   }
@@ -113,7 +113,8 @@ export class Http2Session {
       if (now - this.askedAt > headersMs) this.destroy();
       return;
     }
-    if (now - this.askedLast < headersMs) return;
+    // Once a connection was told to go Node sends no PING, as if none had been answered; its streams have clocks of their own.
+    if (this.session.closed || now - this.askedLast < headersMs) return;
     this.askedAt = this.askedLast = now;
     this.session.ping((error) => {
       if (!error) this.askedAt = undefined;
@@ -148,10 +149,17 @@ export class Http2Session {
     if (++this.counts[what] > this.connection.limits.http2[what]) this.calm(what);
   }
 
-  /** Streams that nghttp2 reset before anybody saw them, because of a header list too large: their number follows from the last id. */
+  /**
+   * Streams that nghttp2 reset before anybody saw them, because of a header list too large: their number follows from the last
+   * id. So it does where a client skips ids, as it may (RFC 9113 §5.1.1), and nothing tells one from the other: the connection
+   * ends without harm to those who meant none. After GOAWAY nghttp2 makes no stream of a head any more.
+   */
   private findHidden(): void {
+    if (this.goingSince !== undefined) return;
     const last = this.session.state.lastProcStreamID ?? 0;
-    if ((last + 1) / 2 - this.seen > this.connection.limits.http2.resets) this.calm('hidden-streams');
+    if ((last + 1) / 2 - this.seen <= this.connection.limits.http2.resets) return;
+    this.watcher.onAbuse('hidden-streams', this.remoteAddress);
+    this.goAway();
   }
 
   private calm(what: Abuse): void {
@@ -202,6 +210,14 @@ export class Http2Sessions {
   }
 
   private check(): void {
-    for (const session of this.open) session.check();
+    for (const session of this.open) {
+      try {
+        session.check();
+      } catch (error) {
+        // A timer has nobody above it: what is wrong with one connection may not end all others.
+        this.watcher.onDefect(error);
+        session.destroy();
+      }
+    }
   }
 }
