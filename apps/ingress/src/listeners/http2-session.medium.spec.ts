@@ -23,7 +23,7 @@ import {
 
 jest.setTimeout(30_000);
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
 
 let listener: HttpListener | undefined;
 let port: number;
@@ -236,6 +236,80 @@ describe('an answer over HTTP/2', () => {
     });
     await ingress.close();
     await upstream.close();
+  });
+});
+
+describe('an HTTP/2 client that gives up what it asked for', () => {
+  it.each([NGHTTP2_NO_ERROR, NGHTTP2_CANCEL])(
+    'again and again is sent GOAWAY, whatever it says: %s (CVE-2023-44487)',
+    async (code) => {
+      respond = () => undefined;
+      await open();
+      const client = raw();
+      for (let at = 0; at < 150 && client.goaways.length === 0; at++) {
+        client.write(request(1 + 2 * at));
+        await until(() => seen.length === at + 1 || client.goaways.length > 0);
+        client.write(frame(RST_STREAM, 0, 1 + 2 * at, uint32(code)));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      await until(() => client.goaways.length > 0);
+      expect([client.goaways, abuses]).toEqual([[NGHTTP2_ENHANCE_YOUR_CALM], ['resets']]);
+    },
+  );
+
+  it.each([
+    ['NO_ERROR', NGHTTP2_NO_ERROR, []],
+    ['CANCEL', NGHTTP2_CANCEL, []],
+    ['CANCEL, where we leave it as well', NGHTTP2_CANCEL, ['connection', 'close']],
+  ])('when it has its answer is welcome: an upload that ends with %s (RFC 9113 §8.1)', async (_, code, fields) => {
+    respond = (_incoming, response) => ok(response, 413, fields);
+    await open();
+    await withHttp2(async (session) => {
+      for (let at = 0; at < 150; at++) {
+        const upload = session.request({ ':method': 'POST', ':path': '/' });
+        upload.on('error', () => undefined);
+        upload.write('a part');
+        upload.resume();
+        await new Promise((resolve) => upload.on('end', resolve));
+        upload.close(code);
+      }
+      expect((await get2(session, '/')).fields[':status']).toBe(413);
+      expect(abuses).toEqual([]);
+    });
+  });
+
+  it('is not one whose answers we break off', async () => {
+    respond = ({ url, socket }, response) => {
+      if (url === '/') return ok(response);
+      if (url === '/left') return socket.destroySoon();
+      response.writeHead(200, ['content-length', '9']);
+      response.write(Buffer.from('half'));
+      response.destroy();
+    };
+    await open();
+    await withHttp2(async (session) => {
+      for (let at = 0; at < 150; at++) await get2(session, at % 2 ? '/left' : '/cut').catch(() => undefined);
+      expect([(await get2(session, '/')).body, abuses]).toEqual(['ok', []]);
+    });
+  });
+
+  it('is not one that reads its answers, of whatever kind', async () => {
+    respond = ({ url }, response) => {
+      if (url === '/empty') return (void response.writeHead(204, []), void response.end());
+      if (url !== '/trailers') return ok(response);
+      response.expectTrailers!();
+      response.writeHead(200, []);
+      response.trailers!(['grpc-status', '0']);
+      response.end(Buffer.from('ok'));
+    };
+    await open();
+    await withHttp2(async (session) => {
+      for (let at = 0; at < 150; at++) {
+        const asked = [get2(session, '/'), get2(session, '/empty'), get2(session, '/trailers')];
+        await Promise.all([...asked, get2(session, '/', { ':method': 'HEAD' })]);
+      }
+      expect([seen.length, abuses]).toEqual([600, []]);
+    });
   });
 });
 

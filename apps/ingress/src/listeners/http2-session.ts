@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Connection, Handle } from './connection';
 import { Http2Answer, incomingOf, type DefectWatcher } from './http2-stream';
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_ENHANCE_YOUR_CALM } = constants;
 
 /** Over this time frames are counted. */
 const WINDOW_MS = 10_000;
@@ -128,16 +128,18 @@ export class Http2Session {
     if (stream.destroyed || stream.closed) return this.count('resets');
     this.open++;
     const answer = new Http2Answer(stream, this.watcher);
-    stream.on('close', () => this.end(answer.cut ? NGHTTP2_NO_ERROR : stream.rstCode));
+    stream.on('close', () => this.end(answer.wasAbandoned));
     if (this.last || this.seen >= this.connection.limits.requestsPerSocket) this.goAway();
-    this.handle(incomingOf(stream, flags, raw, this.remoteAddress, this.connection), answer, this.connection);
+    const incoming = incomingOf(stream, flags, raw, this.remoteAddress, this.connection, answer);
+    this.handle(incoming, answer, this.connection);
   }
 
-  private end(code: number | undefined): void {
+  private end(wasAbandoned: boolean): void {
     this.open--;
     if (this.open === 0) this.idleSince = this.now();
-    // Whichever side reset it: a client can make us do it (CVE-2025-8671) as it can do it itself (CVE-2023-44487).
-    if (code !== undefined && code !== NGHTTP2_NO_ERROR) this.count('resets');
+    // Whichever side reset it, and with whatever code: a client can make us do it (CVE-2025-8671) as it can do it itself
+    // (CVE-2023-44487), and NO_ERROR stops the same work as any other code does.
+    if (wasAbandoned) this.count('resets');
   }
 
   private count(what: keyof Http2Session['counts']): void {

@@ -14,6 +14,7 @@ export function incomingOf(
   raw: readonly string[],
   remoteAddress: string | undefined,
   { encrypted }: Connection,
+  answer: Http2Answer,
 ): ServerHttp2Stream & Incoming {
   const { method, target, rawHeaders, fault } = readHttp2Head(raw, encrypted);
   const bodyFollows = (flags & NGHTTP2_FLAG_END_STREAM) === 0;
@@ -25,7 +26,7 @@ export function incomingOf(
     body: stream,
     bodyFollows,
     fault,
-    socket: { remoteAddress, destroySoon: () => stream.close(NGHTTP2_NO_ERROR) },
+    socket: { remoteAddress, destroySoon: () => answer.leaveBody() },
   });
   Object.defineProperty(incoming, 'complete', { get: () => !bodyFollows || stream.readableEnded });
   return incoming as typeof incoming & { readonly complete: boolean };
@@ -56,10 +57,11 @@ export interface DefectWatcher {
 /** A stream of an HTTP/2 connection as the response of the gateway. The head leaves with the first byte of the body. */
 export class Http2Answer implements Outgoing {
   sendDate = true;
-  /** Whether it was we who cut the answer off, for a reason that is not the client's. */
-  cut = false;
+  /** Whether it was we who ended the stream, for a reason that is not the client's. */
+  private cut = false;
   private head: Fields | undefined;
   private last = false;
+  private ended = false;
   private awaitsTrailers = false;
   private trailing: Fields | undefined;
 
@@ -67,6 +69,14 @@ export class Http2Answer implements Outgoing {
     private readonly stream: ServerHttp2Stream,
     private readonly watcher: DefectWatcher,
   ) {}
+
+  /**
+   * Of a stream that is closed: whether its client gave it up, or made us do so, while work was done for it. What happens to a
+   * body that is still sent when the answer is complete does not matter (RFC 9113 §8.1).
+   */
+  get wasAbandoned(): boolean {
+    return !this.cut && !(this.ended && (this.last || this.stream.writableFinished));
+  }
 
   /** True as soon as there is a head: another one could not take its place. */
   get headersSent(): boolean {
@@ -115,6 +125,7 @@ export class Http2Answer implements Outgoing {
 
   end(chunk?: Buffer | string, encoding: BufferEncoding = 'utf8'): void {
     if (this.closed) return;
+    this.ended = true;
     if (this.last && !this.stream.readableEnded) this.stream.once('finish', () => this.stream.close(NGHTTP2_NO_ERROR));
     if (chunk === undefined && this.head && !this.trailing) return void this.respond(true);
     if (this.respond(false)) this.stream.end(chunk, encoding);
@@ -128,6 +139,13 @@ export class Http2Answer implements Outgoing {
     if (this.closed) return;
     this.cut = true;
     this.stream.close(NGHTTP2_INTERNAL_ERROR);
+  }
+
+  /** Ends the stream once what was written has left, since nobody reads what its client still sends (RFC 9113 §8.1). */
+  leaveBody(): void {
+    if (this.closed) return;
+    this.cut = true;
+    this.stream.close(NGHTTP2_NO_ERROR);
   }
 
   private get closed(): boolean {
