@@ -4,11 +4,19 @@ import type { InspectionAnswer, InspectionHead, Inspector } from '@sallyport/waf
 import { answerUnderTest, inspectionUnderTest } from '../../../libs/waf/src/inspector.suite';
 import { GOOD_KEY, IngressUnderTest, RecordingUpstream, someUpstream } from './ingress-under-test';
 
-/** Refuses every head, before or after the caller is verified. */
+/** Refuses every head, before or after the caller is verified; or breaks over the body. */
 class Refusing implements Inspector {
   late = false;
+  broken: keyof typeof inspectionUnderTest | undefined;
 
   open(_: InspectionHead, answer: (answer: InspectionAnswer) => void) {
+    if (this.broken !== undefined) {
+      answer(answerUnderTest());
+      const fail = (): never => {
+        throw new Error('a defect');
+      };
+      return { ...inspectionUnderTest, [this.broken]: fail };
+    }
     const refusal = refuse('WAF_BLOCKED', {}, { reason: 'rule 1' });
     const say = (): void => answer(answerUnderTest({ point: 'request-head', verdict: 'refuse', refusal }));
     if (this.late) setTimeout(say, 50);
@@ -60,4 +68,12 @@ describe.each([
     expect(answer.body).toContain('WAF_BLOCKED');
     expect(upstream.seen).toEqual([]);
   });
+});
+
+it.each(['body', 'bodyEnd'] as const)('a defect while a body comes in is that request’s 500: %s', async (broken) => {
+  inspector.broken = broken;
+  const asking = { method: 'POST', fields: { authorization: GOOD_KEY, 'content-type': 'text/plain' }, body: 'hi' };
+  expect((await ingress.ask('/orders', asking)).status).toBe(500);
+  inspector.broken = undefined;
+  expect(ingress.records().at(-1)).toMatchObject({ status: '500', outcome: 'internal_error' });
 });

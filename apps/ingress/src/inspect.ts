@@ -116,6 +116,7 @@ export function inspectBody(
     },
     onRefused: refuseAndClose,
     onAborted: () => refuseAndClose(BROKEN_OFF),
+    onDefect: (error) => parts.failed(exchange, error),
   });
   if (open) {
     open.onBody = () => {

@@ -16,9 +16,10 @@ export const headers = {
   retryAfterMs: 'retry-after-ms',
 } as const;
 
-/** Meaningful for one connection only and never passed on (RFC 9110 §7.6.1). */
+/** Meaningful for one connection only and never passed on (RFC 9110 §7.6.1; RFC 7540 §3.2.1 for `http2-settings`). */
 export const hopByHop: ReadonlySet<string> = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-connection',
   'proxy-authenticate',

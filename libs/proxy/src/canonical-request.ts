@@ -157,6 +157,7 @@ class FieldReader {
   transferEncoding: string | undefined;
   connection: string | undefined;
   upgrade: string | undefined;
+  http2Settings = false;
   forwardedFor: string | undefined;
   forwardedProto: string | undefined;
   private proxyAuthorization = false;
@@ -198,6 +199,9 @@ class FieldReader {
         break;
       case 'upgrade':
         this.upgrade = join(this.upgrade, value);
+        break;
+      case 'http2-settings':
+        this.http2Settings = true;
         break;
       case 'x-forwarded-for':
         this.forwardedFor = join(this.forwardedFor, value);
@@ -260,11 +264,11 @@ function readFraming(
 
 /** RFC 9110 §7.8: a switch of protocols is a wish; none but WebSocket (RFC 6455 §4.1) is ever granted. */
 function readUpgrade(
-  { upgrade, connection, field }: FieldReader,
+  { upgrade, connection, http2Settings }: FieldReader,
   { method, httpVersion, upgradable }: RawRequest,
   hasBody: boolean,
 ): 'websocket' | undefined | Refusal {
-  if (field.has('http2-settings')) return malformed('HTTP/2 is not begun by an upgrade');
+  if (http2Settings) return malformed('HTTP/2 is not begun by an upgrade');
   if (upgrade === undefined) return undefined;
   const meant = connection?.split(',').some((member) => member.trim().toLowerCase() === 'upgrade');
   const isWebSocket = upgrade.toLowerCase() === 'websocket' && method === 'GET' && httpVersion === '1.1' && !hasBody;

@@ -28,7 +28,6 @@ const endsHere: ReadonlySet<string> = new Set([
   'dpop',
   'expect',
   'host',
-  'http2-settings',
   'traceparent',
   'tracestate',
   headers.correlationId,

@@ -2,9 +2,9 @@ import { PassThrough, type Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Refusal } from '@sallyport/contracts';
 import { BodyCap } from './body-cap';
-import { IncomingBody } from './incoming-body';
+import { IncomingBody, type BodyListener } from './incoming-body';
 
-function reading(maxBytes: number) {
+function reading(maxBytes: number, more: Partial<BodyListener> = {}) {
   const source = new PassThrough();
   const seen: string[] = [];
   const body = new IncomingBody(source, new BodyCap(maxBytes), {
@@ -12,6 +12,8 @@ function reading(maxBytes: number) {
     onEnd: () => seen.push('end'),
     onRefused: ({ code }: Refusal) => seen.push(code),
     onAborted: () => seen.push('aborted'),
+    onDefect: (error) => seen.push(String(error)),
+    ...more,
   });
   body.start();
   return { source, seen, body };
@@ -137,4 +139,24 @@ describe('IncomingBody', () => {
     expect(seen).toEqual(['ab', 'aborted']);
     expect(stream.destroyed).toBe(true);
   });
+
+  it.each(['onChunk', 'onEnd', 'onRefused', 'onAborted'] as const)(
+    'tells who follows it what it threw itself, in %s, and harms nobody else',
+    async (callback) => {
+      const defects: unknown[] = [];
+      const fault = new Error('a defect');
+      const { source } = reading(callback === 'onRefused' ? 1 : 100, {
+        [callback]: () => {
+          throw fault;
+        },
+        onDefect: (error) => defects.push(error),
+      });
+      source.write('ab');
+      await turn();
+      if (callback === 'onAborted') source.destroy();
+      else source.end();
+      await turn();
+      expect(defects).toEqual([fault]);
+    },
+  );
 });

@@ -12,7 +12,11 @@ export interface BodyListener {
   onRefused(refusal: Refusal): void;
   /** The client went away, or its framing broke, before the body was complete. */
   onAborted(): void;
+  /** One of the others threw, or what takes the body on did. The body goes on until `discard`. */
+  onDefect(error: unknown): void;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 type State = 'held' | 'released' | 'discarded' | 'over';
 
@@ -39,10 +43,19 @@ export class IncomingBody {
 
   /** Begins to read. */
   start(): void {
-    this.source.on('data', (chunk: Buffer) => this.read(chunk));
-    this.source.on('end', () => this.end());
-    this.source.on('error', () => this.breakOff());
-    this.source.on('close', () => this.breakOff());
+    this.source.on('data', (chunk: Buffer) => this.take('read', chunk));
+    this.source.on('end', () => this.take('end', NOTHING));
+    this.source.on('error', () => this.take('breakOff', NOTHING));
+    this.source.on('close', () => this.take('breakOff', NOTHING));
+  }
+
+  /** A throw out of an event of the source would end the process, where it is about one exchange. */
+  private take(step: 'read' | 'end' | 'breakOff', chunk: Buffer): void {
+    try {
+      this[step](chunk);
+    } catch (error) {
+      this.listener.onDefect(error);
+    }
   }
 
   /** What was read so far and has not been released, in one piece. */

@@ -1,9 +1,9 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Connection, Handle } from './connection';
-import { Http2Answer, incomingOf } from './http2-stream';
+import { Http2Answer, incomingOf, type DefectWatcher } from './http2-stream';
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_ENHANCE_YOUR_CALM } = constants;
 
 /** Over this time frames are counted. */
 const WINDOW_MS = 10_000;
@@ -16,8 +16,8 @@ const FIELD_OVERHEAD = 32;
 export type Abuse = 'resets' | 'pings' | 'settings' | 'hidden-streams';
 
 /** Who follows what happens on the HTTP/2 connections of a listener. */
-export interface Http2Watcher {
-  /** The connection was ended with ENHANCE_YOUR_CALM (RFC 9113 §7). */
+export interface Http2Watcher extends DefectWatcher {
+  /** The connection was ended with ENHANCE_YOUR_CALM (RFC 9113 §7), for hidden streams without an error (§6.8). */
   onAbuse(what: Abuse, remoteAddress: string | undefined): void;
 }
 
@@ -101,7 +101,7 @@ export class Http2Session {
     const idle = this.open === 0 ? now - this.idleSince : 0;
     // A header block that does not end opens no stream: without this one a client could hold a connection with a part of one.
     if (idle > (this.seen === 0 ? headersMs : keepAliveMs)) this.goAway();
-    if (this.goingSince !== undefined && this.open === 0 && now - this.goingSince > GOING_MS) this.destroy();
+    if (this.goingSince !== undefined && this.open === 0 && now - this.goingSince > GOING_MS) return this.destroy();
     this.findHidden();
     if (this.open > 0) this.askForLife(now);
   }
@@ -113,7 +113,8 @@ export class Http2Session {
       if (now - this.askedAt > headersMs) this.destroy();
       return;
     }
-    if (now - this.askedLast < headersMs) return;
+    // Once a connection was told to go Node sends no PING, as if none had been answered; its streams have clocks of their own.
+    if (this.session.closed || now - this.askedLast < headersMs) return;
     this.askedAt = this.askedLast = now;
     this.session.ping((error) => {
       if (!error) this.askedAt = undefined;
@@ -126,17 +127,19 @@ export class Http2Session {
     // Reset before anybody could look at it: no work is done for it, but it counts.
     if (stream.destroyed || stream.closed) return this.count('resets');
     this.open++;
-    const answer = new Http2Answer(stream);
-    stream.on('close', () => this.end(answer.cut ? NGHTTP2_NO_ERROR : stream.rstCode));
+    const answer = new Http2Answer(stream, this.watcher);
+    stream.on('close', () => this.end(answer.wasAbandoned));
     if (this.last || this.seen >= this.connection.limits.requestsPerSocket) this.goAway();
-    this.handle(incomingOf(stream, flags, raw, this.remoteAddress, this.connection), answer, this.connection);
+    const incoming = incomingOf(stream, flags, raw, this.remoteAddress, this.connection, answer);
+    this.handle(incoming, answer, this.connection);
   }
 
-  private end(code: number | undefined): void {
+  private end(wasAbandoned: boolean): void {
     this.open--;
     if (this.open === 0) this.idleSince = this.now();
-    // Whichever side reset it: a client can make us do it (CVE-2025-8671) as it can do it itself (CVE-2023-44487).
-    if (code !== undefined && code !== NGHTTP2_NO_ERROR) this.count('resets');
+    // Whichever side reset it, and with whatever code: a client can make us do it (CVE-2025-8671) as it can do it itself
+    // (CVE-2023-44487), and NO_ERROR stops the same work as any other code does.
+    if (wasAbandoned) this.count('resets');
   }
 
   private count(what: keyof Http2Session['counts']): void {
@@ -148,10 +151,17 @@ export class Http2Session {
     if (++this.counts[what] > this.connection.limits.http2[what]) this.calm(what);
   }
 
-  /** Streams that nghttp2 reset before anybody saw them, because of a header list too large: their number follows from the last id. */
+  /**
+   * Streams that nghttp2 reset before anybody saw them, because of a header list too large: their number follows from the last
+   * id. So it does where a client skips ids, as it may (RFC 9113 §5.1.1), and nothing tells one from the other: the connection
+   * ends without harm to those who meant none. After GOAWAY nghttp2 makes no stream of a head any more.
+   */
   private findHidden(): void {
+    if (this.goingSince !== undefined) return;
     const last = this.session.state.lastProcStreamID ?? 0;
-    if ((last + 1) / 2 - this.seen > this.connection.limits.http2.resets) this.calm('hidden-streams');
+    if ((last + 1) / 2 - this.seen <= this.connection.limits.http2.resets) return;
+    this.watcher.onAbuse('hidden-streams', this.remoteAddress);
+    this.goAway();
   }
 
   private calm(what: Abuse): void {
@@ -202,6 +212,14 @@ export class Http2Sessions {
   }
 
   private check(): void {
-    for (const session of this.open) session.check();
+    for (const session of this.open) {
+      try {
+        session.check();
+      } catch (error) {
+        // A timer has nobody above it: what is wrong with one connection may not end all others.
+        this.watcher.onDefect(error);
+        session.destroy();
+      }
+    }
   }
 }

@@ -1,15 +1,14 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { copyFileSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { connect as http2Connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
+import { connect as http2Connect, constants, type ClientHttp2Session } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { connect as tcpConnect, type Socket } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { freePort, TestCertificates, testRuntime, type TestRuntime } from '@sallyport/testkit';
-import { canonicalRequest } from '@sallyport/proxy';
-import { isRefusal } from '@sallyport/contracts';
 import { until } from '../ingress-under-test';
 import type { Connection, Handle, Incoming, Outgoing } from './connection';
 import type { HttpListener } from './http';
+import { get2, withSession } from './http2-under-test';
 import { readListenersFile } from './listeners-file';
 import { openListeners } from './open-listeners';
 
@@ -299,109 +298,6 @@ describe('a listener with HTTP/2', () => {
   });
 });
 
-describe('an HTTP/2 client that abuses the protocol', () => {
-  const empty = Buffer.alloc(0);
-  const request = (id: number, flags = 5, more: Buffer = empty): Buffer =>
-    frame(1, flags, id, Buffer.concat([head, more]));
-  const window = (id: number, increment: number): Buffer => frame(8, 0, id, uint32(increment));
-  const ids = (count: number): number[] => Array.from({ length: count }, (_, at) => 1 + 2 * at);
-  const bomb = Buffer.concat([literal('x', 'v'.repeat(3900)), Buffer.alloc(12_000, 0xbe)]);
-  const again = Buffer.alloc(16_000, 0xbe);
-  const CALM = constants.NGHTTP2_ENHANCE_YOUR_CALM;
-
-  it.each<[string, () => Buffer[], number | undefined]>([
-    [
-      '10,000 streams that are reset at once (rapid reset)',
-      () => ids(10_000).flatMap((id) => [request(id, 4), frame(3, 0, id, uint32(8))]),
-      CALM,
-    ],
-    [
-      'streams it makes us reset (MadeYouReset)',
-      () => ids(400).flatMap((id) => [request(id, 4), window(id, 0x7fffffff)]),
-      undefined,
-    ],
-    ['10,000 PING frames', () => Array.from({ length: 10_000 }, () => frame(6, 0, 0, Buffer.alloc(8))), CALM],
-    ['10,000 SETTINGS frames', () => Array.from({ length: 10_000 }, () => frame(4, 0, 0, empty)), undefined],
-    ['a WINDOW_UPDATE of nothing on the connection', () => [window(0, 0)], undefined],
-    ['a window that overflows', () => [window(0, 0x7fffffff), window(0, 0x7fffffff)], undefined],
-    [
-      'a flood of CONTINUATION frames',
-      () => [frame(1, 1, 1, head), ...Array.from({ length: 5_000 }, () => frame(9, 0, 1, literal('a', 'b')))],
-      undefined,
-    ],
-    [
-      'header lists that unpack to megabytes (HPACK bomb)',
-      () => ids(300).map((id) => request(id, 5, id === 1 ? bomb : again)),
-      undefined,
-    ],
-    [
-      'malformed heads again and again',
-      () => ids(400).map((id) => request(id, 5, literal('Connection', 'x'))),
-      undefined,
-    ],
-    ['more streams than it may open', () => ids(400).map((id) => request(id, 4)), undefined],
-    ['DATA on a stream that was never opened', () => [frame(0, 0, 1, Buffer.from('x'))], undefined],
-    ['an even stream id', () => [request(2)], undefined],
-    ['a frame that is wrong while streams are open', () => [request(1, 4), frame(0, 0, 3, empty)], undefined],
-    ['a frame larger than it may be', () => [frame(0, 0, 1, Buffer.alloc(20_000))], undefined],
-    ['a header block within a header block', () => [frame(1, 1, 1, head), request(3)], undefined],
-    ['PUSH_PROMISE from a client', () => [frame(5, 4, 1, Buffer.concat([uint32(2), head]))], undefined],
-    ['a broken header block', () => [frame(1, 5, 1, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))], undefined],
-  ])('is sent GOAWAY, and others do not notice: %s (rel-T27, rel-T38, rel-T39)', async (_, attack, code) => {
-    respond = (incoming, response) => {
-      if (incoming.method !== 'GET') return;
-      response.writeHead(200, ['content-length', '2']);
-      response.end(Buffer.from('ok'));
-    };
-    await open({ http2: true, tls: undefined, limits: { checkMs: 100, headersMs: 300 } });
-    await withHttp2(
-      async (session) => {
-        await get2(session, '/');
-        const socket = tcpConnect(port, '127.0.0.1');
-        socket.on('error', () => undefined);
-        const received: Buffer[] = [];
-        socket.on('data', (chunk: Buffer) => received.push(chunk));
-        const codes = () =>
-          framesOf(Buffer.concat(received))
-            .filter(({ type }) => type === 7)
-            .map(({ payload }) => payload.readUInt32BE(4));
-        socket.write(Buffer.concat([PREFACE, frame(4, 0, 0, empty), ...attack()]));
-        await until(() => codes().some((one) => (code === undefined ? one !== 0 : one === code)));
-        socket.destroy();
-        expect((await get2(session, '/')).body).toBe('ok');
-      },
-      {},
-      'http',
-    );
-    expect(seen.length).toBeLessThan(150);
-    await until(() => listener!.sockets === 0);
-  });
-
-  it('with 17 KiB of fields is answered 431 by whoever judges heads, and one with 5,000 loses its stream (rel-T27)', async () => {
-    const verdicts: unknown[] = [];
-    respond = (incoming, response, connection) => {
-      const { method = '', url: target = '', rawHeaders, httpVersion, bodyFollows } = incoming;
-      const raw = { method, target, rawHeaders, httpVersion, remoteAddress: '::1', encrypted: true, bodyFollows };
-      const request = canonicalRequest(raw, connection.limits.head);
-      verdicts.push(isRefusal(request) ? request.code : 'passed');
-      response.writeHead(200, []);
-      response.end();
-    };
-    await open({ http2: true });
-    await withHttp2(async (session) => {
-      await get2(
-        session,
-        '/',
-        Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`x-${at}`, 'v'.repeat(1000)])),
-      );
-      const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`x-${at}`, 'v']));
-      await expect(get2(session, '/', many)).rejects.toThrow();
-      await get2(session, '/');
-    });
-    expect(verdicts).toEqual(['HEADERS_TOO_LARGE', 'passed']);
-  });
-});
-
 // ---- the bench ----------------------------------------------------------------------------------------------------
 
 function file(name: string): string {
@@ -474,37 +370,12 @@ function get1(path = '/', options: ConnectionOptions = {}): Promise<{ status: nu
   });
 }
 
-async function withHttp2(
+function withHttp2(
   work: (session: ClientHttp2Session) => Promise<void>,
   options: ConnectionOptions = {},
   scheme = 'https',
 ): Promise<void> {
-  const session = http2Connect(`${scheme}://localhost:${port}`, { ca: readFileSync(file('ca.crt')), ...options });
-  session.on('error', () => undefined);
-  try {
-    await work(session);
-  } finally {
-    session.destroy();
-  }
-}
-
-interface Answer2 {
-  readonly fields: IncomingHttpHeaders & { ':status'?: number };
-  readonly trailers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-function get2(session: ClientHttp2Session, path: string, fields: object = {}, body?: Buffer): Promise<Answer2> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({ ':path': path, ...fields }, { endStream: body === undefined });
-    const answer = { fields: {}, trailers: {}, body: '' };
-    stream.on('response', (head) => (answer.fields = head));
-    stream.on('trailers', (trailers) => (answer.trailers = trailers));
-    stream.on('data', (chunk: Buffer) => (answer.body += chunk.toString()));
-    stream.on('error', reject);
-    stream.on('end', () => resolve(answer));
-    if (body !== undefined) stream.end(body);
-  });
+  return withSession(`${scheme}://localhost:${port}`, work, { ca: readFileSync(file('ca.crt')), ...options });
 }
 
 function firstLine(socket: Socket): Promise<string> {
@@ -520,52 +391,4 @@ function firstLine(socket: Socket): Promise<string> {
 
 function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => (socket.destroyed ? resolve() : socket.on('close', () => resolve())));
-}
-
-// ---- frames by hand (RFC 9113 §4.1, RFC 7541 §6) --------------------------------------------------------------------
-
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-/** `POST / http a`: indexed fields, and the authority as a literal. */
-const head = Buffer.concat([Buffer.from([0x83, 0x86, 0x84, 0x41, 1]), Buffer.from('a')]);
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-function frame(type: number, flags: number, id: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(9);
-  header.writeUIntBE(payload.length, 0, 3);
-  header[3] = type;
-  header[4] = flags;
-  header.writeUInt32BE(id, 5);
-  return Buffer.concat([header, payload]);
-}
-
-function literal(name: string, value: string): Buffer {
-  return Buffer.concat([
-    Buffer.from([0x40, name.length]),
-    Buffer.from(name),
-    integer7(value.length),
-    Buffer.from(value),
-  ]);
-}
-
-function integer7(value: number): Buffer {
-  if (value < 127) return Buffer.from([value]);
-  const bytes = [127];
-  let rest = value - 127;
-  for (; rest >= 128; rest >>= 7) bytes.push((rest & 127) | 128);
-  return Buffer.from([...bytes, rest]);
-}
-
-function framesOf(bytes: Buffer): { type: number; payload: Buffer }[] {
-  const frames = [];
-  for (let at = 0; at + 9 <= bytes.length;) {
-    const length = bytes.readUIntBE(at, 3);
-    frames.push({ type: bytes[at + 3]!, payload: bytes.subarray(at + 9, at + 9 + length) });
-    at += 9 + length;
-  }
-  return frames;
 }

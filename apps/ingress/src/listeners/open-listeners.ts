@@ -126,8 +126,9 @@ class Door {
     return {
       onAbuse: (reason) => {
         abuses.add(1, { listener, reason });
-        logger.debug({ listener, reason }, 'an HTTP/2 client was told to calm down');
+        logger.debug({ listener, reason }, 'an HTTP/2 connection was ended');
       },
+      onDefect: (error) => logger.error({ err: error, listener }, 'HTTP/2 failed by our own fault'),
     };
   }
 

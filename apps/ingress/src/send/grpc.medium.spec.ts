@@ -16,11 +16,22 @@ import {
   type ServerWritableStream,
   type ServiceError,
 } from '@grpc/grpc-js';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { someRoute } from '@sallyport/testkit';
-import { answering, END_HEADERS, frame } from '../../../../libs/proxy/src/upstream/http2/frames.suite';
+import { answering } from '../../../../libs/proxy/src/upstream/http2/frames.suite';
 import { GOOD_KEY, IngressUnderTest, someUpstream, until } from '../ingress-under-test';
+import {
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  framesOf,
+  HEADERS,
+  literal,
+  PREFACE,
+  SETTINGS,
+} from '../listeners/http2-under-test';
 
 jest.setTimeout(30_000);
 
@@ -121,6 +132,21 @@ describe('a call of gRPC', () => {
     expect(metadata.get('authorization')).toEqual([]);
     await until(() => ingress.records().length === 1);
     expect(ingress.records()).toMatchObject([{ status: '200', outcome: 'ok', grpc_status: 0 }]);
+  });
+
+  it('takes nothing over from the trailers of its upstream that is not for its caller (RFC 9113 §8.2.2)', async () => {
+    const origin = await trailingOrigin({
+      'http2-settings': 'AAMAAABk',
+      'x-sallyport-tenant': 'forged',
+      server: 'secret/1.0',
+      'x-cost': '7',
+      'grpc-status': '0',
+    });
+    await serve({}, 'http2', (origin.address() as AddressInfo).port);
+    const { error, trailers } = await ask();
+    expect([error, trailers.getMap()]).toEqual([null, { 'x-cost': '7' }]);
+    await serve();
+    origin.close();
   });
 
   it('streams from the client', async () => {
@@ -268,6 +294,28 @@ describe('a call of gRPC', () => {
 async function serve(route: object = {}, protocol: 'http1' | 'http2' = 'http2', port = upstreamPort): Promise<void> {
   const match = { host: null, pathPrefix: '/orders.Orders', methods: ['POST'] };
   await ingress.publish([someRoute({ match, ...route })], someUpstream(`http://127.0.0.1:${port}`, { protocol }));
+}
+
+/** An upstream that answers every call with an empty message, and with trailers that no library would send. */
+async function trailingOrigin(trailers: Readonly<Record<string, string>>): Promise<TcpServer> {
+  const ended = Object.entries(trailers).map(([name, value]) => literal(name, value));
+  const head = Buffer.concat([Buffer.from([0x88]), literal('content-type', 'application/grpc')]);
+  const origin = createServer((socket) => {
+    let received = Buffer.alloc(0);
+    socket.on('error', () => undefined);
+    socket.write(frame(SETTINGS, 0, 0));
+    socket.on('data', (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk]);
+      const call = framesOf(received.subarray(PREFACE.length)).find(({ type }) => type === HEADERS);
+      if (!call) return;
+      received = Buffer.alloc(0);
+      socket.write(frame(HEADERS, END_HEADERS, call.id, head));
+      socket.write(frame(DATA, 0, call.id, Buffer.alloc(5)));
+      socket.write(frame(HEADERS, END_HEADERS | END_STREAM, call.id, Buffer.concat(ended)));
+    });
+  });
+  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+  return origin;
 }
 
 function meta(more: Record<string, string> = {}): Metadata {

@@ -1,6 +1,7 @@
 import { refuse, semconv, type Refusal } from '@sallyport/contracts';
 import {
   BodyCap,
+  fieldsToClient,
   fieldValue,
   limits,
   type CanonicalRequest,
@@ -102,7 +103,7 @@ class GrpcCall extends ProxiedCall {
   onTrailers(fields: RawFields): void {
     const status = fieldValue(fields, 'grpc-status');
     if (status !== undefined) this.noteStatus(status);
-    this.exchange.response.trailers?.(fields);
+    this.exchange.response.trailers?.(fieldsToClient(this.status, fields));
   }
 
   override onFailure(refusal: Refusal, phase: ForwardPhase): void {

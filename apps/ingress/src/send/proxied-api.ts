@@ -56,7 +56,8 @@ export class ProxiedCall implements CallOwner {
   private readonly bytes: UpstreamBody;
   private readonly announced: number | undefined;
   private span: Span | undefined;
-  private status = 0;
+  /** Of the answer; 0 until it has a head. */
+  protected status = 0;
   /** Attempts that have not ended, or whose answer is the caller's. */
   private attempts = 0;
 

@@ -3,8 +3,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
 
+const NOTHING = Buffer.alloc(0);
+
 /** A frame, as RFC 9113 §4.1 writes it. */
-export function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+export function frame(type: number, flags: number, stream: number, payload: Buffer = NOTHING): Buffer {
   const header = Buffer.alloc(9);
   header.writeUInt32BE((payload.length << 8) | type);
   header[4] = flags;
@@ -17,7 +19,7 @@ export function answering(frames: readonly Buffer[], sockets: Set<Socket>): Serv
   return createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined);
-    socket.write(frame(4, 0, 0, Buffer.alloc(0)));
+    socket.write(frame(4, 0, 0));
     let seen = Buffer.alloc(0);
     const read = (bytes: Buffer): void => {
       seen = Buffer.concat([seen, bytes]);
