@@ -157,14 +157,19 @@ export class AnswerPipe {
   }
 
   private drained(): void {
-    for (let at = this.transforms.length - 1; at >= 0; at--) this.transforms[at]!.resume?.();
-    if (!this.over) this.source?.resume();
+    this.resumeFrom(this.transforms.length - 1);
   }
 
   private roomAbove(transform: BodyTransform): void {
-    if (this.over) return;
-    for (let at = this.transforms.indexOf(transform) - 1; at >= 0; at--) this.transforms[at]!.resume?.();
-    this.source?.resume();
+    if (!this.over) this.resumeFrom(this.transforms.indexOf(transform) - 1);
+  }
+
+  /** @param last the policy nearest to the caller among those that may go on. */
+  private resumeFrom(last: number): void {
+    this.attempt(() => {
+      for (let at = last; at >= 0; at--) this.transforms[at]!.resume?.();
+    });
+    if (!this.over) this.source?.resume();
   }
 
   private close(): void {

@@ -23,7 +23,7 @@ import {
 
 jest.setTimeout(30_000);
 
-const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_SETTINGS_TIMEOUT } = constants;
 
 let listener: HttpListener | undefined;
 let port: number;
@@ -58,7 +58,8 @@ describe('an HTTP/2 connection', () => {
     };
     await open({ checkMs: 50 });
     const client = raw(noWindow);
-    client.write(request(1));
+    await until(() => client.frames(SETTINGS).length > 0);
+    client.write(frame(SETTINGS, ACK, 0), request(1));
     await until(() => seen.length === 1);
     client.write(request(2001));
     await until(() => client.goaways.length > 0);
@@ -97,6 +98,17 @@ describe('an HTTP/2 connection', () => {
     client.write(...ids(150).map((id) => request(id + 400, hidden)), frame(6, 0, 0, Buffer.alloc(8)));
     await until(() => client.frames(6).length > 0);
     expect([client.frames(RST_STREAM).length, seen.length]).toEqual([resets, 1]);
+  });
+
+  it('ends where its client never agrees to our settings (RFC 9113 §6.5.3)', async () => {
+    await open({ headersMs: 100, checkMs: 20 });
+    const silent = raw();
+    const agreed = raw();
+    await until(() => agreed.frames(SETTINGS).length > 0);
+    agreed.write(frame(SETTINGS, ACK, 0), request(1));
+    silent.write(request(1));
+    await until(() => silent.closed);
+    expect([silent.goaways.at(-1), agreed.closed]).toEqual([NGHTTP2_SETTINGS_TIMEOUT, false]);
   });
 
   it('that was told to go lets an answer take its time', async () => {

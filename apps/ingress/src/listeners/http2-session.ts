@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Connection, Handle } from './connection';
 import { Http2Answer, incomingOf, type DefectWatcher } from './http2-stream';
 
-const { NGHTTP2_ENHANCE_YOUR_CALM } = constants;
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_SETTINGS_TIMEOUT } = constants;
 
 /** Over this time frames are counted. */
 const WINDOW_MS = 10_000;
@@ -28,6 +28,7 @@ export interface Http2Watcher extends DefectWatcher {
 export class Http2Session {
   private readonly session: ServerHttp2Session;
   private readonly remoteAddress: string | undefined;
+  private readonly begunAt: number;
   private counts = { resets: 0, pings: 0, settings: 0 };
   private windowBegan: number;
   private idleSince: number;
@@ -48,7 +49,7 @@ export class Http2Session {
     private readonly now: () => number,
   ) {
     const { http2 } = connection.limits;
-    this.windowBegan = this.idleSince = this.askedLast = now();
+    this.begunAt = this.windowBegan = this.idleSince = this.askedLast = now();
     this.remoteAddress = socket.remoteAddress;
     this.session = performServerHandshake(socket, {
       settings: {
@@ -102,6 +103,9 @@ export class Http2Session {
     // A header block that does not end opens no stream: without this one a client could hold a connection with a part of one.
     if (idle > (this.seen === 0 ? headersMs : keepAliveMs)) this.goAway();
     if (this.goingSince !== undefined && this.open === 0 && now - this.goingSince > GOING_MS) return this.destroy();
+    // RFC 9113 §6.5.3: until it has agreed to our settings none of our limits binds it.
+    if (this.session.pendingSettingsAck && now - this.begunAt > headersMs)
+      return this.endWith(NGHTTP2_SETTINGS_TIMEOUT);
     this.findHidden();
     if (this.open > 0) this.askForLife(now);
   }
@@ -167,8 +171,12 @@ export class Http2Session {
   private calm(what: Abuse): void {
     if (this.session.destroyed) return;
     this.watcher.onAbuse(what, this.remoteAddress);
+    this.endWith(NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  private endWith(code: number): void {
     // Documented as an error with a code; the code alone is what reaches the client.
-    this.session.destroy(NGHTTP2_ENHANCE_YOUR_CALM as unknown as Error);
+    this.session.destroy(code as unknown as Error);
   }
 }
 
