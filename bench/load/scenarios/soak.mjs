@@ -1,5 +1,5 @@
 // `soak`: requests, streams that come and go, new connections and new configurations for half an hour: memory and descriptors stay.
-import { openDescriptors, median } from '../machine.mjs';
+import { openDescriptors, median, residentByKind } from '../machine.mjs';
 import { runLoad } from '../programs.mjs';
 import { ordersService, startAllInOne } from '../sallyport.mjs';
 import { say } from '../../../tools/process.mjs';
@@ -33,8 +33,10 @@ export async function run([system], { minutes }, upstream) {
     say(`${at} s: ${inMib(sample.resident)} MiB, ${sample.descriptors} descriptors`);
     // Between two full collections resident memory swings with what is dead already: what really grows shows behind them.
     if (at % settledAt === 0) {
-      collections.push(await system.collected());
-      say(`${at} s: ${inMib(collections.at(-1).rss)} MiB once everything dead is collected`);
+      collections.push({ ...(await system.collected()), kinds: residentByKind(system.pids()[0]) });
+      say(
+        `${at} s: ${inMib(collections.at(-1).rss)} MiB once everything dead is collected: ${inKinds(collections.at(-1))}`,
+      );
     }
   }
   const [first, last] = [collections[0], collections.at(-1)];
@@ -52,6 +54,8 @@ export async function run([system], { minutes }, upstream) {
     grown_mib: inMib(growth('resident')),
     collected_mib: collections.map(({ rss }) => inMib(rss)).join(' '),
     grown_collected_mib: inMib(last.rss - first.rss),
+    first_kinds_mib: inKinds(first),
+    last_kinds_mib: inKinds(last),
     heap_collected_mib: inMib(last.heapUsed),
     heap_grown_mib: inMib(last.heapUsed + last.external - first.heapUsed - first.external),
     grown_descriptors: growth('descriptors'),
@@ -59,14 +63,19 @@ export async function run([system], { minutes }, upstream) {
   return { rows: [row], ratios: {} };
 }
 
+const inKinds = ({ kinds }) =>
+  Object.entries(kinds)
+    .map(([kind, bytes]) => `${kind} ${inMib(bytes)}`)
+    .join(', ');
+
 const inMib = (bytes) => Math.round((bytes / MIB) * 10) / 10;
 
 /** Every round opens its connections and streams anew, and publishes a configuration with another cache to evict. */
 async function soakFor(system, upstream, round, totals) {
   const { host, port, fields } = system;
   const requests = Array.from({ length: 40 }, (_, at) => ({ path: `/orders/${round}-${at}`, fields }));
-  const load = { host, port, requests, connections: 20, seconds: ROUND_SECONDS - 1, rate: RATE };
-  const streams = { host, port, path: '/orders/ticks', fields, streams: 20, seconds: ROUND_SECONDS - 4 };
+  const load = { host, port, requests, connections: 20, seconds: ROUND_SECONDS, rate: RATE };
+  const streams = { host, port, path: '/orders/ticks', fields, streams: 20, seconds: ROUND_SECONDS - 3 };
   const reload = system.admin.post('/api/v1/changesets', {
     sallyport: 1,
     services: [ordersService(upstream.port, { stripPrefix: true, description: `round ${round}` })],

@@ -119,7 +119,8 @@ function readingsOf(parameter: Parameter, raw: RawParameters): readonly Reading[
   const texts = raw.get(name);
   if (isJson) return texts ? [jsonOf(texts, parameter)] : [];
   const readings: (Reading | undefined)[] = [];
-  if (shape.types.has('array')) readings.push(texts && listOf(texts, parameter));
+  if (shape.types.has('array'))
+    readings.push(texts && listOf(texts, parameter), texts && escapedList(texts, parameter));
   if (shape.types.has('object')) readings.push(objectIn(raw, parameter));
   if (shape.takesOne)
     readings.push(texts && (texts.length > 1 ? REPEATED : { value: shape.read(decode[parameter.in](texts[0]!)) }));
@@ -136,6 +137,17 @@ function listOf(texts: readonly string[], parameter: Parameter): Reading {
   const { shape, style, explode } = parameter;
   if (style === 'form' && explode) return { value: shape.list(texts.map(decode[parameter.in])) };
   return texts.length > 1 ? REPEATED : { value: shape.list(partsOf(texts[0]!, parameter)) };
+}
+
+/**
+ * Many clients escape a whole value, the commas of a list and all, and servers that decode before they split read a list in it.
+ * A comma that stands bare beside them is the one that parts members.
+ */
+function escapedList(texts: readonly string[], { shape, style, explode, in: place }: Parameter): Reading | undefined {
+  const [text = ''] = texts;
+  const partedByCommas = style === 'simple' || (style === 'form' && !explode);
+  if (!partedByCommas || texts.length > 1 || text.includes(',') || !/%2c/i.test(text)) return undefined;
+  return { value: shape.list(decode[place](text).split(',')) };
 }
 
 function objectIn(raw: RawParameters, parameter: Parameter): Reading | undefined {

@@ -360,6 +360,15 @@ describe('texts as a document of OpenAPI means them', () => {
     expect(ask(query, { explode: false, schema, ...style })).toEqual(outcome);
   });
 
+  it.each<[string, unknown]>([
+    ['n=1%2C2', 'passes'],
+    ['n=1,2', 'passes'],
+    ['n=1%2c2%2cx', ['SCHEMA_VIOLATION', '/query/n/0 type']],
+    ['n=1%2C2,3', ['SCHEMA_VIOLATION', '/query/n/0 type']],
+  ])('a list that a client escaped as a whole is the list that servers read: %s: %j', (query, outcome) => {
+    expect(ask(query, { explode: false, schema: { type: 'array', items: integer } })).toEqual(outcome);
+  });
+
   it('a comma that is escaped parts no members of a path either', () => {
     const parameter = { name: 'ids', in: 'path', required: true, schema: { type: 'array', maxItems: 1 } };
     const openapi = { openapi: '3.1.0', paths: { '/{ids}': { get: { parameters: [parameter] } } } };
