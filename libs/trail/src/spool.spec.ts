@@ -210,6 +210,35 @@ describe('after a crash', () => {
     expect(await uids(second.spool)).toEqual(['a', 'b']);
   });
 
+  it('goes on with the next number though a start in between died before it had a segment', async () => {
+    const at = house();
+    const first = await open(at);
+    for (const uid of ['a', 'b', 'c']) first.spool.append(plain(uid));
+    await first.spool.flush();
+    first.kill();
+    const second = await open(at);
+    await second.spool.committed(second.spool.chain, 3);
+    await second.spool.close();
+    at.disk.faults.push({ call: 'sync', code: 'EIO', path: /reserve$/ });
+    await expect(open(at)).rejects.toThrow('EIO');
+    const { spool } = await open(at);
+    expect([spool.chain, spool.append(plain('d')).seq]).toEqual([first.spool.chain, 4]);
+    await spool.flush();
+    expect(await uids(spool)).toEqual(['d']);
+  });
+
+  it('begins a new chain in a folder that has a name and no segment, and never counts the old one from one again', async () => {
+    const at = house();
+    const first = await open(at);
+    await first.spool.append(plain('a')).durable;
+    first.kill();
+    await at.disk.remove('/spool/ingress-1/0000000000000001.spool');
+    const { spool } = await open(at);
+    expect(spool.producer).toBe('ingress-1');
+    expect(spool.chain).not.toBe(first.spool.chain);
+    expect(at.notes.at(-1)).toEqual({ what: 'chain-begun', chain: spool.chain });
+  });
+
   it('leaves a folder to a process that lives, and takes the next', async () => {
     const at = house();
     const first = await open(at);

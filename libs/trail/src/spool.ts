@@ -160,8 +160,10 @@ export class Spool {
     const previous = await readChain(files, directory);
     const begin = () => newChain(options.cluster, claim.producer, options.clock.now(), options.random);
     if (damage) await endChain(files, directory, previous ?? begin(), damage, found.segments);
-    const fresh = previous === undefined || damage !== undefined;
-    const chain = fresh ? begin() : previous;
+    // A name without a segment has lost its place: numbered from one again, its records would pass for repetitions.
+    const kept = found.goesOn ? previous : undefined;
+    const chain = kept ?? begin();
+    const fresh = kept === undefined;
     if (fresh) await writeWhole(files, directory, 'chain', Buffer.from(chain));
     const { segments, controls, nextSeq }: Chained = damage ? EMPTY : found;
     const live = new ChainFiles(files, directory, chain, [...segments], new Map(controls));
@@ -297,8 +299,8 @@ export class Spool {
   }
 
   /**
-   * Closes the spool and removes its folder, once all of it is committed elsewhere. The folder goes in one step, because
-   * a chain's name without its segments would begin to count anew. Files set aside as damaged are left.
+   * Closes the spool and removes its folder, once all of it is committed elsewhere. The folder goes in one step, so that
+   * nobody takes a part of it for the whole. Files set aside as damaged are left.
    */
   async retire(): Promise<void> {
     const { files, root } = this.options;
