@@ -6,17 +6,8 @@ import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
 import { Pending, RESOLVED } from './pending';
 import { RecordMemory } from './record-memory';
 import { recover, type Recovery, type Segment } from './recover';
-import {
-  encodeRecord,
-  encodeSegmentEnd,
-  encodeSegmentHeader,
-  encodeText,
-  recordFlags,
-  recordTypes,
-  SEGMENT_HEADER_BYTES,
-  segmentName,
-  type SpoolRecord,
-} from './segment';
+import { encodeRecord, encodeSegmentEnd, encodeText, recordFlags, recordTypes, type SpoolRecord } from './segment';
+import { createSegment, replaceSegment, type OpenSegment } from './segment-files';
 import {
   endChain,
   endedChains,
@@ -27,6 +18,7 @@ import {
   RESERVE_BYTES,
   writeWhole,
 } from './spool-folder';
+import { StallWatch } from './stall-watch';
 import type { Receipt } from './trail';
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
@@ -37,8 +29,6 @@ const SYNC_DELAY_MS = 4;
 /** Bytes that may wait in memory for a disk that does not answer. */
 const MEMORY_BYTES = 16 * 1024 * 1024;
 const RETRY_MS = 250;
-/** Chains have no fingerprints yet; the field is there for them. */
-const NO_FINGERPRINT = new Uint8Array(32);
 
 /** What happened to the spool itself. Each is worth a record of its own. */
 export type SpoolNote =
@@ -114,6 +104,9 @@ export class Spool {
   #refusing = false;
   /** The disk itself said that it is full. */
   #starved = false;
+  /** The disk does not do what it is asked: nobody waits for it, and ordinary records are refused, until it does. */
+  #failing = false;
+  readonly #stall: StallWatch;
   #reserve = false;
   #closed = false;
   #statingGap = false;
@@ -135,6 +128,11 @@ export class Spool {
   ) {
     this.producer = claim.producer;
     this.#durableThrough = nextSeq - 1;
+    this.#stall = new StallWatch(
+      options.scheduler,
+      () => ({ taken: this.nextSeq - 1, durable: this.#durableThrough }),
+      () => this.#giveUpWaiting('the disk does not answer'),
+    );
   }
 
   /** Claims a producer's folder, repairs what its last owner left, and begins a new segment. */
@@ -234,6 +232,7 @@ export class Spool {
     if (entry.control) this.live.controls.set(entry.uid, seq);
     this.#queue.push(pending);
     this.#queuedBytes += bytes.length;
+    this.#stall.begin();
     this.#schedulePump();
     return pending;
   }
@@ -246,7 +245,8 @@ export class Spool {
 
   /** Whether an ordinary record would be taken. */
   room(): boolean {
-    return !this.#closed && !this.#refusing && !this.#starved && this.#fits(RESERVE_BYTES);
+    const open = !this.#closed && !this.#refusing && !this.#starved && !this.#failing;
+    return open && this.#fits(RESERVE_BYTES);
   }
 
   has(uid: string): boolean {
@@ -288,10 +288,11 @@ export class Spool {
     this.#closed = true;
     this.#retryCancel?.();
     this.#syncCancel?.();
+    this.#stall.end();
     for (const pending of this.#unsynced) pending.refuse();
     for (const pending of this.#queue) {
+      if (!pending.countedLost) this.#lose(pending.label);
       pending.refuse();
-      this.#lose(pending.label);
     }
     for (const chain of this.chains) await chain.release();
     await this.#file?.close();
@@ -333,7 +334,7 @@ export class Spool {
 
   #admits({ control }: Entry): boolean {
     if (this.room()) return true;
-    if (control) return this.#queuedBytes < RESERVE_BYTES && this.#fits(0);
+    if (control && this.#queuedBytes < RESERVE_BYTES && this.#fits(0)) return true;
     this.#refusing = true;
     return false;
   }
@@ -380,7 +381,7 @@ export class Spool {
   }
 
   async #writeBatch(): Promise<boolean> {
-    const batch = this.#takeBatch();
+    const batch = this.#nextBatch();
     const active = this.#active!;
     try {
       await this.#file!.write(
@@ -388,13 +389,11 @@ export class Spool {
         active.bytes,
       );
     } catch (error) {
-      this.#queue.unshift(...batch);
       return this.#writeFailed(error);
     }
+    this.#leaveQueue(batch);
     for (const pending of batch) {
       this.live.grow(pending.bytes.length);
-      this.#queuedBytes -= pending.bytes.length;
-      this.#unsyncedBytes += pending.bytes.length;
       pending.advance('written');
     }
     active.lastSeq = batch.at(-1)!.seq;
@@ -403,11 +402,22 @@ export class Spool {
     return true;
   }
 
-  #takeBatch(): Pending[] {
+  /** What is written next. It stays in the queue until it is, so that whoever waits for it can be told when it is not. */
+  #nextBatch(): Pending[] {
     let bytes = 0;
     let count = 0;
     while (count < this.#queue.length && bytes < BATCH_BYTES) bytes += this.#queue[count++]!.bytes.length;
-    return this.#queue.splice(0, count);
+    return this.#queue.slice(0, count);
+  }
+
+  /** The first records of the queue are written. */
+  #leaveQueue(batch: readonly Pending[]): void {
+    this.#queue.splice(0, batch.length);
+    for (const { bytes, countedLost, label } of batch) {
+      this.#queuedBytes -= bytes.length;
+      this.#unsyncedBytes += bytes.length;
+      if (countedLost) this.page.uncount(label);
+    }
   }
 
   async #writeFailed(error: unknown): Promise<boolean> {
@@ -420,8 +430,29 @@ export class Spool {
     }
     this.#starved = true;
     if (await this.#releaseReserve()) return true;
+    return this.#stuck(error);
+  }
+
+  /** Nothing can be written for now. */
+  #stuck(error: unknown): false {
+    this.#giveUpWaiting(messageOf(error));
     this.#retryLater();
     return false;
+  }
+
+  /**
+   * Tells whoever waits that it was in vain. What was taken stays and is written as soon as the disk lets it; until then it
+   * counts as lost, for this process may end before that.
+   */
+  #giveUpWaiting(error: string): void {
+    if (!this.#failing) this.#tell({ what: 'write-failed', error });
+    this.#failing = true;
+    for (const pending of this.#unsynced) pending.giveUp();
+    for (const pending of this.#queue) {
+      if (!pending.countedLost) this.#lose(pending.label);
+      pending.countedLost = true;
+      pending.giveUp();
+    }
   }
 
   /** Frees the space set aside. @returns false when that was done before. */
@@ -443,6 +474,7 @@ export class Spool {
       this.#reserve = true;
       this.#starved = false;
     }
+    if (this.#failing) return;
     // A tenth of the space must be free, or each trimmed segment would open and close the door once.
     if (!this.#fits(RESERVE_BYTES + this.options.maxBytes / 10)) return;
     this.#refusing = false;
@@ -450,7 +482,8 @@ export class Spool {
   }
 
   #stateGap(): void {
-    if (!this.#watcher || this.#statingGap) return;
+    // What waits may still be written; its loss is stated only once it has come to pass.
+    if (!this.#watcher || this.#statingGap || this.#queue[0]?.countedLost) return;
     const gap = this.page.take();
     if (!gap) return;
     this.#statingGap = true;
@@ -524,6 +557,7 @@ export class Spool {
       pending.advance('durable');
     }
     this.#memory.free(this.#durableThrough);
+    this.#failing = false;
     if (this.#refusing) this.#schedulePump();
     for (const listener of this.#listeners) listener();
   }
@@ -557,75 +591,44 @@ export class Spool {
   async #beginSegment(): Promise<void> {
     const { files, clock } = this.options;
     const firstSeq = this.#queue[0]?.seq ?? this.nextSeq;
-    const path = `${this.claim.directory}/${segmentName(firstSeq)}`;
-    const createdAt = clock.now();
-    const file = await files.open(path, 'create');
-    try {
-      await file.write([encodeSegmentHeader({ firstSeq, createdAt, previousFingerprint: NO_FINGERPRINT })], 0);
-      await file.sync();
-      await files.syncFolder(this.claim.directory);
-    } catch (error) {
-      await file.close();
-      await files.remove(path).catch(() => undefined);
-      throw error;
-    }
     const last = this.#file;
-    this.#use(file, { path, firstSeq, lastSeq: firstSeq - 1, bytes: SEGMENT_HEADER_BYTES }, createdAt);
+    this.#use(await createSegment(files, this.claim.directory, firstSeq, clock.now()));
     await last?.close();
   }
 
-  #use(file: SpoolFile, segment: Segment, since: number): void {
+  #use({ file, segment, createdAt }: OpenSegment): void {
     this.#file = file;
     this.#active = segment;
-    this.#activeSince = since;
+    this.#activeSince = createdAt;
     this.live.add(segment);
   }
 
-  /**
-   * Leaves a segment that failed: everything since its last good sync is written again into a new one, which takes
-   * its place only when it is whole and on the disk.
-   */
+  /** Leaves a segment that failed: everything since its last good sync is written again into a new one. */
   async #moveOn(): Promise<boolean> {
     const { files, clock } = this.options;
-    const { directory } = this.claim;
     await this.#syncing;
     const firstSeq = this.#durableThrough + 1;
-    const records = [...this.#unsynced, ...this.#takeBatch()];
-    const count = records.length;
-    const written = this.#unsynced.length;
-    const next = `${directory}/next`;
-    const path = `${directory}/${segmentName(firstSeq)}`;
-    const createdAt = clock.now();
-    let file: SpoolFile | undefined;
+    const batch = this.#nextBatch();
+    const records = [...this.#unsynced, ...batch];
+    const encoded = records.map(({ bytes }) => bytes);
+    let next: OpenSegment;
     try {
       await this.live.release();
-      file = await files.open(next, 'create');
-      const header = encodeSegmentHeader({ firstSeq, createdAt, previousFingerprint: NO_FINGERPRINT });
-      await file.write([header, ...records.map(({ bytes }) => bytes)], 0);
-      await file.sync();
-      await files.rename(next, path);
-      await files.syncFolder(directory);
+      next = await replaceSegment(files, this.claim.directory, firstSeq, clock.now(), encoded);
     } catch (error) {
-      this.#queue.unshift(...records.slice(written));
-      await file?.close().catch(() => undefined);
       if (isDiskFull(error)) {
         this.#starved = true;
         if (await this.#releaseReserve()) return true;
       }
-      this.#retryLater();
-      return false;
+      return this.#stuck(error);
     }
     await this.#file!.close().catch(() => undefined);
     this.live.endAt(firstSeq - 1);
-    const bytes = records.reduce((sum, record) => sum + record.bytes.length, SEGMENT_HEADER_BYTES);
-    this.#use(file, { path, firstSeq, lastSeq: firstSeq + count - 1, bytes }, createdAt);
-    for (const { bytes: moved } of records.slice(written)) {
-      this.#queuedBytes -= moved.length;
-      this.#unsyncedBytes += moved.length;
-    }
+    this.#use(next);
+    this.#leaveQueue(batch);
     this.#unsynced = records;
     this.#broken = false;
-    this.#madeDurable(count);
+    this.#madeDurable(records.length);
     return true;
   }
 }
