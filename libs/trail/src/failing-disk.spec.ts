@@ -1,4 +1,4 @@
-import type { FakeDisk } from '@sallyport/testkit';
+import { turns, type FakeDisk } from '@sallyport/testkit';
 import { control, house, open, plain, settled, uids, type House } from './spool-under-test';
 
 /** From now on nothing can be written, for another reason than want of space. */
@@ -117,5 +117,94 @@ describe('a disk that does not answer', () => {
     await at.scheduler.advance(1_000);
     expect(await settled(receipt)).toEqual({ written: 'done', durable: 'done' });
     expect(at.notes.map(({ what }) => what)).toEqual(['chain-begun']);
+  });
+});
+
+describe('work beside the records that fails', () => {
+  it('does not end the pump: the reserve that could not be filled again is filled later', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    at.disk.size = at.disk.used + 50;
+    spool.append(plain('a'));
+    await turns();
+    expect(spool.room()).toBe(false);
+    at.disk.size = Infinity;
+    at.disk.faults.push({ call: 'open', code: 'EROFS', path: /reserve$/ });
+    await at.scheduler.advance(250);
+    expect(spool.room()).toBe(false);
+    await at.scheduler.advance(1_000);
+    expect(spool.room()).toBe(true);
+    await spool.append(plain('b')).durable;
+    expect((await uids(spool)).filter((uid) => uid.length === 1)).toEqual(['a', 'b']);
+  });
+
+  it('does not end the pump: the reserve that could not be given up is given up later', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    at.disk.size = at.disk.used + 50;
+    at.disk.faults.push({ call: 'remove', code: 'EROFS', path: /reserve$/ });
+    expect(await settled(spool.append(plain('a')))).toEqual({ written: 'refused', durable: 'refused' });
+    await at.scheduler.advance(1_000);
+    await spool.flush();
+    expect(await uids(spool)).toContain('a');
+  });
+
+  it('leaves a segment that cannot be deleted in the chain, and deletes it with the next that is committed', async () => {
+    const at = house();
+    const first = await open(at);
+    for (const uid of ['a', 'b', 'c']) {
+      await first.spool.append(plain(uid)).durable;
+      at.clock.time += 60_000;
+    }
+    at.disk.faults.push({ call: 'remove', code: 'EROFS', path: /1\.spool$/ });
+    await first.spool.committed(first.spool.chain, 2);
+    expect(await uids(first.spool)).toEqual(['a', 'b', 'c']);
+    expect(at.notes.at(-1)).toMatchObject({ what: 'write-failed', error: expect.stringContaining('EROFS') as unknown });
+    await first.spool.committed(first.spool.chain, 2);
+    expect(await uids(first.spool)).toEqual(['c']);
+    first.kill();
+    await open(at);
+    expect(at.notes.map(({ what }) => what)).not.toContain('damage');
+  });
+
+  it('is told once, and again when it had been done meanwhile', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    for (const uid of ['a', 'b', 'c']) {
+      await spool.append(plain(uid)).durable;
+      at.clock.time += 60_000;
+    }
+    const fault = { call: 'remove', code: 'EROFS', path: /\.spool$/, lasting: true } as const;
+    const told = () => at.notes.filter(({ what }) => what === 'write-failed').length;
+    at.disk.faults.push(fault);
+    for (let count = 0; count < 3; count++) await spool.committed(spool.chain, 1);
+    expect(told()).toBe(1);
+    heal(at.disk);
+    await spool.committed(spool.chain, 1);
+    at.disk.faults.push(fault);
+    await spool.committed(spool.chain, 2);
+    expect(told()).toBe(2);
+  });
+});
+
+describe('chains that ended', () => {
+  it('are given up side by side', async () => {
+    const at = house();
+    for (const round of ['a', 'b']) {
+      const { spool, kill } = await open(at);
+      for (const uid of [`${round}1`, `${round}2`, `${round}3`]) await spool.append(plain(uid)).durable;
+      kill();
+      const path = at.disk.paths().find((name) => /^\/spool\/ingress-1\/\w+\.spool$/.test(name))!;
+      const bytes = Buffer.from(at.disk.contents(path));
+      bytes[bytes.indexOf(`"${round}2"`)] = 0;
+      at.disk.put(path, bytes);
+      at.clock.time += 1_000;
+    }
+    const { spool } = await open(at);
+    const ended = spool.chains.slice(0, -1);
+    expect(ended.length).toBe(2);
+    await Promise.all(ended.map(({ chain, segments }) => spool.committed(chain, segments.at(-1)!.lastSeq)));
+    expect(spool.chains.map(({ chain }) => chain)).toEqual([spool.chain]);
+    expect(at.notes.filter(({ what }) => what === 'write-failed')).toEqual([]);
   });
 });

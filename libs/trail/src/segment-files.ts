@@ -30,7 +30,7 @@ export async function createSegment(
     await file.sync();
     await files.syncFolder(directory);
   } catch (error) {
-    await file.close();
+    await file.close().catch(() => undefined);
     await files.remove(path).catch(() => undefined);
     throw error;
   }

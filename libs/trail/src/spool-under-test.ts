@@ -1,5 +1,6 @@
 import { FakeDisk, FakeProcesses, FakeScheduler, turns } from '@sallyport/testkit';
-import { Spool, type Entry, type SpoolNote, type SpoolOptions } from './spool';
+import { Spool, type Entry, type SpoolOptions } from './spool';
+import type { SpoolNote } from './spool-notes';
 import type { Receipt } from './trail';
 
 export interface House {

@@ -1,7 +1,7 @@
 import { uuidv7, type Clock, type RandomBytes } from '@sallyport/contracts';
 import { ChainFiles } from './chain-files';
 import { claimProducer, type Claim } from './claim';
-import { GapPage, type Gap } from './gap';
+import { GapPage } from './gap';
 import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
 import { Pending, RESOLVED } from './pending';
 import { RecordMemory } from './record-memory';
@@ -18,6 +18,7 @@ import {
   RESERVE_BYTES,
   writeWhole,
 } from './spool-folder';
+import { messageOf, SpoolNotes, type SpoolWatcher } from './spool-notes';
 import { StallWatch } from './stall-watch';
 import type { Receipt } from './trail';
 
@@ -29,15 +30,6 @@ const SYNC_DELAY_MS = 4;
 /** Bytes that may wait in memory for a disk that does not answer. */
 const MEMORY_BYTES = 16 * 1024 * 1024;
 const RETRY_MS = 250;
-
-/** What happened to the spool itself. Each is worth a record of its own. */
-export type SpoolNote =
-  /** A chain begins: the folder was empty, or its last chain was damaged after `lastSound`. */
-  | { readonly what: 'chain-begun'; readonly chain: string; readonly after?: { chain: string; lastSound: number } }
-  | { readonly what: 'torn-tail'; readonly bytes: number }
-  | { readonly what: 'damage'; readonly chain: string; readonly lastSound: number; readonly salvaged: number }
-  | { readonly what: 'sync-failed' | 'write-failed'; readonly error: string }
-  | { readonly what: 'gap'; readonly gap: Gap };
 
 /** One record on its way into the spool. */
 export interface Entry {
@@ -62,14 +54,6 @@ export interface SpoolOptions {
   readonly files: FileSystem;
   readonly scheduler: Scheduler;
   readonly processes: Processes;
-}
-
-/** Who is told what happens to the spool. */
-export interface SpoolWatcher {
-  /** Writes a note into a trail. The receipt of a gap says when its count may be forgotten. */
-  note(note: SpoolNote): Receipt | undefined;
-  /** Takes a record from behind a damage; it belongs to no chain any more. */
-  salvage(record: SpoolRecord): void;
 }
 
 type Chained = Readonly<Pick<Recovery, 'controls' | 'nextSeq'>> & { readonly segments: readonly Segment[] };
@@ -110,8 +94,7 @@ export class Spool {
   #reserve = false;
   #closed = false;
   #statingGap = false;
-  #watcher: SpoolWatcher | undefined;
-  #untold: SpoolNote[] = [];
+  readonly #notes = new SpoolNotes();
   #salvaged: readonly SpoolRecord[] = [];
   #durableThrough: number;
   readonly #listeners = new Set<() => void>();
@@ -169,26 +152,19 @@ export class Spool {
     const spool = new Spool(options, claim, live, await endedChains(files, directory), page, nextSeq);
     await spool.#beginFirstSegment();
     const after = damage && previous !== undefined ? { chain: previous, lastSound: damage.lastSound } : undefined;
-    if (fresh) spool.#tell({ what: 'chain-begun', chain, ...(after && { after }) });
-    if (found.tornBytes > 0) spool.#tell({ what: 'torn-tail', bytes: found.tornBytes });
-    if (damage && after) spool.#tell({ what: 'damage', ...after, salvaged: damage.salvaged.length });
+    if (fresh) spool.#notes.tell({ what: 'chain-begun', chain, ...(after && { after }) });
+    if (found.tornBytes > 0) spool.#notes.tell({ what: 'torn-tail', bytes: found.tornBytes });
+    if (damage && after) spool.#notes.tell({ what: 'damage', ...after, salvaged: damage.salvaged.length });
     spool.#salvaged = damage?.salvaged ?? [];
     return spool;
   }
 
   /** Hands over what was found on opening, and from then on whatever happens. */
   watch(watcher: SpoolWatcher): void {
-    this.#watcher = watcher;
-    for (const note of this.#untold.splice(0)) watcher.note(note);
+    this.#notes.watch(watcher);
     for (const record of this.#salvaged) watcher.salvage(record);
     this.#salvaged = [];
     this.#stateGap();
-  }
-
-  #tell(note: SpoolNote): Receipt | undefined {
-    if (this.#watcher) return this.#watcher.note(note);
-    this.#untold.push(note);
-    return undefined;
   }
 
   /** A disk that is full already still has the reserve of the last owner. */
@@ -259,18 +235,27 @@ export class Spool {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Everything of the chain up to `seq` is safe elsewhere: its segments may go. */
+  /**
+   * Everything of the chain up to `seq` is safe elsewhere: its segments may go. Never rejects: what the disk does not let
+   * go stays a part of the chain, and goes another time.
+   */
   async committed(chain: string, seq: number): Promise<void> {
-    if (chain === this.chain) await this.live.trim(seq, this.#active);
-    else await this.#trimEnded(chain, seq);
+    try {
+      if (chain === this.chain) await this.live.trim(seq, this.#active);
+      else await this.#trimEnded(chain, seq);
+      this.#notes.done('trim');
+    } catch (error) {
+      this.#notes.failed('trim', error);
+    }
     if (this.#refusing || this.#starved) this.#schedulePump();
   }
 
   async #trimEnded(chain: string, seq: number): Promise<void> {
-    const at = this.ended.findIndex((ended) => ended.chain === chain);
+    const ended = this.ended.find((one) => one.chain === chain);
+    await ended?.trim(seq);
+    // Only now: others may have gone meanwhile, or this one.
+    const at = this.ended.findIndex((one) => one === ended && one.segments.length === 0);
     if (at === -1) return;
-    await this.ended[at]!.trim(seq);
-    if (this.ended[at]!.segments.length > 0) return;
     const { directory } = this.ended.splice(at, 1)[0]!;
     await this.options.files.remove(`${directory}/chain`);
     await this.options.files.removeFolder(directory);
@@ -365,16 +350,24 @@ export class Spool {
     });
   }
 
+  /** Never rejects, for nobody would hear it: what it cannot do is told, and done another time. */
   async #pump(): Promise<void> {
     if (this.#pumping) return;
     this.#pumping = true;
-    let going = true;
-    while (going) {
-      if (this.#starved || this.#refusing) await this.#seekRoom();
-      if (this.#broken) going = await this.#moveOn();
-      else if (this.#queue.length === 0) going = false;
-      else if (this.#segmentIsFull()) going = await this.#roll();
-      else going = await this.#writeBatch();
+    try {
+      let going = true;
+      // Between the look at the queue and the end nothing is awaited: what is appended there would be overlooked.
+      while (going) {
+        if (this.#starved || this.#refusing) await this.#seekRoom();
+        if (this.#broken) going = await this.#moveOn();
+        else if (this.#queue.length === 0) going = false;
+        else if (this.#segmentIsFull()) going = await this.#roll();
+        else going = await this.#writeBatch();
+      }
+      this.#notes.done('turn');
+    } catch (error) {
+      this.#notes.failed('turn', error);
+      this.#retryLater();
     }
     this.#pumping = false;
     for (const resolve of this.#idle.splice(0)) resolve();
@@ -425,7 +418,7 @@ export class Spool {
     await this.#file!.truncate(this.#active!.bytes).catch(() => undefined);
     if (!isDiskFull(error)) {
       this.#broken = true;
-      this.#tell({ what: 'write-failed', error: messageOf(error) });
+      this.#notes.tell({ what: 'write-failed', error: messageOf(error) });
       return true;
     }
     this.#starved = true;
@@ -445,7 +438,7 @@ export class Spool {
    * counts as lost, for this process may end before that.
    */
   #giveUpWaiting(error: string): void {
-    if (!this.#failing) this.#tell({ what: 'write-failed', error });
+    if (!this.#failing) this.#notes.tell({ what: 'write-failed', error });
     this.#failing = true;
     for (const pending of this.#unsynced) pending.giveUp();
     for (const pending of this.#queue) {
@@ -455,23 +448,34 @@ export class Spool {
     }
   }
 
-  /** Frees the space set aside. @returns false when that was done before. */
+  /** Frees the space set aside. @returns false when that was done before, or the disk does not let it. */
   async #releaseReserve(): Promise<boolean> {
     if (!this.#reserve) return false;
+    try {
+      await this.options.files.remove(`${this.claim.directory}/reserve`);
+    } catch (error) {
+      this.#notes.failed('reserve', error);
+      return false;
+    }
     this.#reserve = false;
-    await this.options.files.remove(`${this.claim.directory}/reserve`);
     return true;
+  }
+
+  async #refillReserve(): Promise<boolean> {
+    try {
+      this.#reserve = await makeReserve(this.options.files, this.claim.directory);
+      this.#notes.done('reserve');
+    } catch (error) {
+      this.#notes.failed('reserve', error);
+    }
+    return this.#reserve;
   }
 
   /** Takes ordinary records again as soon as there is room, and then states what was lost. */
   async #seekRoom(): Promise<void> {
     if (this.#starved) {
       // Records that were accepted come before the reserve.
-      if (this.#queue.length > 0 || !(await makeReserve(this.options.files, this.claim.directory))) {
-        this.#retryLater();
-        return;
-      }
-      this.#reserve = true;
+      if (this.#queue.length > 0 || !(await this.#refillReserve())) return this.#retryLater();
       this.#starved = false;
     }
     if (this.#failing) return;
@@ -483,12 +487,12 @@ export class Spool {
 
   #stateGap(): void {
     // What waits may still be written; its loss is stated only once it has come to pass.
-    if (!this.#watcher || this.#statingGap || this.#queue[0]?.countedLost) return;
+    if (!this.#notes.isWatched || this.#statingGap || this.#queue[0]?.countedLost) return;
     const gap = this.page.take();
     if (!gap) return;
     this.#statingGap = true;
     // A crash after the record and before the page was cleared: the record is already there.
-    const durable = this.has(gap.uid) ? RESOLVED : this.#tell({ what: 'gap', gap })?.durable;
+    const durable = this.has(gap.uid) ? RESOLVED : this.#notes.tell({ what: 'gap', gap })?.durable;
     void durable
       ?.then(() => this.page.stated())
       .catch(() => undefined)
@@ -538,7 +542,7 @@ export class Spool {
         this.#syncing = undefined;
         // After a failed fsync the kernel may drop the pages and report success next time: this descriptor is done.
         this.#broken = true;
-        this.#tell({ what: 'sync-failed', error: messageOf(error) });
+        this.#notes.tell({ what: 'sync-failed', error: messageOf(error) });
         this.#schedulePump();
       },
     );
@@ -631,8 +635,4 @@ export class Spool {
     this.#madeDurable(records.length);
     return true;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
