@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { aiV1, auditV1, canonicalJson, subjects, type Json } from '@sallyport/contracts';
 import type { Closable, Runtime } from '@sallyport/platform';
-import { openSpool, startShipper } from '@sallyport/trail';
+import { openSpool, startShipper, type Receipt, type SpoolNote } from '@sallyport/trail';
 
 export interface UsageLedger extends Closable {
   /** Writes one settlement down. Never throws and never waits. */
@@ -22,6 +22,11 @@ export async function openUsageLedger({
   metrics,
 }: Runtime): Promise<UsageLedger> {
   const lost = metrics.counter('sallyport_ai_unrecorded_total', 'Settlements the usage spool did not take');
+  const happened = metrics.counter(
+    'sallyport_ai_usage_spool_events_total',
+    'What happened to the usage spool itself: damage, failed writes, gaps.',
+    ['what'],
+  );
   const spool = await openSpool({
     directory: join(config.spoolDir, 'usage'),
     app,
@@ -29,6 +34,25 @@ export async function openUsageLedger({
     maxBytes: config.spoolMaxBytes,
     random,
     clock,
+  });
+
+  function write(uid: string, body: Uint8Array): void {
+    const receipt = spool.append({ uid, label: 'usage', control: false, body: () => body });
+    receipt.written.catch(() => {
+      lost.add();
+      logger.error({ event_id: uid }, 'the usage spool did not take a settlement');
+    });
+  }
+
+  spool.watch({
+    note(note) {
+      happened.add(1, { what: note.what });
+      logger[levelOf(note)]({ note }, 'usage spool');
+      // The lane holds settlements only: the line of the log is where a gap is stated.
+      return note.what === 'gap' ? stated(note.gap.uid) : undefined;
+    },
+    // The ledger knows a settlement by its event's id: one that it has already is not counted twice.
+    salvage: ({ seq, body }) => write(`salvaged-${seq}`, body),
   });
   const shipper = startShipper({
     spool,
@@ -43,12 +67,7 @@ export async function openUsageLedger({
   });
   return {
     append(settlement) {
-      const body = Buffer.from(canonicalJson(aiV1.Settlement.toJSON(settlement) as Json));
-      const receipt = spool.append({ uid: settlement.eventId, label: 'usage', control: false, body: () => body });
-      receipt.written.catch(() => {
-        lost.add();
-        logger.error({ request_id: settlement.requestId }, 'the usage spool is full');
-      });
+      write(settlement.eventId, Buffer.from(canonicalJson(aiV1.Settlement.toJSON(settlement) as Json)));
     },
     async close() {
       await shipper.close();
@@ -56,4 +75,14 @@ export async function openUsageLedger({
       await spool.close();
     },
   };
+}
+
+function levelOf({ what }: SpoolNote): 'debug' | 'info' | 'error' {
+  if (what === 'chain-begun') return 'debug';
+  return what === 'torn-tail' ? 'info' : 'error';
+}
+
+/** Of a note that is told as soon as it is logged. */
+function stated(uid: string): Receipt {
+  return { uid, seq: 0, written: Promise.resolve(), durable: Promise.resolve() };
 }

@@ -20,14 +20,18 @@ interface Inode {
 /** When a write that has begun is over. */
 const LATER = Promise.resolve();
 
+type Call = 'open' | 'write' | 'sync' | 'rename' | 'remove' | 'touch';
+
 /** A disk in memory with a page cache that can be lost, a size that can be reached, and faults on demand. */
 export class FakeDisk implements FileSystem {
   readonly #files = new Map<string, Inode>();
   readonly #folders = new Set<string>();
   /** Bytes it holds. */
   size = Infinity;
-  /** Fails the next calls of a kind, once each. */
-  readonly faults: { call: 'write' | 'sync'; code: string; path?: RegExp }[] = [];
+  /** Fails the next calls of a kind: once each, or until the fault is taken away. */
+  readonly faults: { call: Call; code: string; path?: RegExp; lasting?: true }[] = [];
+  /** Writes and syncs are over only after it. */
+  held: Promise<void> = LATER;
   /** Bytes of a failing write that reach the file all the same. */
   partialBytes = 0;
   writes = 0;
@@ -62,9 +66,15 @@ export class FakeDisk implements FileSystem {
     return inode;
   }
 
-  #fault(call: 'write' | 'sync', path: string): string | undefined {
-    const at = this.faults.findIndex((fault) => fault.call === call && (fault.path?.test(path) ?? true));
-    return at === -1 ? undefined : this.faults.splice(at, 1)[0]!.code;
+  #fault(call: Call, path: string): string | undefined {
+    const fault = this.faults.find((some) => some.call === call && (some.path?.test(path) ?? true));
+    if (fault && !fault.lasting) this.faults.splice(this.faults.indexOf(fault), 1);
+    return fault?.code;
+  }
+
+  #fail(call: Call, path: string): void {
+    const code = this.#fault(call, path);
+    if (code) throw new DiskError(code, path);
   }
 
   async makeFolder(path: string): Promise<void> {
@@ -77,6 +87,7 @@ export class FakeDisk implements FileSystem {
   }
 
   async open(path: string, mode: 'create' | 'exclusive' | 'edit' | 'read'): Promise<SpoolFile> {
+    this.#fail('open', path);
     if (mode === 'exclusive' && this.#files.has(path)) throw new DiskError('EEXIST', path);
     if (mode === 'create' || mode === 'exclusive') this.put(path, Buffer.alloc(0));
     return this.#fileOf(path, this.#inode(path));
@@ -102,14 +113,14 @@ export class FakeDisk implements FileSystem {
           throw new DiskError(code, path);
         }
         writeAt(bytes, position);
-        await LATER;
+        await this.held;
         // A disk reads the bytes while the write lasts, not when it begins.
         writeAt(Buffer.concat(parts), position);
       },
       sync: async () => {
         this.syncs++;
-        const code = this.#fault('sync', path);
-        if (code) throw new DiskError(code, path);
+        this.#fail('sync', path);
+        if (this.held !== LATER) await this.held;
         inode.durable = Buffer.from(inode.cached);
       },
       read: async (into, position) => inode.cached.copy(into, 0, position),
@@ -126,6 +137,7 @@ export class FakeDisk implements FileSystem {
   }
 
   async rename(from: string, to: string): Promise<void> {
+    this.#fail('rename', from);
     const inside = [...this.#files.keys()].filter((path) => path === from || path.startsWith(`${from}/`));
     if (inside.length === 0) throw new DiskError('ENOENT', from);
     for (const path of inside) {
@@ -135,6 +147,7 @@ export class FakeDisk implements FileSystem {
   }
 
   async remove(path: string): Promise<void> {
+    this.#fail('remove', path);
     this.#files.delete(path);
   }
 
@@ -145,6 +158,7 @@ export class FakeDisk implements FileSystem {
   async syncFolder(): Promise<void> {}
 
   async touch(path: string): Promise<void> {
+    this.#fail('touch', path);
     this.#inode(path).modifiedAt = this.now;
   }
 

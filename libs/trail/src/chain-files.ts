@@ -156,7 +156,10 @@ export class ChainFiles {
     await cursor?.file.close();
   }
 
-  /** Deletes segments that end at or before `seq`, but never `active`. */
+  /**
+   * Deletes segments that end at or before `seq`, but never `active`. @throws what the disk says; the segment it does not
+   * let go is still the first: one left behind would later look like the beginning of a chain with a hole.
+   */
   trim(seq: number, active?: Segment): Promise<void> {
     return this.#inTurn(() => this.#trim(seq, active));
   }
@@ -164,10 +167,11 @@ export class ChainFiles {
   async #trim(seq: number, active?: Segment): Promise<void> {
     const before = this.segments.length;
     while (this.segments[0] && this.segments[0] !== active && this.segments[0].lastSeq <= seq) {
-      const segment = this.segments.shift()!;
-      this.#bytes -= segment.bytes;
+      const segment = this.segments[0];
       if (this.#cursor?.segment === segment) await this.#letGo();
       await this.files.remove(segment.path);
+      this.segments.shift();
+      this.#bytes -= segment.bytes;
     }
     if (this.segments.length === before) return;
     const first = this.firstSeq ?? Infinity;

@@ -43,6 +43,15 @@ export class GapPage {
     this.#write();
   }
 
+  /** One loss that was counted since the last `take` has not come to pass. */
+  uncount(label: string): void {
+    if (!this.#open) return;
+    const { [label]: count = 0, ...others } = this.#open.counts;
+    const counts = count > 1 ? { ...others, [label]: count - 1 } : others;
+    this.#open = Object.keys(counts).length > 0 ? { ...this.#open, counts } : undefined;
+    this.#write();
+  }
+
   /** The gap to be stated next. What is lost from now on belongs to another one. */
   take(): Gap | undefined {
     if (!this.#closed) {

@@ -8,5 +8,6 @@ export type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
 export { createPseudonym } from './pseudonym';
 export { requestAdmitted, requestCompleted } from './request-record';
 export { startShipper, type Shipper, type ShipperOptions } from './shipper';
-export type { Entry, Spool, SpoolNote, SpoolWatcher } from './spool';
+export type { Entry, Spool } from './spool';
+export type { SpoolNote, SpoolWatcher } from './spool-notes';
 export * from './trail';

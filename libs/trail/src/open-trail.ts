@@ -5,7 +5,8 @@ import { controlReported } from './kinds';
 import { nodeFileSystem, nodeProcesses, nodeScheduler } from './node-ports';
 import type { FileSystem, Processes, Scheduler } from './ports';
 import type { SpoolRecord } from './segment';
-import { Spool, type SpoolNote, type SpoolOptions } from './spool';
+import { Spool, type SpoolOptions } from './spool';
+import type { SpoolNote } from './spool-notes';
 import type { AuditEvent, Receipt, Trail } from './trail';
 
 export interface SpoolPlace {

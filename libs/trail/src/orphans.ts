@@ -56,7 +56,8 @@ export function adoptOrphans(options: OrphanOptions): Orphanage {
   function plan(): void {
     if (closed) return;
     cancel = scheduler.after(adopted.size > 0 ? CHECK_MS : LOOK_MS, () => {
-      working = (adopted.size > 0 ? retireShipped() : look()).catch(options.onFailure).then(plan);
+      const work = adopted.size > 0 ? retireShipped() : look();
+      working = work.catch((error: unknown) => options.onFailure?.(error)).then(plan);
     });
   }
   plan();

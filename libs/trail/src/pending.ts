@@ -25,6 +25,8 @@ function defer(): Deferred {
 /** A record between `append` and the disk. */
 export class Pending implements Receipt {
   state: State = 'queued';
+  /** It waits for a disk that fails, and is counted among the lost until it is written after all. */
+  countedLost = false;
   #written: Deferred | undefined;
   #durable: Deferred | undefined;
 
@@ -65,8 +67,16 @@ export class Pending implements Receipt {
 
   refuse(): void {
     this.state = 'refused';
+    this.giveUp();
+  }
+
+  /** Rejects for whoever waits. The record itself goes on. */
+  giveUp(): void {
+    if (!this.#written && !this.#durable) return;
     const error = new SpoolFull(this.uid);
     this.#written?.reject(error);
     this.#durable?.reject(error);
+    this.#written = undefined;
+    this.#durable = undefined;
   }
 }

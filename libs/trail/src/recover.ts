@@ -32,6 +32,8 @@ export interface Damage {
 export interface Recovery {
   /** Sound and complete, in order. */
   readonly segments: Segment[];
+  /** Not behind a damage, and not without any segment file, be it empty: nothing else tells how far the chain has come. */
+  readonly goesOn: boolean;
   readonly nextSeq: number;
   /** Control records by uid, with their sequence. */
   readonly controls: Map<string, number>;
@@ -46,9 +48,10 @@ export interface Recovery {
  */
 export async function recover(files: FileSystem, directory: string): Promise<Recovery> {
   const names = (await files.list(directory)).filter((name) => segmentFirstSeq(name) !== undefined).sort();
+  const goesOn = names.length > 0;
   const segments: Segment[] = [];
   const controls = new Map<string, number>();
-  let nextSeq = names.length > 0 ? segmentFirstSeq(names[0]!)! : 1;
+  let nextSeq = goesOn ? segmentFirstSeq(names[0]!)! : 1;
   for (const [index, name] of names.entries()) {
     const path = `${directory}/${name}`;
     const firstSeq = segmentFirstSeq(name)!;
@@ -66,6 +69,7 @@ export async function recover(files: FileSystem, directory: string): Promise<Rec
       const lastSound = firstSeq === nextSeq ? reached - 1 : nextSeq - 1;
       return {
         segments,
+        goesOn: false,
         nextSeq,
         controls,
         tornBytes: 0,
@@ -79,15 +83,15 @@ export async function recover(files: FileSystem, directory: string): Promise<Rec
       continue;
     }
     const tornBytes = bytes.length - scan.end;
-    if (records.length === 0) {
-      await files.remove(path);
-    } else {
+    // An empty one stays until the next writer begins it again: its name is all that says where the chain goes on.
+    if (records.length > 0) {
       await settle(files, path, scan.end);
       segments.push({ path, firstSeq, lastSeq: reached - 1, bytes: scan.end });
     }
-    return { segments, nextSeq, controls, tornBytes: scan.end < SEGMENT_HEADER_BYTES ? bytes.length : tornBytes };
+    const torn = scan.end < SEGMENT_HEADER_BYTES ? bytes.length : tornBytes;
+    return { segments, goesOn, nextSeq, controls, tornBytes: torn };
   }
-  return { segments, nextSeq, controls, tornBytes: 0 };
+  return { segments, goesOn, nextSeq, controls, tornBytes: 0 };
 }
 
 /** Cuts the tail off and makes what remains durable: the last writer may have died before its sync. */

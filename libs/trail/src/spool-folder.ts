@@ -46,7 +46,7 @@ export async function writeWhole(files: FileSystem, directory: string, name: str
   await files.syncFolder(directory);
 }
 
-/** Fills the reserve. @returns false when there is no space for it. */
+/** Fills the reserve. @returns false when there is no space for it. @throws what else the disk says. */
 export async function makeReserve(files: FileSystem, directory: string): Promise<boolean> {
   const path = `${directory}/reserve`;
   try {
@@ -59,7 +59,7 @@ export async function makeReserve(files: FileSystem, directory: string): Promise
     }
     return true;
   } catch (error) {
-    await files.remove(path);
+    await files.remove(path).catch(() => undefined);
     if (isDiskFull(error)) return false;
     throw error;
   }

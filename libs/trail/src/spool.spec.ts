@@ -1,118 +1,7 @@
-import { FakeDisk, FakeProcesses, FakeScheduler, turns } from '@sallyport/testkit';
+import { turns } from '@sallyport/testkit';
 import * as fc from 'fast-check';
-import { Spool, type Entry, type SpoolNote, type SpoolOptions } from './spool';
+import { control, house, large, open, plain, settled, uids } from './spool-under-test';
 import { SpoolFull, type Receipt } from './trail';
-
-interface House {
-  readonly disk: FakeDisk;
-  readonly scheduler: FakeScheduler;
-  readonly clock: { time: number; now(): number; monotonic(): number };
-  readonly processes: FakeProcesses;
-  readonly notes: SpoolNote[];
-  pid: number;
-}
-
-function house(): House {
-  const clock = { time: 1_795_450_000_000, now: () => clock.time, monotonic: () => clock.time };
-  return {
-    disk: new FakeDisk(),
-    scheduler: new FakeScheduler(),
-    clock,
-    processes: new FakeProcesses(),
-    notes: [],
-    pid: 1,
-  };
-}
-
-const plain = (uid: string): Entry => ({
-  uid,
-  label: 'request.completed/public',
-  control: false,
-  body: (chain, seq) => JSON.stringify({ chain, metadata: { uid }, seq }),
-});
-const control = (uid: string): Entry => ({ ...plain(uid), label: 'change.committed/-', control: true });
-const large = (uid: string, bytes: number): Entry => ({ ...plain(uid), body: () => Buffer.alloc(bytes, 'x') });
-
-let seed = 0;
-
-/** Makes every later call of an object lead nowhere, as for a process that has been killed. */
-function mortal<T extends object>(target: T, life: { over: boolean }): T {
-  return new Proxy(target, {
-    get(object, name, receiver) {
-      const member: unknown = Reflect.get(object, name, receiver);
-      if (typeof member !== 'function') return member;
-      return (...values: unknown[]) => {
-        if (life.over) return new Promise(() => {});
-        const result: unknown = (member as (...of: unknown[]) => unknown).apply(object, values);
-        if (!(result instanceof Promise)) return result;
-        return result.then((value: unknown) =>
-          life.over ? new Promise(() => {}) : isFile(value) ? mortal(value, life) : value,
-        );
-      };
-    },
-  });
-}
-
-const isFile = (value: unknown): value is object => typeof value === 'object' && value !== null && 'sync' in value;
-
-/** Opens a spool as a process of its own, and writes its notes down as control records. */
-async function open(at: House, more: Partial<SpoolOptions> = {}) {
-  const process = at.processes.spawn(at.pid, String(at.pid++));
-  const life = { over: false };
-  const spool = await Spool.open({
-    root: '/spool',
-    app: 'ingress',
-    cluster: 'cluster-a',
-    maxBytes: 64 * 1024 * 1024,
-    clock: at.clock,
-    random: (count) => Buffer.alloc(count, ++seed),
-    files: mortal(at.disk, life),
-    scheduler: at.scheduler,
-    processes: process,
-    ...more,
-  });
-  spool.watch({
-    note: (note) => {
-      at.notes.push(note);
-      return note.what === 'gap' ? spool.append(control(note.gap.uid)) : undefined;
-    },
-    salvage: (record) => void spool.append({ ...plain('salvaged'), body: () => record.body }),
-  });
-  const kill = () => {
-    life.over = true;
-    at.processes.die(process);
-  };
-  return { spool, kill };
-}
-
-async function uids(spool: Spool): Promise<string[]> {
-  const found: string[] = [];
-  for (const files of spool.chains) {
-    const through = files.chain === spool.chain ? spool.durableThrough : (files.segments.at(-1)?.lastSeq ?? 0);
-    for (let next = 1; ;) {
-      const run = await files.read(next, through, { records: 7, bytes: 1000 });
-      if (!run) break;
-      for (const body of run.bodies)
-        found.push((JSON.parse(body.toString()) as { metadata: { uid: string } }).metadata.uid);
-      next = run.firstSeq + run.bodies.length;
-    }
-  }
-  return found;
-}
-
-const settled = async (receipt: Receipt) => {
-  const state = { written: 'waiting', durable: 'waiting' };
-  void receipt.written.then(
-    () => (state.written = 'done'),
-    () => (state.written = 'refused'),
-  );
-  void receipt.durable.then(
-    () => (state.durable = 'done'),
-    () => (state.durable = 'refused'),
-  );
-  await turns();
-  return state;
-};
 
 describe('appending', () => {
   it('numbers the records of a chain from one and gives them back in order', async () => {
@@ -154,7 +43,7 @@ describe('appending', () => {
     const at = house();
     const { spool } = await open(at);
     await spool.append(plain('a')).durable;
-    await at.scheduler.advance(1_000);
+    await at.scheduler.advance(5_000);
     expect(at.scheduler.pending).toBe(1);
   });
 
@@ -208,6 +97,35 @@ describe('after a crash', () => {
     expect(second.spool.append(plain('b')).seq).toBe(2);
     await second.spool.flush();
     expect(await uids(second.spool)).toEqual(['a', 'b']);
+  });
+
+  it('goes on with the next number though a start in between died before it had a segment', async () => {
+    const at = house();
+    const first = await open(at);
+    for (const uid of ['a', 'b', 'c']) first.spool.append(plain(uid));
+    await first.spool.flush();
+    first.kill();
+    const second = await open(at);
+    await second.spool.committed(second.spool.chain, 3);
+    await second.spool.close();
+    at.disk.faults.push({ call: 'sync', code: 'EIO', path: /reserve$/ });
+    await expect(open(at)).rejects.toThrow('EIO');
+    const { spool } = await open(at);
+    expect([spool.chain, spool.append(plain('d')).seq]).toEqual([first.spool.chain, 4]);
+    await spool.flush();
+    expect(await uids(spool)).toEqual(['d']);
+  });
+
+  it('begins a new chain in a folder that has a name and no segment, and never counts the old one from one again', async () => {
+    const at = house();
+    const first = await open(at);
+    await first.spool.append(plain('a')).durable;
+    first.kill();
+    await at.disk.remove('/spool/ingress-1/0000000000000001.spool');
+    const { spool } = await open(at);
+    expect(spool.producer).toBe('ingress-1');
+    expect(spool.chain).not.toBe(first.spool.chain);
+    expect(at.notes.at(-1)).toEqual({ what: 'chain-begun', chain: spool.chain });
   });
 
   it('leaves a folder to a process that lives, and takes the next', async () => {

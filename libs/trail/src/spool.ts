@@ -1,22 +1,13 @@
 import { uuidv7, type Clock, type RandomBytes } from '@sallyport/contracts';
 import { ChainFiles } from './chain-files';
 import { claimProducer, type Claim } from './claim';
-import { GapPage, type Gap } from './gap';
+import { GapPage } from './gap';
 import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
 import { Pending, RESOLVED } from './pending';
 import { RecordMemory } from './record-memory';
 import { recover, type Recovery, type Segment } from './recover';
-import {
-  encodeRecord,
-  encodeSegmentEnd,
-  encodeSegmentHeader,
-  encodeText,
-  recordFlags,
-  recordTypes,
-  SEGMENT_HEADER_BYTES,
-  segmentName,
-  type SpoolRecord,
-} from './segment';
+import { encodeRecord, encodeSegmentEnd, encodeText, recordFlags, recordTypes, type SpoolRecord } from './segment';
+import { createSegment, replaceSegment, type OpenSegment } from './segment-files';
 import {
   endChain,
   endedChains,
@@ -27,6 +18,8 @@ import {
   RESERVE_BYTES,
   writeWhole,
 } from './spool-folder';
+import { messageOf, SpoolNotes, type SpoolWatcher } from './spool-notes';
+import { StallWatch } from './stall-watch';
 import type { Receipt } from './trail';
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
@@ -37,17 +30,6 @@ const SYNC_DELAY_MS = 4;
 /** Bytes that may wait in memory for a disk that does not answer. */
 const MEMORY_BYTES = 16 * 1024 * 1024;
 const RETRY_MS = 250;
-/** Chains have no fingerprints yet; the field is there for them. */
-const NO_FINGERPRINT = new Uint8Array(32);
-
-/** What happened to the spool itself. Each is worth a record of its own. */
-export type SpoolNote =
-  /** A chain begins: the folder was empty, or its last chain was damaged after `lastSound`. */
-  | { readonly what: 'chain-begun'; readonly chain: string; readonly after?: { chain: string; lastSound: number } }
-  | { readonly what: 'torn-tail'; readonly bytes: number }
-  | { readonly what: 'damage'; readonly chain: string; readonly lastSound: number; readonly salvaged: number }
-  | { readonly what: 'sync-failed' | 'write-failed'; readonly error: string }
-  | { readonly what: 'gap'; readonly gap: Gap };
 
 /** One record on its way into the spool. */
 export interface Entry {
@@ -72,14 +54,6 @@ export interface SpoolOptions {
   readonly files: FileSystem;
   readonly scheduler: Scheduler;
   readonly processes: Processes;
-}
-
-/** Who is told what happens to the spool. */
-export interface SpoolWatcher {
-  /** Writes a note into a trail. The receipt of a gap says when its count may be forgotten. */
-  note(note: SpoolNote): Receipt | undefined;
-  /** Takes a record from behind a damage; it belongs to no chain any more. */
-  salvage(record: SpoolRecord): void;
 }
 
 type Chained = Readonly<Pick<Recovery, 'controls' | 'nextSeq'>> & { readonly segments: readonly Segment[] };
@@ -114,11 +88,13 @@ export class Spool {
   #refusing = false;
   /** The disk itself said that it is full. */
   #starved = false;
+  /** The disk does not do what it is asked: nobody waits for it, and ordinary records are refused, until it does. */
+  #failing = false;
+  readonly #stall: StallWatch;
   #reserve = false;
   #closed = false;
   #statingGap = false;
-  #watcher: SpoolWatcher | undefined;
-  #untold: SpoolNote[] = [];
+  readonly #notes = new SpoolNotes();
   #salvaged: readonly SpoolRecord[] = [];
   #durableThrough: number;
   readonly #listeners = new Set<() => void>();
@@ -135,6 +111,11 @@ export class Spool {
   ) {
     this.producer = claim.producer;
     this.#durableThrough = nextSeq - 1;
+    this.#stall = new StallWatch(
+      options.scheduler,
+      () => ({ taken: this.nextSeq - 1, durable: this.#durableThrough }),
+      () => this.#giveUpWaiting('the disk does not answer'),
+    );
   }
 
   /** Claims a producer's folder, repairs what its last owner left, and begins a new segment. */
@@ -160,8 +141,10 @@ export class Spool {
     const previous = await readChain(files, directory);
     const begin = () => newChain(options.cluster, claim.producer, options.clock.now(), options.random);
     if (damage) await endChain(files, directory, previous ?? begin(), damage, found.segments);
-    const fresh = previous === undefined || damage !== undefined;
-    const chain = fresh ? begin() : previous;
+    // A name without a segment has lost its place: numbered from one again, its records would pass for repetitions.
+    const kept = found.goesOn ? previous : undefined;
+    const chain = kept ?? begin();
+    const fresh = kept === undefined;
     if (fresh) await writeWhole(files, directory, 'chain', Buffer.from(chain));
     const { segments, controls, nextSeq }: Chained = damage ? EMPTY : found;
     const live = new ChainFiles(files, directory, chain, [...segments], new Map(controls));
@@ -169,26 +152,19 @@ export class Spool {
     const spool = new Spool(options, claim, live, await endedChains(files, directory), page, nextSeq);
     await spool.#beginFirstSegment();
     const after = damage && previous !== undefined ? { chain: previous, lastSound: damage.lastSound } : undefined;
-    if (fresh) spool.#tell({ what: 'chain-begun', chain, ...(after && { after }) });
-    if (found.tornBytes > 0) spool.#tell({ what: 'torn-tail', bytes: found.tornBytes });
-    if (damage && after) spool.#tell({ what: 'damage', ...after, salvaged: damage.salvaged.length });
+    if (fresh) spool.#notes.tell({ what: 'chain-begun', chain, ...(after && { after }) });
+    if (found.tornBytes > 0) spool.#notes.tell({ what: 'torn-tail', bytes: found.tornBytes });
+    if (damage && after) spool.#notes.tell({ what: 'damage', ...after, salvaged: damage.salvaged.length });
     spool.#salvaged = damage?.salvaged ?? [];
     return spool;
   }
 
   /** Hands over what was found on opening, and from then on whatever happens. */
   watch(watcher: SpoolWatcher): void {
-    this.#watcher = watcher;
-    for (const note of this.#untold.splice(0)) watcher.note(note);
+    this.#notes.watch(watcher);
     for (const record of this.#salvaged) watcher.salvage(record);
     this.#salvaged = [];
     this.#stateGap();
-  }
-
-  #tell(note: SpoolNote): Receipt | undefined {
-    if (this.#watcher) return this.#watcher.note(note);
-    this.#untold.push(note);
-    return undefined;
   }
 
   /** A disk that is full already still has the reserve of the last owner. */
@@ -232,6 +208,7 @@ export class Spool {
     if (entry.control) this.live.controls.set(entry.uid, seq);
     this.#queue.push(pending);
     this.#queuedBytes += bytes.length;
+    this.#stall.begin();
     this.#schedulePump();
     return pending;
   }
@@ -244,7 +221,8 @@ export class Spool {
 
   /** Whether an ordinary record would be taken. */
   room(): boolean {
-    return !this.#closed && !this.#refusing && !this.#starved && this.#fits(RESERVE_BYTES);
+    const open = !this.#closed && !this.#refusing && !this.#starved && !this.#failing;
+    return open && this.#fits(RESERVE_BYTES);
   }
 
   has(uid: string): boolean {
@@ -257,18 +235,27 @@ export class Spool {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Everything of the chain up to `seq` is safe elsewhere: its segments may go. */
+  /**
+   * Everything of the chain up to `seq` is safe elsewhere: its segments may go. Never rejects: what the disk does not let
+   * go stays a part of the chain, and goes another time.
+   */
   async committed(chain: string, seq: number): Promise<void> {
-    if (chain === this.chain) await this.live.trim(seq, this.#active);
-    else await this.#trimEnded(chain, seq);
+    try {
+      if (chain === this.chain) await this.live.trim(seq, this.#active);
+      else await this.#trimEnded(chain, seq);
+      this.#notes.done('trim');
+    } catch (error) {
+      this.#notes.failed('trim', error);
+    }
     if (this.#refusing || this.#starved) this.#schedulePump();
   }
 
   async #trimEnded(chain: string, seq: number): Promise<void> {
-    const at = this.ended.findIndex((ended) => ended.chain === chain);
+    const ended = this.ended.find((one) => one.chain === chain);
+    await ended?.trim(seq);
+    // Only now: others may have gone meanwhile, or this one.
+    const at = this.ended.findIndex((one) => one === ended && one.segments.length === 0);
     if (at === -1) return;
-    await this.ended[at]!.trim(seq);
-    if (this.ended[at]!.segments.length > 0) return;
     const { directory } = this.ended.splice(at, 1)[0]!;
     await this.options.files.remove(`${directory}/chain`);
     await this.options.files.removeFolder(directory);
@@ -286,10 +273,11 @@ export class Spool {
     this.#closed = true;
     this.#retryCancel?.();
     this.#syncCancel?.();
+    this.#stall.end();
     for (const pending of this.#unsynced) pending.refuse();
     for (const pending of this.#queue) {
+      if (!pending.countedLost) this.#lose(pending.label);
       pending.refuse();
-      this.#lose(pending.label);
     }
     for (const chain of this.chains) await chain.release();
     await this.#file?.close();
@@ -297,8 +285,8 @@ export class Spool {
   }
 
   /**
-   * Closes the spool and removes its folder, once all of it is committed elsewhere. The folder goes in one step, because
-   * a chain's name without its segments would begin to count anew. Files set aside as damaged are left.
+   * Closes the spool and removes its folder, once all of it is committed elsewhere. The folder goes in one step, so that
+   * nobody takes a part of it for the whole. Files set aside as damaged are left.
    */
   async retire(): Promise<void> {
     const { files, root } = this.options;
@@ -331,7 +319,7 @@ export class Spool {
 
   #admits({ control }: Entry): boolean {
     if (this.room()) return true;
-    if (control) return this.#queuedBytes < RESERVE_BYTES && this.#fits(0);
+    if (control && this.#queuedBytes < RESERVE_BYTES && this.#fits(0)) return true;
     this.#refusing = true;
     return false;
   }
@@ -362,23 +350,31 @@ export class Spool {
     });
   }
 
+  /** Never rejects, for nobody would hear it: what it cannot do is told, and done another time. */
   async #pump(): Promise<void> {
     if (this.#pumping) return;
     this.#pumping = true;
-    let going = true;
-    while (going) {
-      if (this.#starved || this.#refusing) await this.#seekRoom();
-      if (this.#broken) going = await this.#moveOn();
-      else if (this.#queue.length === 0) going = false;
-      else if (this.#segmentIsFull()) going = await this.#roll();
-      else going = await this.#writeBatch();
+    try {
+      let going = true;
+      // Between the look at the queue and the end nothing is awaited: what is appended there would be overlooked.
+      while (going) {
+        if (this.#starved || this.#refusing) await this.#seekRoom();
+        if (this.#broken) going = await this.#moveOn();
+        else if (this.#queue.length === 0) going = false;
+        else if (this.#segmentIsFull()) going = await this.#roll();
+        else going = await this.#writeBatch();
+      }
+      this.#notes.done('turn');
+    } catch (error) {
+      this.#notes.failed('turn', error);
+      this.#retryLater();
     }
     this.#pumping = false;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #writeBatch(): Promise<boolean> {
-    const batch = this.#takeBatch();
+    const batch = this.#nextBatch();
     const active = this.#active!;
     try {
       await this.#file!.write(
@@ -386,13 +382,11 @@ export class Spool {
         active.bytes,
       );
     } catch (error) {
-      this.#queue.unshift(...batch);
       return this.#writeFailed(error);
     }
+    this.#leaveQueue(batch);
     for (const pending of batch) {
       this.live.grow(pending.bytes.length);
-      this.#queuedBytes -= pending.bytes.length;
-      this.#unsyncedBytes += pending.bytes.length;
       pending.advance('written');
     }
     active.lastSeq = batch.at(-1)!.seq;
@@ -401,11 +395,22 @@ export class Spool {
     return true;
   }
 
-  #takeBatch(): Pending[] {
+  /** What is written next. It stays in the queue until it is, so that whoever waits for it can be told when it is not. */
+  #nextBatch(): Pending[] {
     let bytes = 0;
     let count = 0;
     while (count < this.#queue.length && bytes < BATCH_BYTES) bytes += this.#queue[count++]!.bytes.length;
-    return this.#queue.splice(0, count);
+    return this.#queue.slice(0, count);
+  }
+
+  /** The first records of the queue are written. */
+  #leaveQueue(batch: readonly Pending[]): void {
+    this.#queue.splice(0, batch.length);
+    for (const { bytes, countedLost, label } of batch) {
+      this.#queuedBytes -= bytes.length;
+      this.#unsyncedBytes += bytes.length;
+      if (countedLost) this.page.uncount(label);
+    }
   }
 
   async #writeFailed(error: unknown): Promise<boolean> {
@@ -413,34 +418,67 @@ export class Spool {
     await this.#file!.truncate(this.#active!.bytes).catch(() => undefined);
     if (!isDiskFull(error)) {
       this.#broken = true;
-      this.#tell({ what: 'write-failed', error: messageOf(error) });
+      this.#notes.tell({ what: 'write-failed', error: messageOf(error) });
       return true;
     }
     this.#starved = true;
     if (await this.#releaseReserve()) return true;
+    return this.#stuck(error);
+  }
+
+  /** Nothing can be written for now. */
+  #stuck(error: unknown): false {
+    this.#giveUpWaiting(messageOf(error));
     this.#retryLater();
     return false;
   }
 
-  /** Frees the space set aside. @returns false when that was done before. */
+  /**
+   * Tells whoever waits that it was in vain. What was taken stays and is written as soon as the disk lets it; until then it
+   * counts as lost, for this process may end before that.
+   */
+  #giveUpWaiting(error: string): void {
+    if (!this.#failing) this.#notes.tell({ what: 'write-failed', error });
+    this.#failing = true;
+    for (const pending of this.#unsynced) pending.giveUp();
+    for (const pending of this.#queue) {
+      if (!pending.countedLost) this.#lose(pending.label);
+      pending.countedLost = true;
+      pending.giveUp();
+    }
+  }
+
+  /** Frees the space set aside. @returns false when that was done before, or the disk does not let it. */
   async #releaseReserve(): Promise<boolean> {
     if (!this.#reserve) return false;
+    try {
+      await this.options.files.remove(`${this.claim.directory}/reserve`);
+    } catch (error) {
+      this.#notes.failed('reserve', error);
+      return false;
+    }
     this.#reserve = false;
-    await this.options.files.remove(`${this.claim.directory}/reserve`);
     return true;
+  }
+
+  async #refillReserve(): Promise<boolean> {
+    try {
+      this.#reserve = await makeReserve(this.options.files, this.claim.directory);
+      this.#notes.done('reserve');
+    } catch (error) {
+      this.#notes.failed('reserve', error);
+    }
+    return this.#reserve;
   }
 
   /** Takes ordinary records again as soon as there is room, and then states what was lost. */
   async #seekRoom(): Promise<void> {
     if (this.#starved) {
       // Records that were accepted come before the reserve.
-      if (this.#queue.length > 0 || !(await makeReserve(this.options.files, this.claim.directory))) {
-        this.#retryLater();
-        return;
-      }
-      this.#reserve = true;
+      if (this.#queue.length > 0 || !(await this.#refillReserve())) return this.#retryLater();
       this.#starved = false;
     }
+    if (this.#failing) return;
     // A tenth of the space must be free, or each trimmed segment would open and close the door once.
     if (!this.#fits(RESERVE_BYTES + this.options.maxBytes / 10)) return;
     this.#refusing = false;
@@ -448,12 +486,13 @@ export class Spool {
   }
 
   #stateGap(): void {
-    if (!this.#watcher || this.#statingGap) return;
+    // What waits may still be written; its loss is stated only once it has come to pass.
+    if (!this.#notes.isWatched || this.#statingGap || this.#queue[0]?.countedLost) return;
     const gap = this.page.take();
     if (!gap) return;
     this.#statingGap = true;
     // A crash after the record and before the page was cleared: the record is already there.
-    const durable = this.has(gap.uid) ? RESOLVED : this.#tell({ what: 'gap', gap })?.durable;
+    const durable = this.has(gap.uid) ? RESOLVED : this.#notes.tell({ what: 'gap', gap })?.durable;
     void durable
       ?.then(() => this.page.stated())
       .catch(() => undefined)
@@ -503,7 +542,7 @@ export class Spool {
         this.#syncing = undefined;
         // After a failed fsync the kernel may drop the pages and report success next time: this descriptor is done.
         this.#broken = true;
-        this.#tell({ what: 'sync-failed', error: messageOf(error) });
+        this.#notes.tell({ what: 'sync-failed', error: messageOf(error) });
         this.#schedulePump();
       },
     );
@@ -522,6 +561,7 @@ export class Spool {
       pending.advance('durable');
     }
     this.#memory.free(this.#durableThrough);
+    this.#failing = false;
     if (this.#refusing) this.#schedulePump();
     for (const listener of this.#listeners) listener();
   }
@@ -555,79 +595,44 @@ export class Spool {
   async #beginSegment(): Promise<void> {
     const { files, clock } = this.options;
     const firstSeq = this.#queue[0]?.seq ?? this.nextSeq;
-    const path = `${this.claim.directory}/${segmentName(firstSeq)}`;
-    const createdAt = clock.now();
-    const file = await files.open(path, 'create');
-    try {
-      await file.write([encodeSegmentHeader({ firstSeq, createdAt, previousFingerprint: NO_FINGERPRINT })], 0);
-      await file.sync();
-      await files.syncFolder(this.claim.directory);
-    } catch (error) {
-      await file.close();
-      await files.remove(path).catch(() => undefined);
-      throw error;
-    }
     const last = this.#file;
-    this.#use(file, { path, firstSeq, lastSeq: firstSeq - 1, bytes: SEGMENT_HEADER_BYTES }, createdAt);
+    this.#use(await createSegment(files, this.claim.directory, firstSeq, clock.now()));
     await last?.close();
   }
 
-  #use(file: SpoolFile, segment: Segment, since: number): void {
+  #use({ file, segment, createdAt }: OpenSegment): void {
     this.#file = file;
     this.#active = segment;
-    this.#activeSince = since;
+    this.#activeSince = createdAt;
     this.live.add(segment);
   }
 
-  /**
-   * Leaves a segment that failed: everything since its last good sync is written again into a new one, which takes
-   * its place only when it is whole and on the disk.
-   */
+  /** Leaves a segment that failed: everything since its last good sync is written again into a new one. */
   async #moveOn(): Promise<boolean> {
     const { files, clock } = this.options;
-    const { directory } = this.claim;
     await this.#syncing;
     const firstSeq = this.#durableThrough + 1;
-    const records = [...this.#unsynced, ...this.#takeBatch()];
-    const count = records.length;
-    const written = this.#unsynced.length;
-    const next = `${directory}/next`;
-    const path = `${directory}/${segmentName(firstSeq)}`;
-    const createdAt = clock.now();
-    let file: SpoolFile | undefined;
+    const batch = this.#nextBatch();
+    const records = [...this.#unsynced, ...batch];
+    const encoded = records.map(({ bytes }) => bytes);
+    let next: OpenSegment;
     try {
       await this.live.release();
-      file = await files.open(next, 'create');
-      const header = encodeSegmentHeader({ firstSeq, createdAt, previousFingerprint: NO_FINGERPRINT });
-      await file.write([header, ...records.map(({ bytes }) => bytes)], 0);
-      await file.sync();
-      await files.rename(next, path);
-      await files.syncFolder(directory);
+      next = await replaceSegment(files, this.claim.directory, firstSeq, clock.now(), encoded);
     } catch (error) {
-      this.#queue.unshift(...records.slice(written));
-      await file?.close().catch(() => undefined);
       if (isDiskFull(error)) {
         this.#starved = true;
         if (await this.#releaseReserve()) return true;
       }
-      this.#retryLater();
-      return false;
+      return this.#stuck(error);
     }
     await this.#file!.close().catch(() => undefined);
     this.live.endAt(firstSeq - 1);
-    const bytes = records.reduce((sum, record) => sum + record.bytes.length, SEGMENT_HEADER_BYTES);
-    this.#use(file, { path, firstSeq, lastSeq: firstSeq + count - 1, bytes }, createdAt);
-    for (const { bytes: moved } of records.slice(written)) {
-      this.#queuedBytes -= moved.length;
-      this.#unsyncedBytes += moved.length;
-    }
+    this.#use(next);
+    this.#leaveQueue(batch);
     this.#unsynced = records;
     this.#broken = false;
-    this.#madeDurable(count);
+    this.#madeDurable(records.length);
     return true;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -22,9 +22,12 @@ export interface Receipt {
   readonly uid: string;
   /** Place in the chain, from 1; 0 when the spool was full and the record was refused. */
   readonly seq: number;
-  /** The kernel has the bytes: they survive the death of this process. Rejects with SpoolFull. */
+  /**
+   * The kernel has the bytes: they survive the death of this process. Rejects with SpoolFull, within five seconds also
+   * where the disk does not answer; a record that was taken is then still written once the disk lets it.
+   */
   readonly written: Promise<void>;
-  /** The disk has the bytes: they survive a power cut. Asking for it hurries the sync. Rejects with SpoolFull. */
+  /** The disk has the bytes: they survive a power cut. Asking for it hurries the sync. Rejects as `written` does. */
   readonly durable: Promise<void>;
 }
 
@@ -40,10 +43,10 @@ export interface Trail {
   close(): Promise<void>;
 }
 
-/** The spool has reached its limit, or the disk has. */
+/** The spool has reached its limit, or the disk has, or it fails or does not answer. */
 export class SpoolFull extends Error {
   constructor(readonly uid: string) {
-    super(`the spool is full and did not take the record ${uid}`);
+    super(`the spool is full or its disk fails: it did not take the record ${uid}`);
     this.name = 'SpoolFull';
   }
 }
