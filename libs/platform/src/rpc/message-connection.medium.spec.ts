@@ -67,6 +67,7 @@ describe('a connection of one stream', () => {
     sockets = [];
   });
   afterEach(async () => {
+    jest.useRealTimers();
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
     rmSync(folder, { recursive: true });
@@ -112,7 +113,7 @@ describe('a connection of one stream', () => {
     far.resume();
     const { end, connection } = client(near);
     for (const bytes of said) far.write(bytes);
-    return { end, connection, far };
+    return { end, connection, near, far };
   }
 
   it('carries messages of any size in both directions, whole and in order', async () => {
@@ -189,6 +190,17 @@ describe('a connection of one stream', () => {
     await until(() => asking.end.messages.length === 1);
     expect(asking.end.heard).toContain('leaving');
     expect(asking.end.messages.map(String)).toEqual(['an answer']);
+  });
+
+  it('closes its socket when the peer is lost before it took what comes before the end', async () => {
+    jest.useFakeTimers({ doNotFake: ['Date', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate'] });
+    const { end, connection, near } = await against(SETTINGS);
+    await until(() => end.heard.includes('ready'));
+    connection.send(roomy(Buffer.alloc(200_000)));
+    connection.end();
+    jest.advanceTimersByTime(26_000);
+    expect(end.heard).toContain('lost: no sign of life');
+    expect(near.destroyed).toBe(true);
   });
 
   it('answers a ping', async () => {

@@ -415,9 +415,11 @@ export class MessageConnection {
     if (this.isLost) return;
     this.isLost = true;
     clearInterval(this.look);
+    // Whoever waits for the peer's windows to end politely would wait for ever.
+    const ends = this.ending !== undefined && this.held.length === 0;
     this.held.length = 0;
     this.parts = [];
-    if (!this.ending) this.socket.destroy();
+    if (!ends) this.socket.destroy();
     this.ears.lost(detail);
   }
 }
