@@ -37,7 +37,7 @@ class End implements ConnectionEars {
 }
 
 const roomy = (bytes: Buffer): Buffer => Buffer.concat([Buffer.alloc(HEADROOM), bytes]);
-const frame = (type: number, flags: number, stream: number, payload = Buffer.alloc(0)): Buffer => {
+const frame = (type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer => {
   const header = Buffer.alloc(9);
   header.writeUIntBE(payload.length, 0, 3);
   header[3] = type;
@@ -140,6 +140,32 @@ describe('a connection of one stream', () => {
     }
     await until(() => end.messages.length === 2);
     expect(end.messages.map((message) => [...message])).toEqual([[7, 8], [9]]);
+  });
+
+  it.each([
+    ['a frame byte by byte', (bytes: Buffer) => frame(0, 0, 1, bytes), 1],
+    [
+      'a message in frames of one byte',
+      (bytes: Buffer) => Buffer.concat([...bytes].map((byte) => frame(0, 0, 1, Buffer.from([byte])))),
+      4_096,
+    ],
+  ])('moves each byte of %s a few times at most', async (_, framed, piece) => {
+    const { near } = await pair();
+    const { end, connection } = client(near);
+    const message = Buffer.alloc(100_000, 5);
+    const prefix = Buffer.from([0, 0, 0, 0, 0]);
+    prefix.writeUInt32BE(message.length, 1);
+    const bytes = framed(Buffer.concat([prefix, message]));
+    connection.received(Buffer.concat([SETTINGS, OPENED]));
+    const joined = jest.spyOn(Buffer, 'concat');
+    const copies = jest.spyOn(Buffer.prototype, 'copy');
+    for (let at = 0; at < bytes.length; at += piece) connection.received(bytes.subarray(at, at + piece));
+    const moved = copies.mock.results.reduce((sum, { value }) => sum + Number(value), 0);
+    copies.mockRestore();
+    expect(joined).not.toHaveBeenCalled();
+    joined.mockRestore();
+    expect(moved).toBeLessThan(3 * bytes.length);
+    expect(end.messages).toEqual([message]);
   });
 
   it('sends no more than the windows of the peer, and goes on when they grow', async () => {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { Reassembly } from './reassembly';
 
 /** Bytes that a message given to `send` leaves free in front: the header of one HTTP/2 frame and gRPC's own prefix. */
 export const HEADROOM = 14;
@@ -85,11 +86,16 @@ export class MessageConnection {
   private isReady = false;
   private isOpen = false;
 
-  /** Bytes of a frame that has not come whole. */
-  private rest: Buffer | undefined;
-  /** Parts of a message that has not come whole, and their length. */
-  private parts: Buffer[] = [];
-  private gathered = 0;
+  private readonly frames = new Reassembly({
+    header: HEADER,
+    sizeAt: (bytes, at) => this.sizeOfFrame(bytes, at),
+    take: (bytes, start, end) => this.takeFrame(bytes, start, end),
+  });
+  private readonly messages = new Reassembly({
+    header: PREFIX,
+    sizeAt: (bytes, at) => this.sizeOfMessage(bytes, at),
+    take: (bytes, start, end) => this.hand(bytes.subarray(start + PREFIX, end)),
+  });
   private idleFrames = 0;
   private unacknowledged = 0;
 
@@ -196,21 +202,19 @@ export class MessageConnection {
 
   /** Takes in what has come over the socket. */
   received(chunk: Buffer): void {
-    const bytes = this.rest ? Buffer.concat([this.rest, chunk]) : chunk;
-    this.rest = undefined;
-    let at = 0;
-    while (!this.isLost) {
-      const left = bytes.length - at;
-      if (left < HEADER) break;
-      const length = bytes.readUIntBE(at, 3);
-      if (length > OUR_FRAME) return this.lose('a frame is larger than was agreed');
-      if (left < HEADER + length) break;
-      const stream = bytes.readUInt32BE(at + 5) & 0x7fffffff;
-      this.take(bytes[at + 3]!, bytes[at + 4]!, stream, bytes, at + HEADER, at + HEADER + length);
-      at += HEADER + length;
-    }
-    // A copy: the buffer it lies in is used again.
-    if (at < bytes.length && !this.isLost) this.rest = Buffer.from(bytes.subarray(at));
+    this.frames.add(chunk, 0, chunk.length);
+  }
+
+  private sizeOfFrame(bytes: Buffer, at: number): number {
+    const length = bytes.readUIntBE(at, 3);
+    if (length <= OUR_FRAME) return HEADER + length;
+    this.lose('a frame is larger than was agreed');
+    return Infinity;
+  }
+
+  private takeFrame(bytes: Buffer, at: number, end: number): void {
+    const stream = bytes.readUInt32BE(at + 5) & 0x7fffffff;
+    this.take(bytes[at + 3]!, bytes[at + 4]!, stream, bytes, at + HEADER, end);
   }
 
   private take(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): void {
@@ -251,37 +255,16 @@ export class MessageConnection {
       if (start === end || from > to) return this.lose('a frame is padded beyond its length');
     }
     if (from < to) this.idleFrames = 0;
-    this.takeMessages(bytes, from, to);
+    this.messages.add(bytes, from, to);
     if (flags & END_STREAM && !this.isLost) this.takeEnd();
   }
 
   /** gRPC over HTTP/2: a byte that says whether it is compressed, four for the length, then the message. */
-  private takeMessages(bytes: Buffer, start: number, end: number): void {
-    let at = start;
-    while (at < end && !this.isLost) {
-      if (this.gathered > 0 || end - at < PREFIX) return this.gather(bytes.subarray(at, end));
-      const length = bytes.readUInt32BE(at + 1);
-      if (bytes[at] !== 0 || length > this.maxMessageBytes) return this.lose('a message is compressed or too large');
-      if (end - at < PREFIX + length) return this.gather(bytes.subarray(at, end));
-      this.hand(bytes.subarray(at + PREFIX, at + PREFIX + length));
-      at += PREFIX + length;
-    }
-  }
-
-  /** Keeps part of a message until the whole is there; what follows it is read again from the beginning. */
-  private gather(part: Buffer): void {
-    this.parts.push(Buffer.from(part));
-    this.gathered += part.length;
-    if (this.gathered < PREFIX) return;
-    if (this.parts[0]!.length < PREFIX) this.parts = [Buffer.concat(this.parts)];
-    const [first] = this.parts;
-    const length = first!.readUInt32BE(1);
-    if (first![0] !== 0 || length > this.maxMessageBytes) return this.lose('a message is compressed or too large');
-    if (this.gathered < PREFIX + length) return;
-    const whole = this.parts.length === 1 ? first! : Buffer.concat(this.parts);
-    this.parts = [];
-    this.gathered = 0;
-    this.takeMessages(whole, 0, whole.length);
+  private sizeOfMessage(bytes: Buffer, at: number): number {
+    const length = bytes.readUInt32BE(at + 1);
+    if (bytes[at] === 0 && length <= this.maxMessageBytes) return PREFIX + length;
+    this.lose('a message is compressed or too large');
+    return Infinity;
   }
 
   private hand(message: Buffer): void {
@@ -418,7 +401,8 @@ export class MessageConnection {
     // Whoever waits for the peer's windows to end politely would wait for ever.
     const ends = this.ending !== undefined && this.held.length === 0;
     this.held.length = 0;
-    this.parts = [];
+    this.frames.end();
+    this.messages.end();
     if (!ends) this.socket.destroy();
     this.ears.lost(detail);
   }

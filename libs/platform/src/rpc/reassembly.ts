@@ -4,7 +4,7 @@ const NOTHING = Buffer.alloc(0);
 export interface UnitKind {
   /** Bytes of a unit that tell its size. */
   readonly header: number;
-  /** Size of the unit that begins at `at`, with its header, which is there; `Infinity` where it is none that is taken. */
+  /** Bytes of the unit that begins at `at`, its header, which is there, included; `Infinity` when it has ended this. */
   sizeAt(bytes: Buffer, at: number): number;
   /** Takes one whole unit. It lies in a buffer that is used again as soon as this returns. */
   take(bytes: Buffer, start: number, end: number): void;
@@ -96,7 +96,7 @@ export class Reassembly {
     const waiting = this.waiting + end - start;
     if (this.to + end - start > this.room.length) {
       // Twice as much as waits, so that a byte is moved once on average.
-      const larger = Buffer.allocUnsafe(Math.max(size, waiting < size ? 0 : 2 * waiting));
+      const larger = Buffer.allocUnsafe(Math.max(size, waiting <= size ? 0 : 2 * waiting));
       this.room.copy(larger, 0, this.from, this.to);
       this.to -= this.from;
       this.from = 0;
