@@ -55,6 +55,15 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** From now on timers run when the test says so; sockets go on. */
+function holdClocks(): void {
+  jest.useFakeTimers({ doNotFake: ['Date', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate'] });
+}
+
 describe('a connection of one stream', () => {
   let folder: string;
   let path: string;
@@ -218,8 +227,37 @@ describe('a connection of one stream', () => {
     expect(asking.end.messages.map(String)).toEqual(['an answer']);
   });
 
+  it('holds messages back while it is paused, no more than its window, and then hands them out before the end', async () => {
+    holdClocks();
+    const { asking, serving, far } = await both();
+    serving.connection.pause();
+    const messages = Array.from({ length: 8 }, (_, index) => Buffer.alloc(1_000_000, index));
+    const took = messages.map((message) => asking.connection.send(roomy(message)));
+    expect(took.at(-1)).toBe(false);
+    asking.connection.end();
+    await until(() => far.bytesRead > 4_000_000);
+    // Each end asks twice for a sign of life meanwhile.
+    for (let look = 0; look < 10; look++) {
+      jest.advanceTimersByTime(5_000);
+      await turns(50);
+    }
+    expect(serving.end.messages).toEqual([]);
+    expect(far.bytesRead).toBeLessThan(4.1 * 1024 * 1024 + 1_000);
+    expect([...asking.end.heard, ...serving.end.heard].join()).not.toMatch(/lost|ended/);
+
+    serving.end.onMessage = () => serving.connection.pause();
+    await until(() => {
+      serving.connection.resume();
+      return serving.end.heard.includes('ended');
+    });
+    expect(serving.end.messages).toHaveLength(messages.length);
+    expect(serving.end.messages.every((message, index) => message.equals(messages[index]!))).toBe(true);
+    serving.connection.resume();
+    expect(serving.end.heard.filter((word) => word === 'ended')).toHaveLength(1);
+  });
+
   it('closes its socket when the peer is lost before it took what comes before the end', async () => {
-    jest.useFakeTimers({ doNotFake: ['Date', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate'] });
+    holdClocks();
     const { end, connection, near } = await against(SETTINGS);
     await until(() => end.heard.includes('ready'));
     connection.send(roomy(Buffer.alloc(200_000)));

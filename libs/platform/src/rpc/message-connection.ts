@@ -83,6 +83,7 @@ export class MessageConnection {
   private pinged = false;
   private isLost = false;
   private isEnded = false;
+  private owesEnd = false;
   private isReady = false;
   private isOpen = false;
 
@@ -192,12 +193,21 @@ export class MessageConnection {
     this.lose('closed here');
   }
 
+  /**
+   * Holds messages back until `resume`. Frames are read on: among them are the windows that what is sent waits for, and the
+   * signs of life of either end. Of what is held back the peer is not told that it was read, so it sends no more than its
+   * window.
+   */
   pause(): void {
-    this.socket.pause();
+    this.messages.hold();
   }
 
+  /** Hands out the messages that were held back, and then those that come. */
   resume(): void {
-    this.socket.resume();
+    this.messages.release();
+    if (this.isLost) return;
+    this.acknowledge();
+    this.tellEnd();
   }
 
   /** Takes in what has come over the socket. */
@@ -247,7 +257,8 @@ export class MessageConnection {
 
   private takeData(flags: number, bytes: Buffer, start: number, end: number): void {
     if (!this.isOpen || this.isEnded) return this.lose('data of a stream that is not open');
-    this.acknowledge(end - start);
+    this.unacknowledged += end - start;
+    if (this.unacknowledged > OUR_WINDOW) return this.lose('the peer sends beyond its window');
     let [from, to] = [start, end];
     if (flags & PADDED) {
       to -= bytes[start]!;
@@ -256,7 +267,9 @@ export class MessageConnection {
     }
     if (from < to) this.idleFrames = 0;
     this.messages.add(bytes, from, to);
-    if (flags & END_STREAM && !this.isLost) this.takeEnd();
+    if (this.isLost) return;
+    this.acknowledge();
+    if (flags & END_STREAM) this.takeEnd();
   }
 
   /** gRPC over HTTP/2: a byte that says whether it is compressed, four for the length, then the message. */
@@ -278,6 +291,14 @@ export class MessageConnection {
 
   private takeEnd(): void {
     this.isEnded = true;
+    this.owesEnd = true;
+    this.tellEnd();
+  }
+
+  /** The end comes after the messages. */
+  private tellEnd(): void {
+    if (!this.owesEnd || this.messages.isHolding) return;
+    this.owesEnd = false;
     if (this.role === 'client') return this.lose('the peer ended the stream');
     this.ears.ended();
   }
@@ -334,10 +355,8 @@ export class MessageConnection {
   }
 
   /** Tells the peer in large steps what was read, so that its windows never close while this end keeps up. */
-  private acknowledge(bytes: number): void {
-    this.unacknowledged += bytes;
-    if (this.unacknowledged > OUR_WINDOW) return this.lose('the peer sends beyond its window');
-    if (this.unacknowledged < OUR_WINDOW / 2) return;
+  private acknowledge(): void {
+    if (this.unacknowledged < OUR_WINDOW / 2 || this.messages.isHolding) return;
     this.socket.write(Buffer.concat([windowUpdate(0, this.unacknowledged), windowUpdate(STREAM, this.unacknowledged)]));
     this.unacknowledged = 0;
   }

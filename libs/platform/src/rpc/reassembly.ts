@@ -28,6 +28,10 @@ export class Reassembly {
     return this.to - this.from;
   }
 
+  get isHolding(): boolean {
+    return this.state === 'holding';
+  }
+
   /** Takes in the next piece; what is needed of it later is copied. */
   add(bytes: Buffer, start: number, end: number): void {
     let at = start;
