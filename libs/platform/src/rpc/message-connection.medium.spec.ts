@@ -46,6 +46,13 @@ const frame = (type: number, flags: number, stream: number, payload: Buffer = Bu
   return Buffer.concat([header, payload]);
 };
 const SETTINGS = frame(4, 0, 0);
+const EMPTY = frame(0, 0, 1, Buffer.alloc(5));
+const pings = (count: number): Buffer[] => Array<Buffer>(count).fill(frame(6, 0, 0, Buffer.from('12345678')));
+const windowUpdate = (stream: number, more: number): Buffer => {
+  const payload = Buffer.alloc(4);
+  payload.writeUInt32BE(more);
+  return frame(8, 0, stream, payload);
+};
 const OPENED = frame(1, 4, 1, Buffer.from([0x88]));
 
 async function until(condition: () => boolean): Promise<void> {
@@ -53,6 +60,13 @@ async function until(condition: () => boolean): Promise<void> {
     if (Date.now() > end) throw new Error('the condition did not come true within 10 s');
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** An end whose peer takes nothing of what is written. */
+function deaf(role: 'client' | 'server') {
+  const end = new End();
+  const socket = { on: () => socket, write: jest.fn(() => true), destroy: () => socket };
+  return { end, socket, connection: new MessageConnection(socket as unknown as Socket, role, end, MAX) };
 }
 
 async function turns(count: number): Promise<void> {
@@ -119,7 +133,7 @@ describe('a connection of one stream', () => {
   /** A client whose peer is this test, which says what it likes. */
   async function against(...said: Buffer[]) {
     const { near, far } = await pair();
-    far.resume();
+    far.on('error', () => {}).resume();
     const { end, connection } = client(near);
     for (const bytes of said) far.write(bytes);
     return { end, connection, near, far };
@@ -190,9 +204,7 @@ describe('a connection of one stream', () => {
     await new Promise((resolve) => setTimeout(resolve, 30));
     // The payload of the window, the headers of its frames, and the acknowledgement of the settings.
     expect(received - before).toBeLessThan(65_535 + 100);
-    const more = Buffer.alloc(4);
-    more.writeUInt32BE(200_000);
-    far.write(Buffer.concat([frame(8, 0, 0, more), frame(8, 0, 1, more)]));
+    far.write(Buffer.concat([windowUpdate(0, 200_000), windowUpdate(1, 200_000)]));
     await until(() => received - before > 200_000 && end.heard.includes('drain'));
   });
 
@@ -276,6 +288,50 @@ describe('a connection of one stream', () => {
     await until(() => Buffer.concat(seen).includes(frame(6, 1, 0, Buffer.from('12345678'))));
   });
 
+  it('gives up a peer that sends frame after frame, whatever messages it sends between', async () => {
+    const { end, far } = await against(SETTINGS, OPENED);
+    for (let round = 0; round < 4; round++) far.write(Buffer.concat([...pings(400), EMPTY]));
+    await until(() => end.heard.includes('lost: too many frames without a message'));
+    expect(end.messages.length).toBeLessThan(3);
+  });
+
+  it('bears with a peer that pings often and reads, and with one that updates both windows for each frame', async () => {
+    holdClocks();
+    const { end, connection, near, far } = await against(SETTINGS, OPENED);
+    for (let look = 0; look < 3; look++) {
+      far.write(Buffer.concat([...pings(900), EMPTY]));
+      await until(() => end.messages.length > look && near.writableLength === 0);
+      jest.advanceTimersByTime(5_000);
+    }
+    const grown = Buffer.concat([windowUpdate(0, 10), windowUpdate(1, 10)]);
+    for (let count = 0; count < 2_000; count++) connection.send(roomy(Buffer.alloc(5)));
+    far.write(Buffer.concat([...Array<Buffer>(2_000).fill(grown), EMPTY]));
+    await until(() => end.messages.length === 4);
+    expect(end.heard).toEqual(['ready', 'opened']);
+  });
+
+  it('takes no answer for a sign of life that does not say what the ping said', async () => {
+    holdClocks();
+    const { end, far } = await against(SETTINGS, OPENED);
+    await until(() => end.heard.includes('opened'));
+    for (let look = 0; look < 5; look++) {
+      jest.advanceTimersByTime(5_000);
+      far.write(Buffer.concat([frame(6, 1, 0, Buffer.alloc(8)), EMPTY]));
+      await turns(50);
+    }
+    expect(end.heard.at(-1)).toBe('lost: no sign of life');
+  });
+
+  it('does not cut what it holds back into frames for a peer that reads none', async () => {
+    const { end, connection, near, far } = await against(SETTINGS, OPENED);
+    await until(() => end.heard.includes('opened'));
+    far.pause();
+    connection.send(roomy(Buffer.alloc(500_000)));
+    const dribble = Buffer.concat(Array<Buffer>(500).fill(Buffer.concat([windowUpdate(0, 1), windowUpdate(1, 1)])));
+    for (let count = 0; count < 100; count++) connection.received(dribble);
+    expect(near.writableLength).toBeLessThan(100_000);
+  });
+
   it.each<[string, Buffer[]]>([
     ['begins without SETTINGS', [frame(6, 0, 0, Buffer.alloc(8))]],
     ['sends a frame larger than agreed', [SETTINGS, Buffer.from([0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1])]],
@@ -308,18 +364,27 @@ describe('a connection of one stream', () => {
     );
     await until(() => end.messages.length === 1);
   });
+});
+
+describe('a connection whose peer takes nothing', () => {
+  afterEach(() => jest.useRealTimers());
+
+  it('gives up a peer that does not read the answers to its frames, however it spreads these', async () => {
+    holdClocks();
+    const { end, connection, socket } = deaf('client');
+    connection.received(Buffer.concat([SETTINGS, OPENED]));
+    for (let look = 0; look < 2; look++) {
+      connection.received(Buffer.concat([...pings(600), EMPTY]));
+      jest.advanceTimersByTime(5_000);
+    }
+    expect(end.heard.at(-1)).toBe('lost: the peer does not read the answers to its frames');
+    expect(socket.write.mock.calls.length).toBeLessThan(1_010);
+  });
 
   it('survives whatever bytes come: it reads them, or is lost once', async () => {
-    const { near } = await pair();
     await fc.assert(
       fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 8 }), async (chunks) => {
-        const end = new End();
-        const socket = Object.assign(Object.create(near) as Socket, {
-          on: () => socket,
-          write: () => true,
-          destroy: () => socket,
-        });
-        const connection = new MessageConnection(socket, 'server', end, MAX);
+        const { end, connection } = deaf('server');
         for (const chunk of [SETTINGS, ...chunks]) connection.received(Buffer.from(chunk));
         connection.destroy();
         expect(end.heard.filter((word) => word.startsWith('lost'))).toHaveLength(1);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { Reassembly } from './reassembly';
 
@@ -58,9 +59,13 @@ const DEFAULT_FRAME = 16_384;
 /** What the peer may send before it hears that it was read. */
 const OUR_WINDOW = 4 * 1024 * 1024;
 const OUR_FRAME = 256 * 1024;
-/** Frames that carry no message, in a row: more is no peer of ours. */
-const MOST_IDLE_FRAMES = 1_000;
 const LOOK_MS = 5_000;
+/** Frames that carry no message, between two looks: more is no peer of ours. */
+const MOST_CONTROL_FRAMES = 1_000;
+/** So many more for each frame of messages that was sent: an update of either window. */
+const UPDATES_PER_FRAME = 2;
+/** Answers to such frames that the peer has not read, at most 26 bytes each. */
+const MOST_UNREAD_ANSWERS = 1_000;
 /** A ping goes out at each of so many looks, and has one look's time to come back. */
 const PING_LOOKS = 4;
 
@@ -80,7 +85,8 @@ export const ONE_STREAM_SETTING = 0xf5a1;
 export class MessageConnection {
   private readonly look: NodeJS.Timeout;
   private looks = 0;
-  private pinged = false;
+  /** What the ping said that has not come back. */
+  private ping: Buffer | undefined;
   private isLost = false;
   private isEnded = false;
   private owesEnd = false;
@@ -97,7 +103,8 @@ export class MessageConnection {
     sizeAt: (bytes, at) => this.sizeOfMessage(bytes, at),
     take: (bytes, start, end) => this.hand(bytes.subarray(start + PREFIX, end)),
   });
-  private idleFrames = 0;
+  private controlFrames = 0;
+  private unreadAnswers = 0;
   private unacknowledged = 0;
 
   private connectionWindow = DEFAULT_WINDOW;
@@ -120,7 +127,7 @@ export class MessageConnection {
     private readonly maxMessageBytes: number,
   ) {
     socket.setNoDelay?.(true);
-    socket.on('drain', () => this.drained());
+    socket.on('drain', () => this.proceed());
     socket.on('error', (error) => this.lose(error.message));
     socket.on('close', () => this.lose('the connection ended'));
     this.look = setInterval(() => this.keepAlive(), LOOK_MS).unref();
@@ -232,7 +239,7 @@ export class MessageConnection {
       if (stream !== STREAM) return this.lose('data of a stream nobody opened');
       return this.takeData(flags, bytes, start, end);
     }
-    if (++this.idleFrames > MOST_IDLE_FRAMES) return this.lose('too many frames without a message');
+    if (++this.controlFrames > MOST_CONTROL_FRAMES) return this.lose('too many frames without a message');
     if (!this.isReady && type !== Frame.Settings) return this.lose('the first frame is not SETTINGS');
     switch (type) {
       case Frame.Settings:
@@ -265,7 +272,6 @@ export class MessageConnection {
       from++;
       if (start === end || from > to) return this.lose('a frame is padded beyond its length');
     }
-    if (from < to) this.idleFrames = 0;
     this.messages.add(bytes, from, to);
     if (this.isLost) return;
     this.acknowledge();
@@ -315,12 +321,12 @@ export class MessageConnection {
       this.streamWindow += value - this.peersInitialWindow;
       this.peersInitialWindow = value;
     }
-    this.socket.write(frame(Frame.Settings, ACK, 0, NOTHING));
-    if (!this.isReady) {
+    this.answer(frame(Frame.Settings, ACK, 0, NOTHING));
+    if (!this.isReady && !this.isLost) {
       this.isReady = true;
       this.ears.ready();
     }
-    this.windowsGrew();
+    this.proceed();
   }
 
   private takeWindow(stream: number, bytes: Buffer, start: number, end: number): void {
@@ -329,14 +335,24 @@ export class MessageConnection {
     if (stream === 0) this.connectionWindow += more;
     else this.streamWindow += more;
     if (this.connectionWindow > MOST_WINDOW || this.streamWindow > MOST_WINDOW) return this.lose('a window overflows');
-    this.windowsGrew();
+    this.proceed();
   }
 
   private takePing(flags: number, payload: Buffer): void {
     if (payload.length !== 8) return this.lose('a ping of an odd length');
-    if (flags & ACK) this.pinged = false;
-    else this.socket.write(frame(Frame.Ping, ACK, 0, payload));
+    if (!(flags & ACK)) return this.answer(frame(Frame.Ping, ACK, 0, payload));
+    // RFC 9113 §6.7: it carries what the ping carried, which only a peer that has read the ping can know.
+    if (this.ping?.equals(payload)) this.ping = undefined;
   }
+
+  /** Says what a frame of the peer obliges to: a peer that makes this end say more and more must read it as well. */
+  private answer(bytes: Buffer): void {
+    if (++this.unreadAnswers > MOST_UNREAD_ANSWERS)
+      return this.lose('the peer does not read the answers to its frames');
+    this.socket.write(bytes, this.leftForPeer);
+  }
+
+  private readonly leftForPeer = (): void => void this.unreadAnswers--;
 
   private takeHeaders(flags: number, stream: number, bytes: Buffer, start: number, end: number): void {
     if (stream !== STREAM || !(flags & END_HEADERS)) return this.lose('headers that are not expected');
@@ -357,8 +373,9 @@ export class MessageConnection {
   /** Tells the peer in large steps what was read, so that its windows never close while this end keeps up. */
   private acknowledge(): void {
     if (this.unacknowledged < OUR_WINDOW / 2 || this.messages.isHolding) return;
-    this.socket.write(Buffer.concat([windowUpdate(0, this.unacknowledged), windowUpdate(STREAM, this.unacknowledged)]));
+    const read = this.unacknowledged;
     this.unacknowledged = 0;
+    this.answer(Buffer.concat([windowUpdate(0, read), windowUpdate(STREAM, read)]));
   }
 
   private get window(): number {
@@ -368,12 +385,16 @@ export class MessageConnection {
   private spend(bytes: number): void {
     this.connectionWindow -= bytes;
     this.streamWindow -= bytes;
+    this.controlFrames -= UPDATES_PER_FRAME;
   }
 
-  /** Sends of what is held what the windows allow. @returns whether nothing is held back any more, here or in the socket. */
+  /**
+   * Sends of what is held what the windows and the socket take: windows that grow byte by byte must not cut it into frames
+   * for a peer that reads none. @returns whether nothing is held back any more, here or in the socket.
+   */
   private release(): boolean {
     let flowing = !this.socket.writableNeedDrain;
-    while (this.held.length > 0 && this.window > 0) {
+    while (flowing && this.held.length > 0 && this.window > 0) {
       const [first] = this.held;
       const count = Math.min(first!.length, this.peersFrame, this.window);
       const header = Buffer.allocUnsafe(HEADER);
@@ -387,14 +408,13 @@ export class MessageConnection {
     return flowing && this.held.length === 0;
   }
 
-  private windowsGrew(): void {
-    if (this.held.length === 0) return;
-    if (this.release()) this.drained();
-    this.finish();
-  }
-
-  private drained(): void {
-    if (!this.wantsDrain || this.held.length > 0 || this.isLost) return;
+  /** Goes on: the peer's windows have grown, or the socket takes more. */
+  private proceed(): void {
+    if (this.isLost) return;
+    const waited = this.held.length > 0;
+    const flowing = this.release();
+    if (waited) this.finish();
+    if (!flowing || !this.wantsDrain) return;
     this.wantsDrain = false;
     this.ears.drain();
   }
@@ -407,10 +427,11 @@ export class MessageConnection {
   }
 
   private keepAlive(): void {
-    if (this.pinged || !this.isReady) return this.lose('no sign of life');
+    if (this.ping || !this.isReady) return this.lose('no sign of life');
+    this.controlFrames = 0;
     if (++this.looks % PING_LOOKS !== 0) return;
-    this.pinged = true;
-    this.socket.write(frame(Frame.Ping, 0, 0, Buffer.alloc(8)));
+    this.ping = randomBytes(8);
+    this.socket.write(frame(Frame.Ping, 0, 0, this.ping));
   }
 
   private lose(detail: string): void {
