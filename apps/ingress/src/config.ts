@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
 import { defineConfig, flag, integer, port, text, variable, type Address, type BaseConfig } from '@sallyport/platform';
+import { checkTarget } from './consult/replicas';
 import { readListenersFile, type ListenerSettings } from './listeners/listeners-file';
 
 /** More would only take memory: a machine of this many cores runs several ingresses. */
@@ -18,6 +19,19 @@ export function workersFor(processors: number): number {
 
 const seconds = integer.pipe(z.number().min(0).max(600));
 
+const TARGET = 'expected dns:///host:port, with a port from 1 to 65535, or unix:/path';
+/** Where a gRPC listener is reached. */
+const target = text.refine(isTarget, TARGET);
+
+function isTarget(value: string): boolean {
+  try {
+    checkTarget(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const read = defineConfig('ingress', {
   httpPort: variable('SALLYPORT_INGRESS_HTTP_PORT', port),
   adminPort: variable('SALLYPORT_INGRESS_ADMIN_PORT', port),
@@ -32,11 +46,11 @@ const read = defineConfig('ingress', {
   listenersFile: variable('SALLYPORT_INGRESS_LISTENERS_FILE', text.optional()),
   testMode: variable('SALLYPORT_WAF_TEST_MODE', flag),
   pepper: variable('SALLYPORT_PEPPER', text),
-  authUrl: variable('SALLYPORT_AUTH_GRPC_URL', text),
-  rateLimitUrl: variable('SALLYPORT_RATE_LIMIT_GRPC_URL', text),
-  wafUrl: variable('SALLYPORT_WAF_GRPC_URL', text),
-  aiRouterUrl: variable('SALLYPORT_AI_ROUTER_GRPC_URL', text),
-  catalogUrl: variable('SALLYPORT_CATALOG_GRPC_URL', text),
+  authUrl: variable('SALLYPORT_AUTH_GRPC_URL', target),
+  rateLimitUrl: variable('SALLYPORT_RATE_LIMIT_GRPC_URL', target),
+  wafUrl: variable('SALLYPORT_WAF_GRPC_URL', target),
+  aiRouterUrl: variable('SALLYPORT_AI_ROUTER_GRPC_URL', target),
+  catalogUrl: variable('SALLYPORT_CATALOG_GRPC_URL', target),
 });
 
 export interface IngressConfig extends BaseConfig {

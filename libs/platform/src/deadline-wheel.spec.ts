@@ -58,6 +58,22 @@ describe('DeadlineWheel', () => {
     expect(expired).toEqual(['a', 'b', 'c']);
   });
 
+  it.each([2_000, 2_300, 2_600, 3_000])(
+    'keeps what is armed at the end of a pause of %d ms, before the time that has passed was made up for',
+    (pause) => {
+      wheel.arm(entry('before'), 50);
+      time += pause;
+      for (const [index, name] of ['soon', 'later', 'last'].entries()) wheel.arm(entry(name), 50 + index * 1_200);
+      pass(45);
+      expect(expired).toEqual(['before']);
+      pass(20);
+      expect(expired).toEqual(['before', 'soon']);
+      pass(60_000);
+      expect(expired).toEqual(['before', 'soon', 'later', 'last']);
+      expect(jest.getTimerCount()).toBe(0);
+    },
+  );
+
   it('has no timer while nothing is under way', () => {
     wheel.arm(entry('a'), 5);
     pass(50);

@@ -81,15 +81,27 @@ export class DeadlineWheel<Entry extends Perishable> {
     if (this.held === 0) this.close();
   };
 
+  /**
+   * Puts back what is due in a later turn of the wheel: after a long pause, what was armed at its end. An entry that was
+   * armed again for another tick lies in the slot of that tick already.
+   */
+  private keep(entry: Entry, tick: number): void {
+    if ((entry.expires - tick) % SLOTS !== 0) return;
+    this.slots[tick % SLOTS]!.push(entry);
+    this.held++;
+  }
+
   private empty(tick: number): void {
     const slot = this.slots[tick % SLOTS]!;
     if (slot.length === 0) return;
     this.slots[tick % SLOTS] = [];
     this.held -= slot.length;
     for (const entry of slot) {
-      if (entry.expires === 0 || entry.expires > tick) continue;
-      entry.expires = 0;
-      this.expire(entry);
+      if (entry.expires > tick) this.keep(entry, tick);
+      else if (entry.expires > 0) {
+        entry.expires = 0;
+        this.expire(entry);
+      }
     }
   }
 }

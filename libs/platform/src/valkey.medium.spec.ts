@@ -53,6 +53,22 @@ if (!installed) console.warn('skipped: the connection to Redis, because redis-se
       expect(logger.info).toHaveBeenCalledTimes(1);
     });
 
+    it('hangs up on a server that answers as a replica, seldom, and says what it said', async () => {
+      await startServer();
+      const { reconnectOnError } = redis.options;
+      const answers = (message: string) => reconnectOnError!(new Error(message));
+      const inScript = "ERR Error running script: -READONLY You can't write against a read only replica.";
+      for (const message of ['LOADING Redis is loading the dataset in memory', 'NOSCRIPT No matching script.', 'ERR x'])
+        expect(answers(message)).toBe(false);
+      expect(logger.warn).toHaveBeenCalledTimes(1);
+      expect(answers(inScript)).toBe(true);
+      expect(logger.warn).toHaveBeenLastCalledWith({ detail: inScript }, expect.any(String));
+      expect(answers('MASTERDOWN Link with MASTER is down')).toBe(false);
+      const later = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 1_100);
+      expect(answers('MASTERDOWN Link with MASTER is down')).toBe(true);
+      later.mockRestore();
+    });
+
     it('does not complain of a connection that it ends itself', async () => {
       await startServer();
       logger.warn.mockClear();

@@ -62,6 +62,7 @@ export class DecideClient implements Closable {
         return stream;
       },
       runtime.resolve ?? resolveTarget,
+      (address, error) => runtime.logger.error({ err: error, service, address }, 'a replica cannot be connected to'),
     );
     const state = metrics.gauge('sallyport_dependency_state', '1 for the state a dependency is in.', [
       'dependency',

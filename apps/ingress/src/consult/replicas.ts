@@ -21,28 +21,40 @@ const addressesOf: Resolve = async (target) => {
   return found.map(({ address }) => (isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`));
 };
 
-/** @throws RangeError on anything else, at start. */
+/** @throws RangeError when one of the places of a target is none that can be connected to. */
+export function checkTarget(target: string): void {
+  for (const place of placesOf(target)) if (!place.startsWith('unix:')) hostAndPort(place);
+}
+
+/** @throws RangeError on anything else, and on a port beyond 1 to 65535. */
 export function hostAndPort(target: string): { host: string; port: string } {
   const match = /^(?:dns:\/\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^\s,:/[\]]+)):(\d{1,5})$/.exec(target);
-  if (!match) throw new RangeError(`${target} is not dns:///host:port or unix:/path`);
+  const port = Number(match?.[3]);
+  if (!match || port < 1 || port > 65_535) throw new RangeError(`${target} is not dns:///host:port or unix:/path`);
   return { host: (match[1] ?? match[2])!, port: match[3]! };
 }
 
 /**
  * Keeps one thing per address of a target: makes it when an address appears, retires it when the address is gone.
- * A failed look-up changes nothing: the name service being down is no reason to leave replicas that answer.
+ * A failed look-up changes nothing: the name service being down is no reason to leave replicas that answer. What cannot be
+ * made for an address is tried again at the next look-up.
  */
 export class Replicas<T extends { retire(): void }> {
   private readonly members = new Map<string, T>();
   private readonly timer: NodeJS.Timeout;
   private closed = false;
 
+  /**
+   * @param unmade hears what `make` threw.
+   * @throws RangeError when the target is none.
+   */
   constructor(
     private readonly target: string,
     private readonly make: (address: string) => T,
     private readonly resolve: Resolve,
+    private readonly unmade: (address: string, error: unknown) => void,
   ) {
-    for (const place of placesOf(target)) if (!place.startsWith('unix:')) hostAndPort(place);
+    checkTarget(target);
     void this.refresh();
     this.timer = setInterval(() => void this.refresh(), RESOLVE_MS).unref();
   }
@@ -72,8 +84,14 @@ export class Replicas<T extends { retire(): void }> {
       this.members.delete(address);
       member.retire();
     }
-    for (const address of addresses) {
-      if (!this.members.has(address)) this.members.set(address, this.make(address));
+    for (const address of addresses) if (!this.members.has(address)) this.add(address);
+  }
+
+  private add(address: string): void {
+    try {
+      this.members.set(address, this.make(address));
+    } catch (error) {
+      this.unmade(address, error);
     }
   }
 }

@@ -3,7 +3,8 @@ import { Redis } from 'ioredis';
 import { systemClock } from '@sallyport/contracts';
 import { MemorySource, type Draw, type Drawn } from '@sallyport/limits';
 import { describeLimitSource } from '../../../../libs/limits/src/source.suite';
-import { redisBinary, startTestRedis, type TestRedis } from '@sallyport/testkit';
+import { connectValkey, type Logger } from '@sallyport/platform';
+import { ChaosProxy, redisBinary, startTestRedis, type TestRedis } from '@sallyport/testkit';
 import { ReplicaCount } from './replica-count';
 import { ValkeySource } from './valkey-source';
 
@@ -21,6 +22,9 @@ const slow = (limit: number, seconds: number) => ({
   perRequest: seconds * 1_000,
   perMillisecond: limit,
 });
+
+const portOf = ({ url }: TestRedis): number => Number(new URL(url).port);
+const silent = { info: () => {}, warn: () => {} } as unknown as Logger;
 
 const when = binary ? describe : describe.skip;
 when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valkey-server is installed)'}`, () => {
@@ -208,6 +212,48 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
       // Nothing of this process runs meanwhile, and Redis answers.
       while (performance.now() < until);
       expect((await answer)?.taken).toBe(true);
+    }
+  });
+
+  it('counts at the new primary after a failover that leaves the old one as its replica, and tells of two changes', async () => {
+    const next = await startTestRedis(binary!);
+    const places = [portOf(server)];
+    const name = await ChaosProxy.start({ targets: places });
+    const redis = connectValkey({
+      url: `redis://127.0.0.1:${name.port}`,
+      logger: silent,
+      commandTimeoutMs: PATIENT_MS,
+    });
+    opened.push(redis);
+    const changes: boolean[] = [];
+    const source = patient(redis, PATIENT_MS, (up) => changes.push(up));
+    const one = { key: 'failover', rate: slow(1_000, 86_400), cost: 1 };
+    const drawUntil = async (isDone: (drawn: Drawn | undefined) => boolean, milliseconds: number): Promise<boolean> => {
+      for (const end = Date.now() + milliseconds; Date.now() < end; await pass(5))
+        if (isDone(await draw(source, [one]))) return true;
+      return false;
+    };
+    const old = await connect();
+    try {
+      expect(await drawUntil((drawn) => drawn?.taken === true, 5_000)).toBe(true);
+      changes.length = 0;
+      await old.replicaof('127.0.0.1', portOf(next));
+      // The name is that of the replica for a while: it answers, and counts nothing.
+      expect(await drawUntil((drawn) => drawn?.taken === true, 2_500)).toBe(false);
+      expect(source.up).toBe(false);
+      expect(name.taken).toBeLessThanOrEqual(4);
+
+      places[0] = portOf(next);
+      expect(await drawUntil((drawn) => drawn?.taken === true, 10_000)).toBe(true);
+      expect(changes).toEqual([false, true]);
+      const counter = new Redis(next.url);
+      opened.push(counter);
+      expect(await counter.exists('sallyport:limits:{default}:failover')).toBe(1);
+      expect(await counter.pttl('sallyport:limits:{-}:probe')).toBeLessThanOrEqual(1_010);
+    } finally {
+      await old.replicaof('NO', 'ONE');
+      await name.close();
+      await next.close();
     }
   });
 

@@ -32,7 +32,12 @@ interface Asked {
   readonly done: (drawn: Drawn | undefined) => void;
 }
 
-/** Decisions on buckets of one tenant that are made in one run of the script, in their order; a probe makes none. */
+/** What a probe draws, on a bucket that nothing else counts in: a replica answers a PING, and cannot count. */
+const PROBE: Draw = { key: 'probe', rate: { capacity: 1_000, perRequest: 1, perMillisecond: 1 }, cost: 1 };
+/** No tenant of this name exists. */
+const PROBE_TENANT = '-';
+
+/** Decisions on buckets of one tenant that are made in one run of the script, in their order; nobody waits for a probe's. */
 class Run implements Perishable {
   expires = 0;
   readonly asked: Asked[] = [];
@@ -41,8 +46,12 @@ class Run implements Perishable {
 
   add(tenant: string, asked: Asked): void {
     this.asked.push(asked);
-    this.numbers.push(String(asked.draws.length));
-    for (const { key, rate, cost } of asked.draws) {
+    this.draw(tenant, asked.draws);
+  }
+
+  draw(tenant: string, draws: readonly Draw[]): void {
+    this.numbers.push(String(draws.length));
+    for (const { key, rate, cost } of draws) {
       this.keys.push(`sallyport:limits:{${tenant}}:${key}`);
       this.numbers.push(String(rate.capacity), String(cost * rate.perRequest), String(rate.perMillisecond));
     }
@@ -126,7 +135,7 @@ export class ValkeySource implements LimitSource {
   /** Patience begins when a run leaves (ADR 17). */
   private send(run: Run): void {
     this.wheel.arm(run, this.budgetMs);
-    this.command(run.keys.length, [...run.keys, ...run.numbers], (error, reply) => {
+    this.ask(run, (error, reply) => {
       // What comes late has been decided elsewhere.
       if (run.expires === 0) return;
       this.wheel.disarm(run);
@@ -137,6 +146,10 @@ export class ValkeySource implements LimitSource {
       this.note(true, 'it answers');
       handOut(run, reply);
     });
+  }
+
+  private ask({ keys, numbers }: Run, answer: Answer): void {
+    this.command(keys.length, [...keys, ...numbers], answer);
   }
 
   private missed({ asked }: Run): void {
@@ -150,8 +163,9 @@ export class ValkeySource implements LimitSource {
     // A connection that is not there is no answer; a new one is.
     if (this.redis.status !== 'ready') return;
     const probe = new Run();
+    probe.draw(PROBE_TENANT, [PROBE]);
     this.wheel.arm(probe, this.budgetMs);
-    void this.redis.ping((error) => {
+    this.ask(probe, (error) => {
       if (probe.expires === 0) return;
       this.wheel.disarm(probe);
       if (!error) this.breaker.answered();

@@ -97,6 +97,9 @@ export function readVerifies(reader: WireReader, take: (id: number, asked: Verif
 const NO_BYTES: Buffer = Buffer.alloc(0);
 const nothing: readonly string[] = [];
 
+/** As many entries as a tenant's trust can have: names beyond are those of nothing, or said before, and are passed over. */
+const MOST_TRUST_NAMES = 1_000;
+
 function readVerify(reader: WireReader): VerifyAsked {
   const end = reader.nested();
   reader.prepare(end);
@@ -124,7 +127,9 @@ function readVerify(reader: WireReader): VerifyAsked {
         resource = reader.text();
         break;
       case 0x3a:
-        trust = [...trust, reader.text()];
+        if (trust === nothing) trust = [];
+        if (trust.length < MOST_TRUST_NAMES) trust.push(reader.text());
+        else reader.skip(tag);
         break;
       case 0x42:
         tenant = reader.text();

@@ -161,6 +161,18 @@ describe('questions about credentials', () => {
       }),
     ));
 
+  it('take in no more names of trust entries than there can be, each once, however many are sent', () => {
+    const trust = Array.from({ length: 20_000 }, (_, index) => `entry-${index}`);
+    const ask = { id: 1, verify: authV1.VerifyRequest.fromPartial({ trust, tenant: 'acme' }) };
+    const reader = reading(authV1.DecideBatch.encode({ asks: [ask, ask] }).finish());
+    const texts = jest.spyOn(reader, 'text');
+    const seen: VerifyAsked[] = [];
+    readVerifies(reader, (_, read) => seen.push(read));
+    expect(seen.map((read) => read.tenant)).toEqual(['acme', 'acme']);
+    for (const read of seen) expect(read.trust).toEqual(trust.slice(0, 1_000));
+    expect(texts.mock.calls.length).toBeLessThan(2 * 1_010);
+  });
+
   it('of an unknown kind and class are told apart, and judged by the strictest', () => {
     const verify = authV1.VerifyRequest.fromPartial({
       kind: 9 as authV1.CredentialKind,

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { Reassembly } from './reassembly';
 
 /** Bytes that a message given to `send` leaves free in front: the header of one HTTP/2 frame and gRPC's own prefix. */
 export const HEADROOM = 14;
@@ -57,9 +59,13 @@ const DEFAULT_FRAME = 16_384;
 /** What the peer may send before it hears that it was read. */
 const OUR_WINDOW = 4 * 1024 * 1024;
 const OUR_FRAME = 256 * 1024;
-/** Frames that carry no message, in a row: more is no peer of ours. */
-const MOST_IDLE_FRAMES = 1_000;
 const LOOK_MS = 5_000;
+/** Frames that carry no message, between two looks: more is no peer of ours. */
+const MOST_CONTROL_FRAMES = 1_000;
+/** So many more for each frame of messages that was sent: an update of either window. */
+const UPDATES_PER_FRAME = 2;
+/** Answers to such frames that the peer has not read, at most 26 bytes each. */
+const MOST_UNREAD_ANSWERS = 1_000;
 /** A ping goes out at each of so many looks, and has one look's time to come back. */
 const PING_LOOKS = 4;
 
@@ -79,18 +85,26 @@ export const ONE_STREAM_SETTING = 0xf5a1;
 export class MessageConnection {
   private readonly look: NodeJS.Timeout;
   private looks = 0;
-  private pinged = false;
+  /** What the ping said that has not come back. */
+  private ping: Buffer | undefined;
   private isLost = false;
   private isEnded = false;
+  private owesEnd = false;
   private isReady = false;
   private isOpen = false;
 
-  /** Bytes of a frame that has not come whole. */
-  private rest: Buffer | undefined;
-  /** Parts of a message that has not come whole, and their length. */
-  private parts: Buffer[] = [];
-  private gathered = 0;
-  private idleFrames = 0;
+  private readonly frames = new Reassembly({
+    header: HEADER,
+    sizeAt: (bytes, at) => this.sizeOfFrame(bytes, at),
+    take: (bytes, start, end) => this.takeFrame(bytes, start, end),
+  });
+  private readonly messages = new Reassembly({
+    header: PREFIX,
+    sizeAt: (bytes, at) => this.sizeOfMessage(bytes, at),
+    take: (bytes, start, end) => this.hand(bytes.subarray(start + PREFIX, end)),
+  });
+  private controlFrames = 0;
+  private unreadAnswers = 0;
   private unacknowledged = 0;
 
   private connectionWindow = DEFAULT_WINDOW;
@@ -113,7 +127,7 @@ export class MessageConnection {
     private readonly maxMessageBytes: number,
   ) {
     socket.setNoDelay?.(true);
-    socket.on('drain', () => this.drained());
+    socket.on('drain', () => this.proceed());
     socket.on('error', (error) => this.lose(error.message));
     socket.on('close', () => this.lose('the connection ended'));
     this.look = setInterval(() => this.keepAlive(), LOOK_MS).unref();
@@ -186,31 +200,38 @@ export class MessageConnection {
     this.lose('closed here');
   }
 
+  /**
+   * Holds messages back until `resume`. Frames are read on: among them are the windows that what is sent waits for, and the
+   * signs of life of either end. Of what is held back the peer is not told that it was read, so it sends no more than its
+   * window.
+   */
   pause(): void {
-    this.socket.pause();
+    this.messages.hold();
   }
 
+  /** Hands out the messages that were held back, and then those that come. */
   resume(): void {
-    this.socket.resume();
+    this.messages.release();
+    if (this.isLost) return;
+    this.acknowledge();
+    this.tellEnd();
   }
 
   /** Takes in what has come over the socket. */
   received(chunk: Buffer): void {
-    const bytes = this.rest ? Buffer.concat([this.rest, chunk]) : chunk;
-    this.rest = undefined;
-    let at = 0;
-    while (!this.isLost) {
-      const left = bytes.length - at;
-      if (left < HEADER) break;
-      const length = bytes.readUIntBE(at, 3);
-      if (length > OUR_FRAME) return this.lose('a frame is larger than was agreed');
-      if (left < HEADER + length) break;
-      const stream = bytes.readUInt32BE(at + 5) & 0x7fffffff;
-      this.take(bytes[at + 3]!, bytes[at + 4]!, stream, bytes, at + HEADER, at + HEADER + length);
-      at += HEADER + length;
-    }
-    // A copy: the buffer it lies in is used again.
-    if (at < bytes.length && !this.isLost) this.rest = Buffer.from(bytes.subarray(at));
+    this.frames.add(chunk, 0, chunk.length);
+  }
+
+  private sizeOfFrame(bytes: Buffer, at: number): number {
+    const length = bytes.readUIntBE(at, 3);
+    if (length <= OUR_FRAME) return HEADER + length;
+    this.lose('a frame is larger than was agreed');
+    return Infinity;
+  }
+
+  private takeFrame(bytes: Buffer, at: number, end: number): void {
+    const stream = bytes.readUInt32BE(at + 5) & 0x7fffffff;
+    this.take(bytes[at + 3]!, bytes[at + 4]!, stream, bytes, at + HEADER, end);
   }
 
   private take(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): void {
@@ -218,7 +239,7 @@ export class MessageConnection {
       if (stream !== STREAM) return this.lose('data of a stream nobody opened');
       return this.takeData(flags, bytes, start, end);
     }
-    if (++this.idleFrames > MOST_IDLE_FRAMES) return this.lose('too many frames without a message');
+    if (++this.controlFrames > MOST_CONTROL_FRAMES) return this.lose('too many frames without a message');
     if (!this.isReady && type !== Frame.Settings) return this.lose('the first frame is not SETTINGS');
     switch (type) {
       case Frame.Settings:
@@ -243,45 +264,26 @@ export class MessageConnection {
 
   private takeData(flags: number, bytes: Buffer, start: number, end: number): void {
     if (!this.isOpen || this.isEnded) return this.lose('data of a stream that is not open');
-    this.acknowledge(end - start);
+    this.unacknowledged += end - start;
+    if (this.unacknowledged > OUR_WINDOW) return this.lose('the peer sends beyond its window');
     let [from, to] = [start, end];
     if (flags & PADDED) {
       to -= bytes[start]!;
       from++;
       if (start === end || from > to) return this.lose('a frame is padded beyond its length');
     }
-    if (from < to) this.idleFrames = 0;
-    this.takeMessages(bytes, from, to);
-    if (flags & END_STREAM && !this.isLost) this.takeEnd();
+    this.messages.add(bytes, from, to);
+    if (this.isLost) return;
+    this.acknowledge();
+    if (flags & END_STREAM) this.takeEnd();
   }
 
   /** gRPC over HTTP/2: a byte that says whether it is compressed, four for the length, then the message. */
-  private takeMessages(bytes: Buffer, start: number, end: number): void {
-    let at = start;
-    while (at < end && !this.isLost) {
-      if (this.gathered > 0 || end - at < PREFIX) return this.gather(bytes.subarray(at, end));
-      const length = bytes.readUInt32BE(at + 1);
-      if (bytes[at] !== 0 || length > this.maxMessageBytes) return this.lose('a message is compressed or too large');
-      if (end - at < PREFIX + length) return this.gather(bytes.subarray(at, end));
-      this.hand(bytes.subarray(at + PREFIX, at + PREFIX + length));
-      at += PREFIX + length;
-    }
-  }
-
-  /** Keeps part of a message until the whole is there; what follows it is read again from the beginning. */
-  private gather(part: Buffer): void {
-    this.parts.push(Buffer.from(part));
-    this.gathered += part.length;
-    if (this.gathered < PREFIX) return;
-    if (this.parts[0]!.length < PREFIX) this.parts = [Buffer.concat(this.parts)];
-    const [first] = this.parts;
-    const length = first!.readUInt32BE(1);
-    if (first![0] !== 0 || length > this.maxMessageBytes) return this.lose('a message is compressed or too large');
-    if (this.gathered < PREFIX + length) return;
-    const whole = this.parts.length === 1 ? first! : Buffer.concat(this.parts);
-    this.parts = [];
-    this.gathered = 0;
-    this.takeMessages(whole, 0, whole.length);
+  private sizeOfMessage(bytes: Buffer, at: number): number {
+    const length = bytes.readUInt32BE(at + 1);
+    if (bytes[at] === 0 && length <= this.maxMessageBytes) return PREFIX + length;
+    this.lose('a message is compressed or too large');
+    return Infinity;
   }
 
   private hand(message: Buffer): void {
@@ -295,6 +297,14 @@ export class MessageConnection {
 
   private takeEnd(): void {
     this.isEnded = true;
+    this.owesEnd = true;
+    this.tellEnd();
+  }
+
+  /** The end comes after the messages. */
+  private tellEnd(): void {
+    if (!this.owesEnd || this.messages.isHolding) return;
+    this.owesEnd = false;
     if (this.role === 'client') return this.lose('the peer ended the stream');
     this.ears.ended();
   }
@@ -311,12 +321,12 @@ export class MessageConnection {
       this.streamWindow += value - this.peersInitialWindow;
       this.peersInitialWindow = value;
     }
-    this.socket.write(frame(Frame.Settings, ACK, 0, NOTHING));
-    if (!this.isReady) {
+    this.answer(frame(Frame.Settings, ACK, 0, NOTHING));
+    if (!this.isReady && !this.isLost) {
       this.isReady = true;
       this.ears.ready();
     }
-    this.windowsGrew();
+    this.proceed();
   }
 
   private takeWindow(stream: number, bytes: Buffer, start: number, end: number): void {
@@ -325,14 +335,24 @@ export class MessageConnection {
     if (stream === 0) this.connectionWindow += more;
     else this.streamWindow += more;
     if (this.connectionWindow > MOST_WINDOW || this.streamWindow > MOST_WINDOW) return this.lose('a window overflows');
-    this.windowsGrew();
+    this.proceed();
   }
 
   private takePing(flags: number, payload: Buffer): void {
     if (payload.length !== 8) return this.lose('a ping of an odd length');
-    if (flags & ACK) this.pinged = false;
-    else this.socket.write(frame(Frame.Ping, ACK, 0, payload));
+    if (!(flags & ACK)) return this.answer(frame(Frame.Ping, ACK, 0, payload));
+    // RFC 9113 §6.7: it carries what the ping carried, which only a peer that has read the ping can know.
+    if (this.ping?.equals(payload)) this.ping = undefined;
   }
+
+  /** Says what a frame of the peer obliges to: a peer that makes this end say more and more must read it as well. */
+  private answer(bytes: Buffer): void {
+    if (++this.unreadAnswers > MOST_UNREAD_ANSWERS)
+      return this.lose('the peer does not read the answers to its frames');
+    this.socket.write(bytes, this.leftForPeer);
+  }
+
+  private readonly leftForPeer = (): void => void this.unreadAnswers--;
 
   private takeHeaders(flags: number, stream: number, bytes: Buffer, start: number, end: number): void {
     if (stream !== STREAM || !(flags & END_HEADERS)) return this.lose('headers that are not expected');
@@ -351,12 +371,11 @@ export class MessageConnection {
   }
 
   /** Tells the peer in large steps what was read, so that its windows never close while this end keeps up. */
-  private acknowledge(bytes: number): void {
-    this.unacknowledged += bytes;
-    if (this.unacknowledged > OUR_WINDOW) return this.lose('the peer sends beyond its window');
-    if (this.unacknowledged < OUR_WINDOW / 2) return;
-    this.socket.write(Buffer.concat([windowUpdate(0, this.unacknowledged), windowUpdate(STREAM, this.unacknowledged)]));
+  private acknowledge(): void {
+    if (this.unacknowledged < OUR_WINDOW / 2 || this.messages.isHolding) return;
+    const read = this.unacknowledged;
     this.unacknowledged = 0;
+    this.answer(Buffer.concat([windowUpdate(0, read), windowUpdate(STREAM, read)]));
   }
 
   private get window(): number {
@@ -366,12 +385,16 @@ export class MessageConnection {
   private spend(bytes: number): void {
     this.connectionWindow -= bytes;
     this.streamWindow -= bytes;
+    this.controlFrames -= UPDATES_PER_FRAME;
   }
 
-  /** Sends of what is held what the windows allow. @returns whether nothing is held back any more, here or in the socket. */
+  /**
+   * Sends of what is held what the windows and the socket take: windows that grow byte by byte must not cut it into frames
+   * for a peer that reads none. @returns whether nothing is held back any more, here or in the socket.
+   */
   private release(): boolean {
     let flowing = !this.socket.writableNeedDrain;
-    while (this.held.length > 0 && this.window > 0) {
+    while (flowing && this.held.length > 0 && this.window > 0) {
       const [first] = this.held;
       const count = Math.min(first!.length, this.peersFrame, this.window);
       const header = Buffer.allocUnsafe(HEADER);
@@ -385,14 +408,13 @@ export class MessageConnection {
     return flowing && this.held.length === 0;
   }
 
-  private windowsGrew(): void {
-    if (this.held.length === 0) return;
-    if (this.release()) this.drained();
-    this.finish();
-  }
-
-  private drained(): void {
-    if (!this.wantsDrain || this.held.length > 0 || this.isLost) return;
+  /** Goes on: the peer's windows have grown, or the socket takes more. */
+  private proceed(): void {
+    if (this.isLost) return;
+    const waited = this.held.length > 0;
+    const flowing = this.release();
+    if (waited) this.finish();
+    if (!flowing || !this.wantsDrain) return;
     this.wantsDrain = false;
     this.ears.drain();
   }
@@ -405,19 +427,23 @@ export class MessageConnection {
   }
 
   private keepAlive(): void {
-    if (this.pinged || !this.isReady) return this.lose('no sign of life');
+    if (this.ping || !this.isReady) return this.lose('no sign of life');
+    this.controlFrames = 0;
     if (++this.looks % PING_LOOKS !== 0) return;
-    this.pinged = true;
-    this.socket.write(frame(Frame.Ping, 0, 0, Buffer.alloc(8)));
+    this.ping = randomBytes(8);
+    this.socket.write(frame(Frame.Ping, 0, 0, this.ping));
   }
 
   private lose(detail: string): void {
     if (this.isLost) return;
     this.isLost = true;
     clearInterval(this.look);
+    // Whoever waits for the peer's windows to end politely would wait for ever.
+    const ends = this.ending !== undefined && this.held.length === 0;
     this.held.length = 0;
-    this.parts = [];
-    if (!this.ending) this.socket.destroy();
+    this.frames.end();
+    this.messages.end();
+    if (!ends) this.socket.destroy();
     this.ears.lost(detail);
   }
 }

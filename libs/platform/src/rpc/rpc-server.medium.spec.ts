@@ -1,26 +1,42 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Controller, Module } from '@nestjs/common';
 import { GrpcMethod, GrpcStreamCall } from '@nestjs/microservices';
 import { credentials, loadPackageDefinition, Metadata, status, type Client, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { buckets, limitsV1, readSpends, refuse, RefusalError, systemClock, writeSpending } from '@sallyport/contracts';
+import {
+  buckets,
+  limitsV1,
+  readSpends,
+  refuse,
+  RefusalError,
+  systemClock,
+  WireWriter,
+  writeNode,
+  writeSpend,
+  writeSpending,
+} from '@sallyport/contracts';
 import { protoPath } from 'grpc-health-check';
 import type { Closable } from '../address';
+import { eventually } from '../bus.suite';
 import { createEmbeddedBus } from '../embedded-bus';
 import { ListenError } from '../listening';
 import { createLogger } from '../logger';
 import type { Runtime } from '../runtime';
 import { Replies, serveDecide } from './decide';
 import type { DecideCall } from './decide-server';
+import { HEADROOM, MessageConnection } from './message-connection';
 import { createRpcServer } from './rpc-server';
 
 const SERVICE = 'sallyport.limits.v1.LimitService';
 const TOKEN = 'an-admin-token-of-this-test';
 
+/** An answer with it has at least 1,500 bytes. */
+const wideStanding = limitsV1.Standing.create({ policy: 'p'.repeat(1_500) });
 const passed = limitsV1.SpendReply.create({ allowed: true });
 
 @Controller()
@@ -28,7 +44,8 @@ class LimitsController {
   @GrpcStreamCall(SERVICE, 'Decide')
   decide(call: DecideCall): void {
     const replies = new Replies(call);
-    const spend = (id: number) => replies.give(writeSpending, id, { allowed: true, standings: [] });
+    const spend = (id: number, tenant: string) =>
+      replies.give(writeSpending, id, { allowed: true, standings: tenant === 'wide' ? [wideStanding] : [] });
     serveDecide(
       call,
       replies,
@@ -105,6 +122,34 @@ describe('the gRPC listener of a service', () => {
     expect((await reply).answers.map(({ id }) => id)).toEqual([1, 2, 3]);
     stream.end();
     await new Promise((resolve) => stream.once('end', resolve));
+  });
+
+  it('goes on reading, for the sake of its answers, from a peer whose window they have filled', async () => {
+    const socket = connect(path);
+    let bytes = 0;
+    const heard: string[] = [];
+    const ears = {
+      ready: () => {},
+      opened: () => heard.push('opened'),
+      message: (message: Buffer) => (bytes += message.length),
+      drain: () => {},
+      leaving: () => {},
+      ended: () => {},
+      lost: (detail: string) => heard.push(detail),
+    };
+    const peer = new MessageConnection(socket, 'client', ears, 4 * 1024 * 1024);
+    socket.on('data', (chunk: Buffer) => peer.received(chunk));
+    peer.begin(`/${SERVICE}/Decide`, 'test');
+    await eventually(() => expect(heard).toEqual(['opened']));
+    const writer = new WireWriter();
+    for (const round of [1, 2]) {
+      writeNode(writer, 'ingress-1');
+      for (let id = 1; id <= 4_096; id++) writeSpend(writer, id, 'wide', []);
+      peer.send(writer.take(HEADROOM));
+      await eventually(() => expect(bytes).toBeGreaterThan(round * 4_096 * 1_500));
+    }
+    expect(heard).toEqual(['opened']);
+    peer.destroy();
   });
 
   it('answers a unary call that carries the admin token', async () => {
