@@ -210,6 +210,16 @@ describe('a handshake', () => {
     expect(heard).toBe(3);
   });
 
+  it('waits for a connection no longer than its route says', async () => {
+    // It takes connections, and agrees on nothing.
+    const url = addressOf(raw).replace('http:', 'https:');
+    onRaw = () => undefined;
+    await serve({ policies: [{ policy: 'timeout', config: { connect: '100ms' } }] }, url);
+    const begun = performance.now();
+    expect(await handshakes(1)).toEqual([504]);
+    expect(performance.now() - begun).toBeLessThan(900);
+  });
+
   it('and its tunnel count as a call for as long as that is open', async () => {
     await serve({}, undefined, { limits: { connections: 2, pending: 1, requests: 2 } });
     const statuses = await handshakes(10);
