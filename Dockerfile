@@ -12,7 +12,7 @@ RUN npm ci --ignore-scripts
 COPY .swcrc tsconfig.json nest-cli.json ./
 COPY tools tools
 # The build itself reads what Node is started with.
-COPY deploy/node-options.json deploy/node-options.json
+COPY deploy/node-options.json deploy/node-environment.json deploy/
 COPY libs libs
 COPY apps apps
 COPY examples examples
@@ -33,6 +33,8 @@ COPY proto proto
 COPY deploy/docker deploy/docker
 COPY LICENSE NOTICE ./
 ENV NODE_ENV=production APP=${APP} SALLYPORT_HOST=0.0.0.0 SALLYPORT_DATA_DIR=/data
+# What deploy/node-environment.json says to the C library (ADR 48); a test compares them.
+ENV MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=1048576
 USER 10001:10001
 VOLUME /data
 # The options are those of deploy/node-options.json (ADR 31, 36, 44); a test compares them.

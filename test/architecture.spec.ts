@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
+import nodeEnvironment from '../deploy/node-environment.json';
 import nodeOptions from '../deploy/node-options.json';
 
 /** Who may import whom: this table is the wall, and this file is what holds it up. */
@@ -119,6 +120,24 @@ describe('the walls of the house', () => {
   it('have one set of options for Node, in a container as elsewhere', () => {
     const entrypoint = /^ENTRYPOINT (\[.*\])$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1];
     expect(JSON.parse(entrypoint ?? '[]')).toEqual(['node', ...nodeOptions, 'deploy/docker/run.cjs']);
+  });
+
+  it('say the same to the C library, in a container as elsewhere', () => {
+    const said = /^ENV (MALLOC_.*)$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1];
+    expect(Object.fromEntries((said ?? '').split(' ').map((pair) => pair.split('=')))).toEqual(nodeEnvironment);
+  });
+
+  it('let into the context of an image what it copies from there', () => {
+    const shown = new Set(
+      readFileSync(join(root, '.dockerignore'), 'utf8')
+        .split('\n')
+        .filter((line) => line.startsWith('!'))
+        .map((line) => line.slice(1)),
+    );
+    const isShown = (path: string) =>
+      path.split('/').some((_, at, parts) => shown.has(parts.slice(0, at + 1).join('/')));
+    const copied = readFileSync(join(root, 'Dockerfile'), 'utf8').matchAll(/^COPY (?!--)(.+) \S+$/gm);
+    expect([...copied].flatMap(([, paths]) => paths!.split(' ')).filter((path) => !isShown(path))).toEqual([]);
   });
 
   it('give the image all that its build tool reads before it builds', () => {

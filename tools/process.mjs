@@ -10,6 +10,9 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What Node is told before an application, however it is started (ADR 31). */
 export const nodeOptions = JSON.parse(readFileSync(join(root, 'deploy', 'node-options.json'), 'utf8'));
 
+/** What the C library under Node is told, however an application is started (ADR 48); whoever sets one of these means it. */
+export const nodeEnvironment = JSON.parse(readFileSync(join(root, 'deploy', 'node-environment.json'), 'utf8'));
+
 /** Tells people how it goes. Standard output belongs to results. */
 export function say(text) {
   process.stderr.write(`${text}\n`);
@@ -70,7 +73,7 @@ export function startApp(app, args, { stdio = 'inherit', env = process.env } = {
   return spawn(process.execPath, [...nodeOptions, main, ...args], {
     cwd: root,
     stdio: [...streams, 'ipc'],
-    env,
+    env: { ...nodeEnvironment, ...env },
     detached: process.platform !== 'win32',
   });
 }

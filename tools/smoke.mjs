@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { build } from './build.mjs';
 import { freePorts } from './free-ports.mjs';
 import { install } from './install.mjs';
-import { Failure, nodeOptions, root, say, whenMain } from './process.mjs';
+import { Failure, nodeEnvironment, nodeOptions, root, say, whenMain } from './process.mjs';
 
 const READY_MS = 60_000;
 const END_MS = 30_000;
@@ -28,6 +28,7 @@ whenMain(import.meta, async ([node = process.execPath]) => {
 async function start(node, dataDir) {
   const ports = await freePorts(4);
   const environment = {
+    ...nodeEnvironment,
     PATH: process.env.PATH,
     SALLYPORT_DATA_DIR: dataDir,
     SALLYPORT_INGRESS_HTTP_PORT: ports[0],

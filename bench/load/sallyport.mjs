@@ -5,7 +5,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { freePorts } from '../../tools/free-ports.mjs';
-import { nodeOptions, root } from '../../tools/process.mjs';
+import { nodeEnvironment, nodeOptions, root } from '../../tools/process.mjs';
 import { processorSeconds, processTree, residentBytes } from './machine.mjs';
 import { answering, end, firstLine, missing, scratch, searched } from './programs.mjs';
 
@@ -30,6 +30,7 @@ export function ordersService(upstreamPort, more = {}) {
 export async function startAllInOne(document, name = 'Sallyport all-in-one', more = {}, limits = undefined) {
   const place = scratch();
   const environment = await withPorts({
+    ...nodeEnvironment,
     SALLYPORT_DATA_DIR: place.folder,
     SALLYPORT_DEMO: 'off',
     SALLYPORT_TRACE_RATIO: '0.01',
@@ -115,6 +116,7 @@ export async function startCluster(document, name = 'Sallyport cluster', more = 
   const servers = await startServers(place.folder);
   const token = randomBytes(24).toString('hex');
   const environment = await withPorts({
+    ...nodeEnvironment,
     ...servers.variables,
     SALLYPORT_DATA_DIR: join(place.folder, 'data'),
     SALLYPORT_ADMIN_TOKEN: token,

@@ -10,6 +10,7 @@ import {
   type AppName,
   type DeclarativeInput,
 } from '@sallyport/contracts';
+import nodeEnvironment from '../../deploy/node-environment.json';
 import nodeOptions from '../../deploy/node-options.json';
 import { call, expectStatus, type Answer, type Call } from './calls';
 import { Program, type Exit } from './program';
@@ -143,7 +144,8 @@ export function runTool(name: string, args: readonly string[] = [], env: Environ
 /** Runs an application from dist/, as its start script does. */
 export function runApp(app: Service | 'all-in-one', args: readonly string[], env: Environment, cwd = root): Program {
   const main = join(root, 'dist', 'apps', app, 'src', 'main.js');
-  return new Program(app, process.execPath, [...nodeOptions, main, ...args], { cwd, env, channel: true });
+  const environment = { ...nodeEnvironment, ...env };
+  return new Program(app, process.execPath, [...nodeOptions, main, ...args], { cwd, env: environment, channel: true });
 }
 
 /** What every program of ours gets; nothing of the run itself reaches the product. */
