@@ -36,6 +36,7 @@ export class Http2Session {
   private seen = 0;
   private goingSince: number | undefined;
   private last = false;
+  private settingsAreLate = false;
   /** When the client was asked for a sign of life that has not come yet. */
   private askedAt: number | undefined;
   private askedLast: number;
@@ -104,10 +105,16 @@ export class Http2Session {
     if (idle > (this.seen === 0 ? headersMs : keepAliveMs)) this.goAway();
     if (this.goingSince !== undefined && this.open === 0 && now - this.goingSince > GOING_MS) return this.destroy();
     // RFC 9113 §6.5.3: until it has agreed to our settings none of our limits binds it.
-    if (this.session.pendingSettingsAck && now - this.begunAt > headersMs)
-      return this.endWith(NGHTTP2_SETTINGS_TIMEOUT);
+    if (this.isSilentOnSettings(now)) return this.endWith(NGHTTP2_SETTINGS_TIMEOUT);
     this.findHidden();
     if (this.open > 0) this.askForLife(now);
+  }
+
+  /** Seen at two checks: behind a pause of this process what has come is read between them, and may be the acknowledgement. */
+  private isSilentOnSettings(now: number): boolean {
+    const wereLate = this.settingsAreLate;
+    this.settingsAreLate = this.session.pendingSettingsAck && now - this.begunAt > this.connection.limits.headersMs;
+    return wereLate && this.settingsAreLate;
   }
 
   /** A peer that is gone, or that nghttp2 has given up, does nothing any more: its streams would wait for ever. */
