@@ -3,7 +3,7 @@ import { canonicalPath, isImpersonating, type RawFields } from '@sallyport/proxy
 
 const FIELD_NAME = /^[!#$%&'*+.^`|~0-9a-z-]{1,256}$/;
 
-/** Framing, routing, credentials, trace and what speaks in our name: made anew for every hop, by us alone. */
+/** Framing, routing, credentials, trace and what speaks in our name, beside what is of one hop: made anew by us alone. */
 const madeByUs: ReadonlySet<string> = new Set([
   'authorization',
   'baggage',
@@ -11,8 +11,6 @@ const madeByUs: ReadonlySet<string> = new Set([
   'dpop',
   'expect',
   'host',
-  'http2-settings',
-  'proxy-connection',
   'ratelimit',
   'ratelimit-policy',
   'traceparent',

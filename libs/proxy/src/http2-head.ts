@@ -8,8 +8,8 @@ export interface Http2Head {
   readonly fault: string | undefined;
 }
 
-/** RFC 9113 §8.2.2: fields that speak of a connection, of which HTTP/2 has no more than one. */
-const ofTheConnection: ReadonlySet<string> = new Set([
+/** RFC 9113 §8.2.2: fields that speak of a connection, which have no place in HTTP/2. `te` has one in requests. */
+export const ofTheConnection: ReadonlySet<string> = new Set([
   'connection',
   'http2-settings',
   'keep-alive',

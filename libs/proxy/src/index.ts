@@ -18,7 +18,7 @@ export {
   type ForwardedFacts,
 } from './headers-out';
 export { endsHere, isImpersonating } from './inbound-fields';
-export { readHttp2Head, type Http2Head } from './http2-head';
+export { ofTheConnection, readHttp2Head, type Http2Head } from './http2-head';
 export { IncomingBody, type BodyListener } from './incoming-body';
 export {
   boundsOf,

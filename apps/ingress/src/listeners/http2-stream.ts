@@ -1,5 +1,5 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
-import { isSendable, readHttp2Head, type RawFields } from '@sallyport/proxy';
+import { isSendable, ofTheConnection, readHttp2Head, type RawFields } from '@sallyport/proxy';
 import type { Connection, Incoming, Outgoing } from './connection';
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
@@ -31,17 +31,6 @@ export function incomingOf(
   Object.defineProperty(incoming, 'complete', { get: () => !bodyFollows || stream.readableEnded });
   return incoming as typeof incoming & { readonly complete: boolean };
 }
-
-/** RFC 9113 §8.2.2: what HTTP/2 has no place for in an answer; node:http2 throws at each of these. */
-const ofTheConnection: ReadonlySet<string> = new Set([
-  'connection',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 type Fields = Record<string, string | number | string[]>;
 
@@ -190,7 +179,8 @@ export class Http2Answer implements Outgoing {
  * @throws when the field could end or begin another one.
  */
 function add(fields: Fields, name: string, value: string): void {
-  if (ofTheConnection.has(name)) return;
+  // node:http2 throws at each of these.
+  if (ofTheConnection.has(name) || name === 'te') return;
   if (!isSendable(name, value)) throw new Error(`the field ${JSON.stringify(name)} cannot be sent`);
   const before = fields[name];
   if (before === undefined) fields[name] = value;
