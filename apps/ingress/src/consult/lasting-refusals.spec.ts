@@ -80,6 +80,17 @@ describe('a caller who does not heed Retry-After', () => {
   });
 });
 
+it('a caller that is let in for less than it was refused is told the longer wait from then on', () => {
+  const limits = service();
+  const twice = { ...twoPerSecond, cost: 2 };
+  limits.spend([twice]);
+  limits.clock.time += 229;
+  expect(limits.spend([twice]).standings[0]!.retryAfterMs).toBe(771);
+  limits.clock.time += 271;
+  expect(limits.spend([twoPerSecond]).allowed).toBe(true);
+  expect(limits.spend([twice]).standings[0]!.retryAfterMs).toBe(1000);
+});
+
 describe('the service is asked', () => {
   const different: [string, Partial<Charge>, string][] = [
     ['of another key', { key: 'other' }, 'default'],

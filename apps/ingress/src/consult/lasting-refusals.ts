@@ -46,8 +46,9 @@ export class LastingRefusals implements ConsultedLimiter {
       );
     }
     this.limiter.spend(tenant, charges, (spending, decidedBy) => {
+      if (spending.allowed) this.forget(tenant, charges);
       // A share knows nothing of the buckets of the service.
-      if (!spending.allowed && decidedBy === 'service') this.remember(tenant, charges, spending, askedAt);
+      else if (decidedBy === 'service') this.remember(tenant, charges, spending, askedAt);
       done(spending, decidedBy);
     });
   }
@@ -55,6 +56,11 @@ export class LastingRefusals implements ConsultedLimiter {
   private find(tenant: string, charges: readonly Charge[], now: number): Remembered | undefined {
     const found = this.refusals.get(nameOf(tenant, charges));
     return found && now < found.until && sameQuestion(found, tenant, charges) ? found : undefined;
+  }
+
+  /** Who is let in for less than was refused has used the bucket up further: the wait that was told is too short now. */
+  private forget(tenant: string, charges: readonly Charge[]): void {
+    if (this.clock.monotonic() < this.lastUntil) this.refusals.delete(nameOf(tenant, charges));
   }
 
   /** @param askedAt the service decided after that: its answer lasts a little longer than it is used here. */
