@@ -186,7 +186,7 @@ describe('properties of the canonical path', () => {
       fc.oneof(
         fc.constantFrom(...segmentCharacters),
         fc.integer({ min: 0, max: 255 }).map((byte) => `%${byte.toString(16).padStart(2, '0')}`),
-        fc.constantFrom('..', './', '%2e', '%252e', '%c0%ae', '/..;/', '%E2%82%AC'),
+        fc.constantFrom('..', './', '%2e', '%252e', '%c0%ae', '/..;/', '%E2%82%AC', '%25', '%32%65', '%32%66', '2%65'),
       ),
       { maxLength: 24 },
     )
@@ -219,6 +219,16 @@ describe('properties of the canonical path', () => {
       { numRuns: 5_000 },
     );
   });
+
+  it.each(['/%25%32%65%25%32%65/a', '/a%25%32%66b', '/a%255%63b', '/a%25%35cb', '/%25%34%31'])(
+    'refuses an escape behind an escaped percent sign, however its digits are spelled: %s',
+    (target) => {
+      expect(refused(raw({ target }))).toMatchObject({
+        code: 'REQUEST_MALFORMED',
+        params: { reason: 'the path is escaped twice' },
+      });
+    },
+  );
 
   it('gives every spelling of unreserved characters the same path', () => {
     const unreserved = fc.stringMatching(/^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,8}$/);
