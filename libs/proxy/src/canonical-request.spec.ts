@@ -262,6 +262,18 @@ describe('what a listener may set', () => {
     expect(canonicalRequest(withFields(...many), lenient)).toMatchObject({ code: 'HEADERS_TOO_LARGE' });
   });
 
+  it.each([
+    ['a name with a line feed in it', 'X_A\nTransfer-Encoding', 'chunked'],
+    ['a value with a line feed in it', 'X_A', 'b\nTransfer-Encoding: chunked'],
+    ['a carriage return', 'X_A', 'b\rc'],
+    ['NUL', 'X_A', 'b\0'],
+    ['a folded line', ' x_a', 'b'],
+    ['a space before the colon', 'Transfer_Encoding ', 'chunked'],
+  ])('drops no line that is no field: %s', (_, name, value) => {
+    const lenient = { ...limits.head, underscoreNames: 'drop' as const };
+    expect(canonicalRequest(withFields(name, value), lenient)).toMatchObject({ code: 'REQUEST_MALFORMED' });
+  });
+
   describe('whose word is taken', () => {
     const trustedProxies = new AddressList(['10.0.0.0/8', '2001:db8:1::/48']);
     const from = (remoteAddress: string, ...rawHeaders: string[]) =>

@@ -167,10 +167,12 @@ class FieldReader {
   all(rawHeaders: readonly string[]): Refusal | undefined {
     for (let at = 0; at < rawHeaders.length; at += 2) {
       const facts = nameFacts(rawHeaders[at]!);
-      // Origins that speak CGI read `X_User` and `X-User` as one variable, so the underscore is no way around removal.
-      if (facts.fault === 'underscore' && this.dropUnderscores) continue;
       const value = rawHeaders[at + 1]!;
-      const refusal = judgeField(facts, value) ?? (facts.endsHere ? this.note(facts, value) : this.keep(facts, value));
+      // Origins that speak CGI read `X_User` and `X-User` as one variable, so the underscore is no way around removal.
+      const refusal =
+        facts.fault === 'underscore' && this.dropUnderscores
+          ? judgeValue(facts, value)
+          : (judgeField(facts, value) ?? (facts.endsHere ? this.note(facts, value) : this.keep(facts, value)));
       if (refusal) return refusal;
     }
     return undefined;
@@ -238,9 +240,13 @@ class FieldReader {
 /** What nearly every Connection field says, which names no field. */
 const KEPT_ALIVE: ReadonlySet<string> = new Set(['keep-alive', 'close', 'Keep-Alive', 'Close']);
 
-function judgeField({ name, fault, interpreted }: NameFacts, value: string): Refusal | undefined {
-  if (fault === 'underscore') return malformed('a field name holds an underscore');
-  if (fault === 'token') return malformed('a field name is not a token');
+function judgeField(facts: NameFacts, value: string): Refusal | undefined {
+  if (facts.fault === 'underscore') return malformed('a field name holds an underscore');
+  if (facts.fault === 'token') return malformed('a field name is not a token');
+  return judgeValue(facts, value);
+}
+
+function judgeValue({ name, interpreted }: NameFacts, value: string): Refusal | undefined {
   if (!UNUSUAL.test(value)) return undefined;
   if (CONTROL_CHARACTER.test(value)) return malformed('a field value holds a control character');
   return interpreted ? malformed(`the field ${name} holds a byte above 0x7F`) : undefined;

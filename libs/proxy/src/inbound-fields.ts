@@ -133,7 +133,8 @@ function judgeName(raw: string): NameFacts {
   const name = raw.toLowerCase();
   return Object.freeze({
     name,
-    fault: name.includes('_') ? 'underscore' : isFieldName(name) ? undefined : 'token',
+    // An underscore excuses nothing else: where such fields are dropped, a line that is none would be.
+    fault: !isFieldName(name.replaceAll('_', '-')) ? 'token' : name.includes('_') ? 'underscore' : undefined,
     singleton: isSingleton(name),
     interpreted: isInterpreted(name),
     endsHere: endsHere(name),
