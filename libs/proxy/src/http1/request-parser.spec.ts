@@ -7,7 +7,7 @@ import { nameFacts } from '../inbound-fields';
 import { limits } from '../limits';
 import { RequestParser, type ParsedHead, type RequestFault } from './request-parser';
 
-const HEAD_BYTES = 24 * 1024;
+const HEAD_BYTES = limits.head.blockBytes + limits.head.targetBytes + 1024;
 
 interface Read {
   readonly requests: readonly { readonly head: ParsedHead; readonly body: string; readonly complete: boolean }[];
@@ -16,7 +16,7 @@ interface Read {
 
 /** Reads a connection that brings its bytes in pieces that end at these places. */
 function read(text: string, cuts: readonly number[] = []): Read {
-  const parser = new RequestParser(HEAD_BYTES);
+  const parser = new RequestParser(limits.head);
   const bytes = Buffer.from(text, 'latin1');
   const requests: { head: ParsedHead; body: string; complete: boolean }[] = [];
   const places = [...new Set([0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length])].sort(
@@ -189,12 +189,31 @@ describe('a request over HTTP/1.1', () => {
     expect(read(get(large), [100, 1_000, 20_000]).fault).toMatchObject({ kind: 'too-large' });
   });
 
+  it('may weigh what its target and its fields may weigh, both at once', () => {
+    const { blockBytes, targetBytes } = limits.head;
+    const target = `/${'a'.repeat(targetBytes - 1)}`;
+    const fields = `Host: ${'a'.repeat(blockBytes - 'Host: \r\n'.length)}\r\n`;
+    for (const cuts of [[], [100, 9_000, 20_000]]) {
+      const { requests, fault } = read(`PROPPATCH ${target} HTTP/1.1\r\n${fields}\r\n`, cuts);
+      expect(fault).toBeUndefined();
+      expect(requests[0]!.head.target).toBe(target);
+    }
+  });
+
+  it('is told that its target is what is too long, however long it is', () => {
+    for (const bytes of [30_000, 200_000])
+      for (const cuts of [[], [100, 9_000, 20_000]])
+        for (const text of [`GET /${'a'.repeat(bytes)} HTTP/1.1\r\nHost: a\r\n\r\n`, `GET /${'a'.repeat(bytes)}`])
+          expect(read(text, cuts).fault).toMatchObject({ kind: 'target-too-long' });
+    expect(read('A'.repeat(30_000)).fault).toMatchObject({ kind: 'too-large' });
+  });
+
   it('leaves nothing behind of what came with the end of its head', async () => {
     const request = `${get('Content-Length: 60000\r\n')}${'b'.repeat(60_000)}`;
     const parsers: RequestParser[] = [];
     const fed: WeakRef<ArrayBufferLike>[] = [];
     const pass = (): void => {
-      const parser = new RequestParser(HEAD_BYTES);
+      const parser = new RequestParser(limits.head);
       parser.feed(Buffer.from(request.slice(0, 1)));
       const rest = Buffer.from(request.slice(1));
       fed.push(new WeakRef(rest.buffer));
