@@ -62,7 +62,12 @@ export function isInterpreted(name: string): boolean {
 
 /** What a caller could use to say who it is, where it comes from, or that it means another request than it sends. */
 const impersonatingNames: ReadonlySet<string> = new Set([
+  // RFC 9440 §4: whoever ends TLS removes them, or anybody shows a certificate without its key.
+  'client-cert',
+  'client-cert-chain',
   'forwarded',
+  // Behind CGI it is HTTP_PROXY, where programs look for the proxy of their own requests (CVE-2016-5385).
+  'proxy',
   'remote-user',
   'true-client-ip',
   'x-client-cert',
