@@ -128,6 +128,12 @@ describe('canonicalRequest', () => {
     expect(refused(block(blockBytes + 1)).code).toBe('HEADERS_TOO_LARGE');
   });
 
+  it.each(['FETCH', 'get', 'Get', 'M-SEARCH', ''])('is one of no method but those that are known: %j', (method) => {
+    for (const httpVersion of ['1.1', '2'])
+      expect(refused(raw({ method, httpVersion })).code).toBe('REQUEST_MALFORMED');
+    accepted(raw({ method: 'PROPFIND', httpVersion: '2' }));
+  });
+
   it('joins a list and keeps its members in order', () => {
     const head = accepted(raw({ rawHeaders: ['Host', 'a', 'X-Tag', 'one', 'Accept', '*/*', 'x-tag', 'two'] }));
     expect(head.field.get('x-tag')).toBe('one, two');

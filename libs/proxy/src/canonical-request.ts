@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http';
 import { isRefusal, refuse, type Field, type Refusal, type RequestHead } from '@sallyport/contracts';
 import { unwrapAddress, type AddressList } from './address';
 import { parseAuthority, type Authority } from './authority';
@@ -45,8 +46,8 @@ export interface CanonicalRequest extends RequestHead {
 const malformed = (reason: string): Refusal => refuse('REQUEST_MALFORMED', { reason });
 const tooLarge = (reason: string): Refusal => refuse('HEADERS_TOO_LARGE', { reason });
 
-/** As routes can name them. */
-const METHOD = /^[A-Z]{1,32}$/;
+/** Those that are known and that routes can name, whichever version of HTTP brings them. */
+const SERVABLE: ReadonlySet<string> = new Set(METHODS.filter((method) => /^[A-Z]{1,32}$/.test(method)));
 /** What is no plain printable text: such values are looked at once more. */
 const UNUSUAL = /[^\t\x20-\x7e]/;
 const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
@@ -121,7 +122,7 @@ function refuseTunnel(target: string): Refusal {
 function judgeRequestLine({ method, target, httpVersion }: RawRequest, limits: HeadLimits): Refusal | undefined {
   if (method === 'CONNECT') return refuseTunnel(target);
   if (method === 'TRACE') return refuse('METHOD_NOT_ALLOWED', { method, allow: SERVED_METHODS });
-  if (!METHOD.test(method)) return malformed('the method is not a name in capital letters');
+  if (!SERVABLE.has(method)) return malformed('nobody knows its method');
   if (httpVersion !== '1.1' && httpVersion !== '1.0' && httpVersion !== '2')
     return malformed('the version of HTTP is not served');
   if (target.length > limits.targetBytes) return refuse('URI_TOO_LONG', { maxBytes: limits.targetBytes });
