@@ -231,6 +231,22 @@ describe('a listener with HTTP/2', () => {
     });
   });
 
+  it.each([
+    ['with a length', ['content-length', '2']],
+    ['without one', []],
+  ])('leaves out what an upstream has sent behind 205 %s (RFC 9110 §15.3.6)', async (_, fields) => {
+    respond = (__, response) => {
+      response.writeHead(205, [...fields]);
+      response.write(Buffer.from('o'));
+      response.end(Buffer.from('k'));
+    };
+    await open({ http2: true });
+    await withHttp2(async (session) => {
+      const answer = await get2(session, '/');
+      expect([answer.fields[':status'], answer.fields['content-length'], answer.body]).toEqual([205, undefined, '']);
+    });
+  });
+
   it('sends fields behind the body when there are any', async () => {
     respond = (_, response) => {
       response.expectTrailers!();
