@@ -182,6 +182,20 @@ describe('a request over HTTP/1.1', () => {
       expect(read(chunked(`1;${extension}\r\nx\r\n0\r\n\r\n`)).requests).toMatchObject([{ body: 'x', complete: true }]);
   });
 
+  it('says no more in the extensions of all its chunks than there is data for', () => {
+    const chunks = (data: number, extension: number, count: number) =>
+      read(
+        chunked(`${`${data.toString(16)};${'x'.repeat(extension)}\r\n${'a'.repeat(data)}\r\n`.repeat(count)}0\r\n\r\n`),
+      );
+    expect(chunks(1, 200, 50).requests).toMatchObject([{ complete: true }]);
+    expect(chunks(1, 200, 100).fault).toMatchObject({
+      kind: 'malformed',
+      reason: 'its chunks say more than they hold',
+    });
+    expect(chunks(128, 200, 1_000).requests).toMatchObject([{ complete: true }]);
+    expect(read(chunked(`${'1\r\na\r\n'.repeat(20_000)}0\r\n\r\n`)).requests).toMatchObject([{ complete: true }]);
+  });
+
   it('weighs no more than its limit, whether its head comes to an end or not, and says so before it is kept', () => {
     const large = `X: ${'v'.repeat(HEAD_BYTES)}\r\n`;
     expect(read(get(large)).fault).toMatchObject({ kind: 'too-large' });
