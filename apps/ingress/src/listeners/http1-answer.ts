@@ -176,7 +176,11 @@ export class Http1Answer implements Outgoing {
   }
 
   destroy(): void {
-    this.place.socket.destroy();
+    const { socket, encrypted } = this.place;
+    // RFC 9112 §8: an answer that ends with its connection would seem whole. TLS tells by the alert that is missing, and a
+    // socket of the file system, which has no port, cannot be reset.
+    if (this.framing === 'close' && !encrypted && socket.remotePort !== undefined) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   /** To be called once: the last byte has left, or the connection is gone. */
