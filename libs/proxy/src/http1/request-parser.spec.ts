@@ -349,4 +349,37 @@ describe('where a message ends', () => {
       { numRuns: 2_000 },
     );
   });
+
+  it('is taken with no line end, and no zero byte, that another parser could see in it, on any listener, however it is cut', () => {
+    const pieces = constantFrom(
+      'X-A',
+      'X_A',
+      'Host',
+      ': ',
+      'b',
+      ' ',
+      '\t',
+      '\r',
+      '\n',
+      '\r\n',
+      '\0',
+      'Content-Length: 0',
+    );
+    const isTaken = (text: string, underscoreNames: 'refuse' | 'drop', cuts: readonly number[]): boolean => {
+      const head = read(text, cuts).requests[0]?.head;
+      if (!head) return false;
+      const request = { ...head, remoteAddress: '127.0.0.1', encrypted: false };
+      return !isRefusal(canonicalRequest(request, { ...limits.head, underscoreNames }));
+    };
+    assert(
+      property(array(pieces, { maxLength: 9 }), constantFrom('refuse', 'drop'), nat(90), (parts, names, cut) => {
+        const text = `GET / HTTP/1.1\r\nHost: a\r\n${parts.join('')}\r\n\r\n`;
+        const whole = isTaken(text, names, []);
+        expect(isTaken(text, names, [cut])).toBe(whole);
+        const head = text.slice(0, text.indexOf('\r\n\r\n')).replaceAll('\r\n', '');
+        if (whole) expect(head).not.toMatch(/[\r\n\0]/);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
 });
