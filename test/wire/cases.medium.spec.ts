@@ -68,6 +68,8 @@ describe.each(groups)('rel-T33 rel-T34 rel-T36 rel-T41 rel-T42 wire cases: %s', 
       text,
     });
     if (code !== undefined) expect(answers[0]!.code).toBe(code);
+    // RFC 9110 §6.6.1
+    for (const { fields } of answers) expect(Date.parse(fields.get('date') ?? '')).not.toBeNaN();
     if (close !== undefined) {
       expect(closed).toBe(close);
       if (close) expect(answers.at(-1)!.fields.get('connection')).toBe('close');

@@ -64,6 +64,8 @@ describe('limits of a listener', () => {
   it('bound the head: target, fields, one field, all of them', async () => {
     expect(await statusOf(get(`/open/${'a'.repeat(58)}`), 'narrow')).toBe('200');
     expect(await statusOf(get(`/open/${'a'.repeat(59)}`), 'narrow')).toBe('URI_TOO_LONG');
+    expect(await statusOf(get(`/open/${'a'.repeat(5_000)}`), 'narrow')).toBe('URI_TOO_LONG');
+    expect(await statusOf(`GET /open/${'a'.repeat(5_000)}`, 'narrow')).toBe('URI_TOO_LONG');
     expect(await statusOf(get('/open', 'A: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n'), 'narrow')).toBe('200');
     expect(await statusOf(get('/open', 'A: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\nE: 1\r\n'), 'narrow')).toBe(
       'HEADERS_TOO_LARGE',

@@ -51,7 +51,7 @@ async function readByNode(text: string): Promise<Read[]> {
 /** What the data door would serve: what its parser reads, up to the first request that is refused. */
 function readByUs(text: string): Read[] {
   const requests: Read[] = [];
-  const parser = new RequestParser(limits.head.blockBytes + limits.head.targetBytes);
+  const parser = new RequestParser(limits.head);
   for (let rest = Buffer.from(text, 'latin1'); rest.length > 0;) {
     rest = rest.subarray(parser.feed(rest));
     const { head } = parser;

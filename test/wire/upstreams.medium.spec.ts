@@ -83,6 +83,15 @@ describe('rel-T37 an upstream that answers what it should not', () => {
   });
 
   it.each([
+    ['a length', 'content-length: 5'],
+    ['chunks', 'transfer-encoding: chunked'],
+  ])('announces a body with %s behind 204: what may come late of it answers no other request', async (_, field) => {
+    answerOnce(`HTTP/1.1 204 No Content\r\n${field}\r\n\r\n`);
+    expect((await ask(get('/open/1'))).answers.map(({ status }) => status)).toEqual([204]);
+    await neverAgain();
+  });
+
+  it.each([
     ['one', 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'],
     ['many', 'HTTP/1.1 103 Early Hints\r\nx-a: b\r\n\r\n'.repeat(5)],
   ])('may announce its answer: %s', async (_, early) => {

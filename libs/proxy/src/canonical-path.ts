@@ -57,11 +57,9 @@ const EMPTY_SEGMENT = 'the path holds an empty segment';
 const ESCAPED_SLASH = 'the path escapes a slash or backslash';
 
 /** Bytes that are dangerous as data because some origin takes them for structure after decoding. */
-function escapedByteFault(byte: number, text: string, at: number): string | undefined {
+function escapedByteFault(byte: number): string | undefined {
   if (byte < 0x20 || byte === 0x7f) return 'the path escapes a control character';
-  if (byte === 0x5c) return ESCAPED_SLASH;
-  if (byte === 0x25 && escapedByte(text, at + 2) >= 0) return 'the path is escaped twice';
-  return undefined;
+  return byte === 0x5c ? ESCAPED_SLASH : undefined;
 }
 
 function rawByteFault(code: number): string | undefined {
@@ -90,6 +88,9 @@ function isDotSegment(segment: string): boolean {
   return rest === '' || rest.startsWith(';') || rest.startsWith('%3B');
 }
 
+/** Looked for when all else is unescaped: the digits behind an escaped percent sign may have been escapes themselves. */
+const ESCAPED_TWICE = /%25[0-9A-Fa-f]{2}/;
+
 /** The common path: nothing to rewrite and nothing to refuse, decided by one linear pattern. */
 const PLAIN = /^(?:\/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)+\/?$/;
 
@@ -107,7 +108,7 @@ function rewrite(raw: string): CanonicalPath {
     const escaped = code === 0x25;
     const byte = escaped ? escapedByte(raw, at) : code;
     if (byte < 0) return { fault: 'the path holds a broken escape' };
-    const fault = escaped ? escapedByteFault(byte, raw, at) : rawByteFault(code);
+    const fault = escaped ? escapedByteFault(byte) : rawByteFault(code);
     if (fault) return { fault };
     if (code === 0x2f && at > 0 && raw.charCodeAt(at - 1) === 0x2f) {
       oddities |= Oddity.mergedSlashes;
@@ -136,6 +137,7 @@ export function canonicalPath(raw: string, tolerated = 0): CanonicalPath {
   const { path, oddities } = rewritten;
   const refused = oddities & REFUSED_ODDITIES & ~tolerated;
   if (refused !== 0) return { fault: refused & Oddity.mergedSlashes ? EMPTY_SEGMENT : ESCAPED_SLASH };
+  if (ESCAPED_TWICE.test(path)) return { fault: 'the path is escaped twice' };
   if (!isUtf8(path)) return { fault: 'the path is not UTF-8' };
   const structure = oddities & Oddity.encodedSlash ? slashesDecoded(path) : path;
   // Of a segment that is nothing but parameters, nothing is left at an origin that cuts them off.

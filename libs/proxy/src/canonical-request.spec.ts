@@ -128,6 +128,12 @@ describe('canonicalRequest', () => {
     expect(refused(block(blockBytes + 1)).code).toBe('HEADERS_TOO_LARGE');
   });
 
+  it.each(['FETCH', 'get', 'Get', 'M-SEARCH', ''])('is one of no method but those that are known: %j', (method) => {
+    for (const httpVersion of ['1.1', '2'])
+      expect(refused(raw({ method, httpVersion })).code).toBe('REQUEST_MALFORMED');
+    accepted(raw({ method: 'PROPFIND', httpVersion: '2' }));
+  });
+
   it('joins a list and keeps its members in order', () => {
     const head = accepted(raw({ rawHeaders: ['Host', 'a', 'X-Tag', 'one', 'Accept', '*/*', 'x-tag', 'two'] }));
     expect(head.field.get('x-tag')).toBe('one, two');
@@ -186,7 +192,7 @@ describe('properties of the canonical path', () => {
       fc.oneof(
         fc.constantFrom(...segmentCharacters),
         fc.integer({ min: 0, max: 255 }).map((byte) => `%${byte.toString(16).padStart(2, '0')}`),
-        fc.constantFrom('..', './', '%2e', '%252e', '%c0%ae', '/..;/', '%E2%82%AC'),
+        fc.constantFrom('..', './', '%2e', '%252e', '%c0%ae', '/..;/', '%E2%82%AC', '%25', '%32%65', '%32%66', '2%65'),
       ),
       { maxLength: 24 },
     )
@@ -220,6 +226,16 @@ describe('properties of the canonical path', () => {
     );
   });
 
+  it.each(['/%25%32%65%25%32%65/a', '/a%25%32%66b', '/a%255%63b', '/a%25%35cb', '/%25%34%31'])(
+    'refuses an escape behind an escaped percent sign, however its digits are spelled: %s',
+    (target) => {
+      expect(refused(raw({ target }))).toMatchObject({
+        code: 'REQUEST_MALFORMED',
+        params: { reason: 'the path is escaped twice' },
+      });
+    },
+  );
+
   it('gives every spelling of unreserved characters the same path', () => {
     const unreserved = fc.stringMatching(/^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,8}$/);
     fc.assert(
@@ -250,6 +266,18 @@ describe('what a listener may set', () => {
     expect(isRefusal(head) ? head : head.fields.map(({ name }) => name)).toEqual(['host', 'x-tag']);
     const many = Array.from({ length: 100 }, () => ['a_b', '']).flat();
     expect(canonicalRequest(withFields(...many), lenient)).toMatchObject({ code: 'HEADERS_TOO_LARGE' });
+  });
+
+  it.each([
+    ['a name with a line feed in it', 'X_A\nTransfer-Encoding', 'chunked'],
+    ['a value with a line feed in it', 'X_A', 'b\nTransfer-Encoding: chunked'],
+    ['a carriage return', 'X_A', 'b\rc'],
+    ['NUL', 'X_A', 'b\0'],
+    ['a folded line', ' x_a', 'b'],
+    ['a space before the colon', 'Transfer_Encoding ', 'chunked'],
+  ])('drops no line that is no field: %s', (_, name, value) => {
+    const lenient = { ...limits.head, underscoreNames: 'drop' as const };
+    expect(canonicalRequest(withFields(name, value), lenient)).toMatchObject({ code: 'REQUEST_MALFORMED' });
   });
 
   describe('whose word is taken', () => {

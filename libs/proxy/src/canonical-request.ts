@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http';
 import { isRefusal, refuse, type Field, type Refusal, type RequestHead } from '@sallyport/contracts';
 import { unwrapAddress, type AddressList } from './address';
 import { parseAuthority, type Authority } from './authority';
@@ -45,8 +46,8 @@ export interface CanonicalRequest extends RequestHead {
 const malformed = (reason: string): Refusal => refuse('REQUEST_MALFORMED', { reason });
 const tooLarge = (reason: string): Refusal => refuse('HEADERS_TOO_LARGE', { reason });
 
-/** As routes can name them. */
-const METHOD = /^[A-Z]{1,32}$/;
+/** Those that are known and that routes can name, whichever version of HTTP brings them. */
+const SERVABLE: ReadonlySet<string> = new Set(METHODS.filter((method) => /^[A-Z]{1,32}$/.test(method)));
 /** What is no plain printable text: such values are looked at once more. */
 const UNUSUAL = /[^\t\x20-\x7e]/;
 const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
@@ -121,7 +122,7 @@ function refuseTunnel(target: string): Refusal {
 function judgeRequestLine({ method, target, httpVersion }: RawRequest, limits: HeadLimits): Refusal | undefined {
   if (method === 'CONNECT') return refuseTunnel(target);
   if (method === 'TRACE') return refuse('METHOD_NOT_ALLOWED', { method, allow: SERVED_METHODS });
-  if (!METHOD.test(method)) return malformed('the method is not a name in capital letters');
+  if (!SERVABLE.has(method)) return malformed('nobody knows its method');
   if (httpVersion !== '1.1' && httpVersion !== '1.0' && httpVersion !== '2')
     return malformed('the version of HTTP is not served');
   if (target.length > limits.targetBytes) return refuse('URI_TOO_LONG', { maxBytes: limits.targetBytes });
@@ -167,10 +168,12 @@ class FieldReader {
   all(rawHeaders: readonly string[]): Refusal | undefined {
     for (let at = 0; at < rawHeaders.length; at += 2) {
       const facts = nameFacts(rawHeaders[at]!);
-      // Origins that speak CGI read `X_User` and `X-User` as one variable, so the underscore is no way around removal.
-      if (facts.fault === 'underscore' && this.dropUnderscores) continue;
       const value = rawHeaders[at + 1]!;
-      const refusal = judgeField(facts, value) ?? (facts.endsHere ? this.note(facts, value) : this.keep(facts, value));
+      // Origins that speak CGI read `X_User` and `X-User` as one variable, so the underscore is no way around removal.
+      const refusal =
+        facts.fault === 'underscore' && this.dropUnderscores
+          ? judgeValue(facts, value)
+          : (judgeField(facts, value) ?? (facts.endsHere ? this.note(facts, value) : this.keep(facts, value)));
       if (refusal) return refusal;
     }
     return undefined;
@@ -238,9 +241,13 @@ class FieldReader {
 /** What nearly every Connection field says, which names no field. */
 const KEPT_ALIVE: ReadonlySet<string> = new Set(['keep-alive', 'close', 'Keep-Alive', 'Close']);
 
-function judgeField({ name, fault, interpreted }: NameFacts, value: string): Refusal | undefined {
-  if (fault === 'underscore') return malformed('a field name holds an underscore');
-  if (fault === 'token') return malformed('a field name is not a token');
+function judgeField(facts: NameFacts, value: string): Refusal | undefined {
+  if (facts.fault === 'underscore') return malformed('a field name holds an underscore');
+  if (facts.fault === 'token') return malformed('a field name is not a token');
+  return judgeValue(facts, value);
+}
+
+function judgeValue({ name, interpreted }: NameFacts, value: string): Refusal | undefined {
   if (!UNUSUAL.test(value)) return undefined;
   if (CONTROL_CHARACTER.test(value)) return malformed('a field value holds a control character');
   return interpreted ? malformed(`the field ${name} holds a byte above 0x7F`) : undefined;

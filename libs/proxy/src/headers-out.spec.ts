@@ -155,6 +155,7 @@ describe('fieldsToClient', () => {
 
   it('leaves no length on an answer that has no body', () => {
     expect(fieldsToClient(204, ['content-length', '3', 'etag', 'a'])).toEqual(['etag', 'a']);
+    expect(fieldsToClient(101, ['content-length', '0', 'etag', 'a'])).toEqual(['etag', 'a']);
     expect(fieldsToClient(304, ['content-length', '3'])).toEqual(['content-length', '3']);
   });
 });

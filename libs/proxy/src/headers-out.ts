@@ -101,7 +101,7 @@ function staysBehind(name: string): boolean {
 export function fieldsToClient(status: number, fields: RawFields): RawFields {
   const named = connectionNames(fields);
   // RFC 9110 §8.6: an answer that never has a body has no length either.
-  const withoutLength = status === 204;
+  const withoutLength = status === 204 || status === 101;
   const out: string[] = [];
   for (let at = 0; at < fields.length; at += 2) {
     const name = fields[at]!;

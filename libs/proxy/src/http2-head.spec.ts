@@ -19,6 +19,11 @@ describe('the head of an HTTP/2 request', () => {
     expect([head.rawHeaders, head.fault]).toEqual([['host', 'api.example'], undefined]);
   });
 
+  it('has its authority for a target where it asks for a tunnel (RFC 9113 §8.5)', () => {
+    const head = readHttp2Head([':method', 'CONNECT', ':authority', 'db.example:5432'], true);
+    expect([head.method, head.target, head.fault]).toEqual(['CONNECT', 'db.example:5432', undefined]);
+  });
+
   it('joins cookies that were split for compression (RFC 9113 §8.2.3)', () => {
     expect(read(['cookie', 'a=1', 'accept', '*/*', 'cookie', 'b=2']).rawHeaders).toEqual([
       'host',

@@ -51,12 +51,11 @@ class HeadReader {
 
   end(): Http2Head {
     const method = this.pseudo.get(':method') ?? '';
-    const path = this.pseudo.get(':path') ?? '';
-    if (method !== 'CONNECT') this.judgeTarget(path, this.pseudo.get(':scheme'));
     const host = this.authority();
+    const target = method === 'CONNECT' ? (host ?? '') : this.path();
     const rawHeaders = host === undefined ? this.fields : ['host', host, ...this.fields];
     if (this.cookie !== undefined) rawHeaders.push('cookie', this.cookie);
-    return { method, target: path, rawHeaders, fault: this.fault };
+    return { method, target, rawHeaders, fault: this.fault };
   }
 
   private readPseudo(name: string, value: string): void {
@@ -67,11 +66,15 @@ class HeadReader {
     else this.pseudo.set(name, value);
   }
 
-  private judgeTarget(path: string, scheme: string | undefined): void {
+  /** Every method has one but CONNECT, whose target is the authority alone (§8.5). */
+  private path(): string {
+    const path = this.pseudo.get(':path') ?? '';
+    const scheme = this.pseudo.get(':scheme');
     if (path === '') this.fault ??= 'the pseudo field :path is missing';
     // Whoever ends TLS in front of a plain listener may pass on the scheme its client used.
     if (scheme !== 'https' && (scheme !== 'http' || this.encrypted))
       this.fault ??= 'the pseudo field :scheme is not the one of this connection';
+    return path;
   }
 
   /** §8.3.1: the two may only say the same. */

@@ -62,7 +62,12 @@ export function isInterpreted(name: string): boolean {
 
 /** What a caller could use to say who it is, where it comes from, or that it means another request than it sends. */
 const impersonatingNames: ReadonlySet<string> = new Set([
+  // RFC 9440 §4: whoever ends TLS removes them, or anybody shows a certificate without its key.
+  'client-cert',
+  'client-cert-chain',
   'forwarded',
+  // Behind CGI it is HTTP_PROXY, where programs look for the proxy of their own requests (CVE-2016-5385).
+  'proxy',
   'remote-user',
   'true-client-ip',
   'x-client-cert',
@@ -133,7 +138,8 @@ function judgeName(raw: string): NameFacts {
   const name = raw.toLowerCase();
   return Object.freeze({
     name,
-    fault: name.includes('_') ? 'underscore' : isFieldName(name) ? undefined : 'token',
+    // An underscore excuses nothing else: where such fields are dropped, a line that is none would be.
+    fault: !isFieldName(name.replaceAll('_', '-')) ? 'token' : name.includes('_') ? 'underscore' : undefined,
     singleton: isSingleton(name),
     interpreted: isInterpreted(name),
     endsHere: endsHere(name),

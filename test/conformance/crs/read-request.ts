@@ -16,7 +16,7 @@ export interface ReadRequest {
  * @returns the first request; undefined where the parser refuses it, or its head does not come to an end
  */
 export function readRequest(bytes: Buffer): ReadRequest | undefined {
-  const parser = new RequestParser(limits.head.blockBytes + limits.head.targetBytes);
+  const parser = new RequestParser(limits.head);
   parser.feed(bytes);
   const { head, fault, pieces } = parser;
   if (!head || fault) return undefined;

@@ -71,9 +71,12 @@ function readHeaderOf(socket: Socket, withinMs: number, done: (address?: string)
     clearTimeout(late);
     socket.removeListener('readable', look);
     socket.removeListener('error', ignore);
+    socket.removeListener('end', leave);
     socket.removeListener('close', stop);
   };
   const ignore = (): void => undefined;
+  // A balancer that only looks whether somebody listens.
+  const leave = (): void => void socket.destroy();
   const look = (): void => {
     const chunk = socket.read() as Buffer | null;
     if (chunk === null) return;
@@ -87,5 +90,6 @@ function readHeaderOf(socket: Socket, withinMs: number, done: (address?: string)
   };
   socket.on('readable', look);
   socket.on('error', ignore);
+  socket.on('end', leave);
   socket.on('close', stop);
 }

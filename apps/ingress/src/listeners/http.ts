@@ -141,13 +141,16 @@ function recognisePreface(
       clearTimeout(silent);
       socket.removeListener('readable', look);
       socket.removeListener('error', ignore);
+      socket.removeListener('end', leave);
       socket.unshift(first);
       if (begins) serveHttp2(socket);
       else serveHttp1(socket);
     };
     const ignore = (): void => undefined;
+    const leave = (): void => void socket.destroy();
     socket.on('readable', look);
     socket.on('error', ignore);
+    socket.on('end', leave);
     socket.on('close', () => clearTimeout(silent));
   });
 }

@@ -55,7 +55,7 @@ export class Http1Answer implements Outgoing {
     return this.place.socket.writableLength;
   }
 
-  /** @throws when the head was written already, or a field holds what no field may hold. */
+  /** @throws when the head was written already, a field holds what no field may hold, or the answer would be framed twice. */
   writeHead(status: number, fields: readonly string[]): void {
     if (this.headersSent) throw new Error('the answer has a head already');
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
@@ -63,7 +63,8 @@ export class Http1Answer implements Outgoing {
     for (let at = 0; at < fields.length; at += 2) {
       const name = fields[at]!;
       const value = fields[at + 1]!;
-      if (!isSendable(name, value)) throw new Error(`the field ${JSON.stringify(name)} cannot be sent`);
+      if (!isSendable(name, value) || isFramedTwice(name, length))
+        throw new Error(`the field ${JSON.stringify(name)} cannot be sent`);
       if (name === 'connection') this.last ||= /(^|,)[ \t]*close[ \t]*(,|$)/i.test(value);
       else {
         if (name === 'content-length') length = value;
@@ -176,7 +177,11 @@ export class Http1Answer implements Outgoing {
   }
 
   destroy(): void {
-    this.place.socket.destroy();
+    const { socket, encrypted } = this.place;
+    // RFC 9112 §8: an answer that ends with its connection would seem whole. TLS tells by the alert that is missing, and a
+    // socket of the file system, which has no port, cannot be reset.
+    if (this.framing === 'close' && !encrypted && socket.remotePort !== undefined) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   /** To be called once: the last byte has left, or the connection is gone. */
@@ -186,6 +191,11 @@ export class Http1Answer implements Outgoing {
     this.onClose = [];
     for (const listener of listeners) listener();
   }
+}
+
+/** Whether a field would say once more where the answer ends (RFC 9112 §6.3); in chunks is how this module says it itself. */
+function isFramedTwice(name: string, length: string | undefined): boolean {
+  return name === 'transfer-encoding' || (length !== undefined && name === 'content-length');
 }
 
 let dateOf = 0;

@@ -168,6 +168,40 @@ describe('a connection over HTTP/1.1', () => {
     expect(one.text).not.toMatch(/none|transfer-encoding|content-length/);
   });
 
+  it.each([
+    ['two lengths', ['content-length', '2', 'content-length', '3']],
+    ['chunks beside a length', ['content-length', '2', 'transfer-encoding', 'chunked']],
+    ['chunks', ['transfer-encoding', 'chunked']],
+  ])('is answered with no head that has %s', async (_, fields) => {
+    handle = (__, response) => {
+      expect(() => response.writeHead(200, fields)).toThrow('cannot be sent');
+      answer(response, 'ok');
+    };
+    const one = await client();
+    one.socket.write(GET);
+    await until(() => one.text.endsWith('ok'));
+    expect(one.text.match(/content-length: 2\r\n/g)).toHaveLength(1);
+    expect(one.text).not.toContain('transfer-encoding');
+  });
+
+  it('shows a client of HTTP/1.0 by a reset that an answer is not whole, and by the end of the connection that it is', async () => {
+    for (const isWhole of [true, false]) {
+      let response: Outgoing | undefined;
+      handle = (_, given) => {
+        response = given;
+        given.writeHead(200, []);
+        given.write(Buffer.from('half'));
+      };
+      const old = await client();
+      old.socket.write('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+      await until(() => old.text.endsWith('half'));
+      if (isWhole) response!.end();
+      else response!.destroy();
+      await until(() => old.socket.destroyed);
+      expect([old.ended, old.reset]).toEqual([isWhole, !isWhole]);
+    }
+  });
+
   it('cuts an answer that is longer or shorter than it says', async () => {
     for (const body of ['toolong', 'abc']) {
       handle = (_, response) => {

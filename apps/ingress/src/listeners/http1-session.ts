@@ -65,7 +65,7 @@ export class Http1Session implements AnswerPlace {
     private readonly onGone: (session: Http1Session) => void,
   ) {
     const { head, keepAliveMs } = connection.limits;
-    this.parser = new RequestParser(head.blockBytes + head.targetBytes);
+    this.parser = new RequestParser(head);
     this.keptFields = `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(keepAliveMs / 1000)}\r\n`;
     this.since = door.now();
     socket.push = this.pushed;
@@ -220,10 +220,7 @@ export class Http1Session implements AnswerPlace {
   }
 
   private breakOff(fault: RequestFault, bytes: Buffer): void {
-    const refusal =
-      fault.kind === 'too-large'
-        ? refuse('HEADERS_TOO_LARGE', { reason: fault.reason })
-        : refuse('REQUEST_MALFORMED', { reason: fault.reason });
+    const refusal = refusalOf(fault, this.connection.limits.head.targetBytes);
     if (!this.answering) return this.refuse(refusal, fault.reason, fault.head ?? bytes);
     this.answering.last = true;
     this.door.brokenBody(this.answering, refusal);
@@ -272,6 +269,11 @@ export class Http1Session implements AnswerPlace {
     this.state = state;
     this.since = this.door.now();
   }
+}
+
+function refusalOf({ kind, reason }: RequestFault, targetBytes: number): Refusal {
+  if (kind === 'target-too-long') return refuse('URI_TOO_LONG', { maxBytes: targetBytes });
+  return refuse(kind === 'too-large' ? 'HEADERS_TOO_LARGE' : 'REQUEST_MALFORMED', { reason });
 }
 
 /** The HTTP/1 connections of one listener. */

@@ -52,6 +52,8 @@ export class Http2Answer implements Outgoing {
   private last = false;
   private ended = false;
   private awaitsTrailers = false;
+  /** RFC 9110 §15.3.6: a 205 has no content, and node:http2 ends the stream with its head, whatever an upstream has sent. */
+  private bodiless = false;
   private trailing: Fields | undefined;
 
   constructor(
@@ -84,10 +86,12 @@ export class Http2Answer implements Outgoing {
   writeHead(status: number, fields: string[]): void {
     const head = noFields();
     head[':status'] = status;
+    this.bodiless = status === 205;
     for (let at = 0; at < fields.length; at += 2) {
       const name = fields[at]!;
       // RFC 9113 §8.1: a body nobody reads ends with the answer, and with it alone; the connection lives on.
       if (name === 'connection' && fields[at + 1] === 'close') this.last = true;
+      if (name === 'content-length' && this.bodiless) continue;
       add(head, name, fields[at + 1]!);
     }
     this.head = head;
@@ -108,7 +112,7 @@ export class Http2Answer implements Outgoing {
   }
 
   write(chunk: Buffer | string, encoding: BufferEncoding = 'utf8'): boolean {
-    if (!this.respond(false)) return true;
+    if (this.bodiless || !this.respond(false)) return true;
     return this.stream.write(chunk, encoding);
   }
 
@@ -116,7 +120,7 @@ export class Http2Answer implements Outgoing {
     if (this.closed) return;
     this.ended = true;
     if (this.last && !this.stream.readableEnded) this.stream.once('finish', () => this.stream.close(NGHTTP2_NO_ERROR));
-    if (chunk === undefined && this.head && !this.trailing) return void this.respond(true);
+    if ((chunk === undefined || this.bodiless) && this.head && !this.trailing) return void this.respond(true);
     if (this.respond(false)) this.stream.end(chunk, encoding);
   }
 

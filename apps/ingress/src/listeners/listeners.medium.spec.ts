@@ -4,6 +4,7 @@ import { connect as http2Connect, constants, type ClientHttp2Session } from 'nod
 import { request as httpsRequest } from 'node:https';
 import { connect as tcpConnect, type Socket } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { defaultListenerLimits } from '@sallyport/proxy';
 import { freePort, TestCertificates, testRuntime, type TestRuntime } from '@sallyport/testkit';
 import { until } from '../ingress-under-test';
 import type { Connection, Handle, Incoming, Outgoing } from './connection';
@@ -231,6 +232,22 @@ describe('a listener with HTTP/2', () => {
     });
   });
 
+  it.each([
+    ['with a length', ['content-length', '2']],
+    ['without one', []],
+  ])('leaves out what an upstream has sent behind 205 %s (RFC 9110 §15.3.6)', async (_, fields) => {
+    respond = (__, response) => {
+      response.writeHead(205, [...fields]);
+      response.write(Buffer.from('o'));
+      response.end(Buffer.from('k'));
+    };
+    await open({ http2: true });
+    await withHttp2(async (session) => {
+      const answer = await get2(session, '/');
+      expect([answer.fields[':status'], answer.fields['content-length'], answer.body]).toEqual([205, undefined, '']);
+    });
+  });
+
   it('sends fields behind the body when there are any', async () => {
     respond = (_, response) => {
       response.expectTrailers!();
@@ -267,6 +284,20 @@ describe('a listener with HTTP/2', () => {
       ['GET', true],
       ['POST', false],
     ]);
+  });
+
+  it.each([
+    ['waits for the preface of HTTP/2', { http2: true, tls: undefined }, ''],
+    ['has half a preface', { http2: true, tls: undefined }, 'PR'],
+    ['waits for the header of a balancer', { proxyProtocol: true, tls: undefined }, ''],
+    ['has half a header of a balancer', { proxyProtocol: true, tls: undefined }, 'PROXY TCP4'],
+    ['waits for a request', { tls: undefined }, ''],
+  ])('holds no connection whose client has left while it %s', async (_, settings, bytes) => {
+    await open(settings);
+    const socket = tcpConnect(port, '127.0.0.1');
+    socket.end(bytes);
+    // Half the time that a head may take: who has left is not waited for.
+    await until(() => socket.destroyed && listener!.sockets === 0, defaultListenerLimits.headersMs / 2);
   });
 
   it('tells clients to go when it drains, and lets what is under way end', async () => {

@@ -50,7 +50,14 @@ export class SocketAnswers {
   private write({ refusal, cause, answer }: BrokenBytes, id: string): void {
     const { status, headers: fields, body } = problemOf(refusal, { requestId: id, publicUrl: this.parts.publicUrl });
     const text = JSON.stringify(body);
-    const all = { ...fields, [headers.requestId]: id, 'content-length': Buffer.byteLength(text), connection: 'close' };
+    const all = {
+      ...fields,
+      [headers.requestId]: id,
+      'content-length': Buffer.byteLength(text),
+      // RFC 9110 §6.6.1
+      date: new Date(this.parts.clock.now()).toUTCString(),
+      connection: 'close',
+    };
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
     answer(`HTTP/1.1 ${status} ${body.title}\r\n${lines.join('')}\r\n${text}`);
     this.runtime.logger.debug({ request_id: id, code: body.code, cause }, 'bytes that are no request');

@@ -13,17 +13,21 @@ export interface RenderedRefusal {
 
 /** Renders a refusal, once, in the caller's dialect. */
 export function renderRefusal(refusal: Refusal, dialect: Dialect, occurrence: Occurrence): RenderedRefusal {
-  const problem = problemOf(refusal, occurrence);
   if (dialect === 'grpc') {
     const fields = { ...pairsOf(grpcStatusFields(refusal)), 'content-type': 'application/grpc' };
     return { status: 200, fields, body: NOTHING };
   }
-  if (dialect === 'openai') return renderOpenAiRefusal(refusal, occurrence.requestId);
-  const body = Buffer.from(JSON.stringify(problem.body));
-  const fields: Record<string, string> = { ...problem.headers, 'content-length': String(body.length) };
+  const rendered =
+    dialect === 'openai' ? renderOpenAiRefusal(refusal, occurrence.requestId) : renderProblem(refusal, occurrence);
+  if (refusal.code !== 'METHOD_NOT_ALLOWED') return rendered;
   // RFC 9110 §15.5.6: a 405 says what would be allowed.
-  if (refusal.code === 'METHOD_NOT_ALLOWED') fields['allow'] = String(refusal.params['allow'] ?? '');
-  return { status: problem.status, fields, body };
+  return { ...rendered, fields: { ...rendered.fields, allow: String(refusal.params['allow'] ?? '') } };
+}
+
+function renderProblem(refusal: Refusal, occurrence: Occurrence): RenderedRefusal {
+  const { status, headers, body: problem } = problemOf(refusal, occurrence);
+  const body = Buffer.from(JSON.stringify(problem));
+  return { status, fields: { ...headers, 'content-length': String(body.length) }, body };
 }
 
 const NOTHING = Buffer.alloc(0);

@@ -346,6 +346,21 @@ describe('an upgrade that is none', () => {
     },
   );
 
+  it('is made by an upstream that chooses a subprotocol of the second field (RFC 6455 §11.3.4), and has no length', async () => {
+    onRaw = (socket) => socket.write(agreed('', 'sec-websocket-protocol: orders.v1\r\ncontent-length: 0\r\n'));
+    await serve({}, addressOf(raw));
+    const socket = connect(ingress.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(ask(...webSocket, key, 'sec-websocket-protocol: chat', 'sec-websocket-protocol: a, orders.v1'));
+    const head = await new Promise<string>((resolve) =>
+      socket.once('data', (chunk) => resolve(chunk.toString('latin1'))),
+    );
+    socket.destroy();
+    expect(head).toMatch(/^HTTP\/1\.1 101 /);
+    expect(head).toContain('sec-websocket-protocol: orders.v1\r\n');
+    expect(head).not.toContain('content-length');
+  });
+
   it('holds what a client sends too early back until the upstream has agreed, or for ever', async () => {
     let agree: () => void = () => undefined;
     const heard: string[] = [];

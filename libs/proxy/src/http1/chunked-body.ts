@@ -13,6 +13,9 @@ const BACKSLASH = 92;
 const MOST_SIZE_DIGITS = 16;
 const MOST_EXTENSION_BYTES = limits.body.chunkExtensionBytes;
 const LONG_EXTENSION = `a chunk extension of more than ${MOST_EXTENSION_BYTES} bytes`;
+/** What a chunk may take on the wire beside its data, for nothing; and what all of them may take beyond that. */
+const FREE_BYTES = 16;
+const MOST_EXCESS_BYTES = 16 * 1024;
 const MALFORMED_EXTENSION = 'an extension of a chunk is malformed';
 /** All trailer fields together. */
 const MOST_TRAILER_BYTES = 8 * 1024;
@@ -43,6 +46,8 @@ export class ChunkedBody {
   private readonly data = new CountedBody();
   /** Bytes since the last that was data; of the trailers, all of them. */
   private counted = 0;
+  /** Bytes of extensions for which there was too little data: what a body may weigh must also bound what is read for it. */
+  private excess = 0;
   /** Of the line that is being read. */
   private trailer = '';
   /** Whether an extension has a byte of the name, or the value, that is being read. */
@@ -57,6 +62,7 @@ export class ChunkedBody {
   begin(): void {
     this.fault = undefined;
     this.trailer = '';
+    this.excess = 0;
     this.beginChunk();
   }
 
@@ -94,11 +100,7 @@ export class ChunkedBody {
       case 'size':
         return this.readSize(byte);
       case 'line-end':
-        if (byte !== LF) return this.fail('the line of a chunk does not end');
-        this.data.begin(this.size);
-        this.counted = 0;
-        this.state = this.size === 0 ? 'trailer' : 'data';
-        return;
+        return this.endLine(byte);
       case 'end':
         if (byte !== (this.counted === 1 ? CR : LF)) return this.fail('a chunk does not end where it says');
         if (this.counted === 2) this.beginChunk();
@@ -106,6 +108,16 @@ export class ChunkedBody {
       default:
         this.readExtension(byte);
     }
+  }
+
+  private endLine(byte: number): void {
+    if (byte !== LF) return this.fail('the line of a chunk does not end');
+    const { counted, size } = this;
+    this.excess = Math.max(0, this.excess + counted - FREE_BYTES - 2 * size);
+    if (this.excess > MOST_EXCESS_BYTES) return this.fail('its chunks say more than they hold');
+    this.data.begin(size);
+    this.counted = 0;
+    this.state = size === 0 ? 'trailer' : 'data';
   }
 
   private readSize(byte: number): void {

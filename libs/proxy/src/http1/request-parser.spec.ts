@@ -7,7 +7,7 @@ import { nameFacts } from '../inbound-fields';
 import { limits } from '../limits';
 import { RequestParser, type ParsedHead, type RequestFault } from './request-parser';
 
-const HEAD_BYTES = 24 * 1024;
+const HEAD_BYTES = limits.head.blockBytes + limits.head.targetBytes + 1024;
 
 interface Read {
   readonly requests: readonly { readonly head: ParsedHead; readonly body: string; readonly complete: boolean }[];
@@ -16,7 +16,7 @@ interface Read {
 
 /** Reads a connection that brings its bytes in pieces that end at these places. */
 function read(text: string, cuts: readonly number[] = []): Read {
-  const parser = new RequestParser(HEAD_BYTES);
+  const parser = new RequestParser(limits.head);
   const bytes = Buffer.from(text, 'latin1');
   const requests: { head: ParsedHead; body: string; complete: boolean }[] = [];
   const places = [...new Set([0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length])].sort(
@@ -182,6 +182,20 @@ describe('a request over HTTP/1.1', () => {
       expect(read(chunked(`1;${extension}\r\nx\r\n0\r\n\r\n`)).requests).toMatchObject([{ body: 'x', complete: true }]);
   });
 
+  it('says no more in the extensions of all its chunks than there is data for', () => {
+    const chunks = (data: number, extension: number, count: number) =>
+      read(
+        chunked(`${`${data.toString(16)};${'x'.repeat(extension)}\r\n${'a'.repeat(data)}\r\n`.repeat(count)}0\r\n\r\n`),
+      );
+    expect(chunks(1, 200, 50).requests).toMatchObject([{ complete: true }]);
+    expect(chunks(1, 200, 100).fault).toMatchObject({
+      kind: 'malformed',
+      reason: 'its chunks say more than they hold',
+    });
+    expect(chunks(128, 200, 1_000).requests).toMatchObject([{ complete: true }]);
+    expect(read(chunked(`${'1\r\na\r\n'.repeat(20_000)}0\r\n\r\n`)).requests).toMatchObject([{ complete: true }]);
+  });
+
   it('weighs no more than its limit, whether its head comes to an end or not, and says so before it is kept', () => {
     const large = `X: ${'v'.repeat(HEAD_BYTES)}\r\n`;
     expect(read(get(large)).fault).toMatchObject({ kind: 'too-large' });
@@ -189,12 +203,31 @@ describe('a request over HTTP/1.1', () => {
     expect(read(get(large), [100, 1_000, 20_000]).fault).toMatchObject({ kind: 'too-large' });
   });
 
+  it('may weigh what its target and its fields may weigh, both at once', () => {
+    const { blockBytes, targetBytes } = limits.head;
+    const target = `/${'a'.repeat(targetBytes - 1)}`;
+    const fields = `Host: ${'a'.repeat(blockBytes - 'Host: \r\n'.length)}\r\n`;
+    for (const cuts of [[], [100, 9_000, 20_000]]) {
+      const { requests, fault } = read(`PROPPATCH ${target} HTTP/1.1\r\n${fields}\r\n`, cuts);
+      expect(fault).toBeUndefined();
+      expect(requests[0]!.head.target).toBe(target);
+    }
+  });
+
+  it('is told that its target is what is too long, however long it is', () => {
+    for (const bytes of [30_000, 200_000])
+      for (const cuts of [[], [100, 9_000, 20_000]])
+        for (const text of [`GET /${'a'.repeat(bytes)} HTTP/1.1\r\nHost: a\r\n\r\n`, `GET /${'a'.repeat(bytes)}`])
+          expect(read(text, cuts).fault).toMatchObject({ kind: 'target-too-long' });
+    expect(read('A'.repeat(30_000)).fault).toMatchObject({ kind: 'too-large' });
+  });
+
   it('leaves nothing behind of what came with the end of its head', async () => {
     const request = `${get('Content-Length: 60000\r\n')}${'b'.repeat(60_000)}`;
     const parsers: RequestParser[] = [];
     const fed: WeakRef<ArrayBufferLike>[] = [];
     const pass = (): void => {
-      const parser = new RequestParser(HEAD_BYTES);
+      const parser = new RequestParser(limits.head);
       parser.feed(Buffer.from(request.slice(0, 1)));
       const rest = Buffer.from(request.slice(1));
       fed.push(new WeakRef(rest.buffer));
@@ -314,6 +347,39 @@ describe('where a message ends', () => {
         else expect(requests[0]!.complete).toBe(true);
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  it('is taken with no line end, and no zero byte, that another parser could see in it, on any listener, however it is cut', () => {
+    const pieces = constantFrom(
+      'X-A',
+      'X_A',
+      'Host',
+      ': ',
+      'b',
+      ' ',
+      '\t',
+      '\r',
+      '\n',
+      '\r\n',
+      '\0',
+      'Content-Length: 0',
+    );
+    const isTaken = (text: string, underscoreNames: 'refuse' | 'drop', cuts: readonly number[]): boolean => {
+      const head = read(text, cuts).requests[0]?.head;
+      if (!head) return false;
+      const request = { ...head, remoteAddress: '127.0.0.1', encrypted: false };
+      return !isRefusal(canonicalRequest(request, { ...limits.head, underscoreNames }));
+    };
+    assert(
+      property(array(pieces, { maxLength: 9 }), constantFrom('refuse', 'drop'), nat(90), (parts, names, cut) => {
+        const text = `GET / HTTP/1.1\r\nHost: a\r\n${parts.join('')}\r\n\r\n`;
+        const whole = isTaken(text, names, []);
+        expect(isTaken(text, names, [cut])).toBe(whole);
+        const head = text.slice(0, text.indexOf('\r\n\r\n')).replaceAll('\r\n', '');
+        if (whole) expect(head).not.toMatch(/[\r\n\0]/);
+      }),
+      { numRuns: 5_000 },
     );
   });
 });

@@ -1,10 +1,12 @@
 import { METHODS } from 'node:http';
+import type { HeadLimits } from '../limits';
 import { CountedBody } from './counted-body';
 import { ChunkedBody, isTokenByte, trimmed } from './chunked-body';
 
 const CR = 13;
 const LF = 10;
 const TAB = 9;
+const BLANK = 32;
 const MOST_EMPTY_LINES = 4;
 const NOTHING: Buffer = Buffer.alloc(0);
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
@@ -14,6 +16,8 @@ const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e\x80-\xff]+) HTT
 /** A word that is none is more likely a message that is read from the wrong place than a method. */
 const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS);
 const LENGTH = /^\d{1,15}$/;
+/** What stands around the target and the fields: the method, the version, blanks and line ends. */
+const AROUND_BYTES = 64;
 
 /** The head of a request, before anything is believed. */
 export interface ParsedHead {
@@ -33,7 +37,7 @@ export interface ParsedHead {
 
 /** What is wrong with the bytes of a request. */
 export interface RequestFault {
-  readonly kind: 'malformed' | 'too-large';
+  readonly kind: 'malformed' | 'too-large' | 'target-too-long';
   readonly reason: string;
   /** What has come of the head, where that is what is wrong. */
   readonly head?: Buffer;
@@ -62,8 +66,11 @@ export class RequestParser {
   private kept = 0;
   private emptyLines = 0;
 
-  /** @param headBytes what the head of a request may weigh */
-  constructor(private readonly headBytes: number) {}
+  private readonly headBytes: number;
+
+  constructor(private readonly limits: Pick<HeadLimits, 'blockBytes' | 'targetBytes'>) {
+    this.headBytes = limits.blockBytes + limits.targetBytes + AROUND_BYTES;
+  }
 
   /** Whether the last byte of the message was read. */
   get complete(): boolean {
@@ -232,7 +239,9 @@ export class RequestParser {
   }
 
   private tooLarge(head: Buffer, at: number): number {
-    this.fault = { kind: 'too-large', reason: `more than ${this.headBytes} bytes`, head };
+    // RFC 9112 §3: whoever sends too long a target is told so, however long it is.
+    const kind = targetBytesOf(head) > this.limits.targetBytes ? 'target-too-long' : 'too-large';
+    this.fault = { kind, reason: `more than ${this.headBytes} bytes`, head };
     return at;
   }
 
@@ -243,6 +252,15 @@ export class RequestParser {
   private fail(reason: string, head?: Buffer): void {
     this.fault = { kind: 'malformed', reason, ...(head && { head }) };
   }
+}
+
+/** How many bytes of a target there are in a head that may not be complete. */
+function targetBytesOf(head: Buffer): number {
+  const endOfLine = head.indexOf(CR);
+  const line = endOfLine < 0 ? head : head.subarray(0, endOfLine);
+  const begin = line.indexOf(BLANK) + 1;
+  const end = begin === 0 ? begin : line.indexOf(BLANK, begin);
+  return (end < 0 ? line.length : end) - begin;
 }
 
 /** What the fields of a head say about where the message ends, and the connection. */

@@ -85,6 +85,11 @@ describe('an answer over HTTP/1.1', () => {
     [ok('connection: closed\r\ncontent-length: 0\r\n\r\n'), true],
     ['HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n', false],
     ['HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 0\r\n\r\n', true],
+    ['HTTP/1.0 200 OK\r\nconnection: close\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n', false],
+    ['HTTP/1.1 204 No\r\ncontent-length: 0\r\n\r\n', true],
+    ['HTTP/1.1 204 No\r\ncontent-length: 5\r\n\r\n', false],
+    ['HTTP/1.1 204 No\r\ntransfer-encoding: chunked\r\n\r\n', false],
+    ['HTTP/1.1 304 Not\r\ncontent-length: 5\r\n\r\n', true],
   ])('%j leaves its connection usable: %s', (text, expected) => expect(read(text).reusable).toBe(expected));
 
   it('has no body where the method or the status says so', () => {

@@ -150,7 +150,8 @@ export class ResponseParser {
     this.status = status;
     this.fields = fields;
     this.keepAliveMs = framing.keepAliveMs;
-    this.reusable = framing.persistent;
+    // RFC 9112 §6.1, RFC 9110 §8.6: a 204 announces no body. One that it does may come late, and be read as the next answer.
+    this.reusable = framing.persistent && !(status === 204 && framing.announcesBody);
     if (this.bodiless || status === 204 || status === 304) this.state = 'done';
     else if (chunked) {
       this.chunks.begin();
@@ -203,9 +204,14 @@ class Framing {
   chunked = false;
   keepAliveMs: number | undefined;
   persistent: boolean;
+  private closes = false;
 
   constructor(readonly is11: boolean) {
     this.persistent = is11;
+  }
+
+  get announcesBody(): boolean {
+    return this.chunked || this.length > 0;
   }
 
   /** @returns what is wrong with a field. */
@@ -222,8 +228,9 @@ class Framing {
         this.chunked = true;
         return undefined;
       case 'connection':
-        if (/(^|,)[ \t]*close[ \t]*(,|$)/i.test(value)) this.persistent = false;
-        else if (!this.is11 && /(^|,)[ \t]*keep-alive[ \t]*(,|$)/i.test(value)) this.persistent = true;
+        // RFC 9112 §9.3: whoever says `close` means it, whatever else it says.
+        this.closes ||= /(^|,)[ \t]*close[ \t]*(,|$)/i.test(value);
+        this.persistent = !this.closes && (this.persistent || /(^|,)[ \t]*keep-alive[ \t]*(,|$)/i.test(value));
         return undefined;
       case 'keep-alive': {
         const seconds = /(?:^|,)[ \t]*timeout=(\d{1,6})/i.exec(value)?.[1];

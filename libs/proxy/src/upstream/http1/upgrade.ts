@@ -171,8 +171,16 @@ function switchFault(fields: RawFields, request: UpstreamRequest): string | unde
     return 'its Sec-WebSocket-Accept is not that of the key';
   if (names.includes('sec-websocket-extensions')) return 'it chose an extension that nobody offered';
   const chosen = fieldValue(fields, 'sec-websocket-protocol');
-  const offered = (fieldValue(request.fields, 'sec-websocket-protocol') ?? '').split(',').map((one) => one.trim());
-  return chosen === undefined || offered.includes(chosen) ? undefined : 'it chose a subprotocol that nobody offered';
+  return chosen === undefined || offered(request.fields).includes(chosen)
+    ? undefined
+    : 'it chose a subprotocol that nobody offered';
+}
+
+/** RFC 6455 §11.3.4: a client may name its subprotocols in several fields. */
+function offered(fields: RawFields): readonly string[] {
+  return fields.flatMap((name, at) =>
+    at % 2 === 0 && name === 'sec-websocket-protocol' ? fields[at + 1]!.split(',').map((one) => one.trim()) : [],
+  );
 }
 
 function broken(reason: string): ExchangeError {
