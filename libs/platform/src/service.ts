@@ -2,7 +2,7 @@ import type { AppName } from '@sallyport/contracts';
 import { ConfigError, type BaseConfig } from './config';
 import { runMain, type Life, type Running } from './lifecycle';
 import { opening } from './opened';
-import { openRuntime, type Runtime } from './runtime';
+import { openRuntime, type Runtime, type RuntimeOptions } from './runtime';
 
 /** How one service becomes a process of its own. */
 export interface ServiceMain<C extends BaseConfig> {
@@ -23,9 +23,13 @@ export function runService<C extends BaseConfig>({ app, readConfig, needsDatabas
 }
 
 /** Opens the runtime of a service and starts it; ending what comes back ends both. */
-export async function openService(config: BaseConfig, start: (runtime: Runtime) => Promise<Running>): Promise<Running> {
+export async function openService(
+  config: BaseConfig,
+  start: (runtime: Runtime) => Promise<Running>,
+  options: Pick<RuntimeOptions, 'startsFromDisk'> = {},
+): Promise<Running> {
   return opening(async (opened) => {
-    const runtime = opened.push(await openRuntime(config));
+    const runtime = opened.push(await openRuntime(config, options));
     const { endsWithinMs } = opened.push(await start(runtime));
     return endsWithinMs === undefined ? {} : { endsWithinMs };
   });

@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { buckets, snapshotHead, subjects, type Snapshot, type SnapshotHead } from '@sallyport/contracts';
 import type { Bus, Kv, KvEntry, Subscription } from '../bus';
 import type { Runtime } from '../runtime';
-import { openSnapshotDisk, type SnapshotDisk } from './disk';
+import { openSnapshotDisk, snapshotFolder, type SnapshotDisk } from './disk';
 import { inSlices } from '../slices';
 import { requireSize, SnapshotDamaged, SnapshotDecoder, SnapshotRejected, type EncodedSnapshot } from './document';
 import { CHUNK_KEY, HEAD, MAX_CHUNK_BYTES } from './publish';
@@ -48,7 +47,7 @@ export interface SnapshotReader {
  * Resolves when the disk has been read; the bus is followed from then on.
  */
 export async function openSnapshotReader(options: SnapshotReaderOptions): Promise<SnapshotReader> {
-  const disk = await openSnapshotDisk(join(options.dataDir, 'snapshot', options.runtime.app));
+  const disk = await openSnapshotDisk(snapshotFolder(options.dataDir, options.runtime.app));
   const reader = new Reader(options, disk);
   await reader.startFromDisk();
   reader.follow();
