@@ -10,15 +10,18 @@ export interface ServiceMain<C extends BaseConfig> {
   readonly readConfig: (environment: NodeJS.ProcessEnv) => C;
   /** Says so before anything is opened when no database is named. */
   readonly needsDatabase?: boolean;
+  /** It can do without the bus for a while: see {@link RuntimeOptions}. */
+  readonly startsFromDisk?: boolean;
   readonly start: (config: C, runtime: Runtime, life: Life) => Promise<Running>;
 }
 
 /** Runs a service as this process: reads its config, opens its runtime, starts it, and ends both in order. */
-export function runService<C extends BaseConfig>({ app, readConfig, needsDatabase, start }: ServiceMain<C>): void {
+export function runService<C extends BaseConfig>(service: ServiceMain<C>): void {
+  const { app, readConfig, needsDatabase, startsFromDisk = false, start } = service;
   runMain(app, async (life) => {
     const config = readConfig(process.env);
     if (needsDatabase) databaseOf(config);
-    return openService(config, (runtime) => start(config, runtime, life));
+    return openService(config, (runtime) => start(config, runtime, life), { startsFromDisk });
   });
 }
 
