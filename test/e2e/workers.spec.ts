@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -55,6 +55,7 @@ describeWithNats('the workers of an ingress (needs nats-server)', () => {
     await nats?.close();
     upstream?.closeAllConnections();
     upstream?.close();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   });
 
   /** Each test that ends it leaves the next one to start it again. */
