@@ -48,7 +48,7 @@ export function authorisation({ rows }: Ledger, before: OriginCounts, after: Ori
   ];
 }
 
-interface Recorded {
+export interface Recorded {
   readonly request_id: string;
   readonly route: string | null;
   readonly status: number | null;
@@ -61,7 +61,8 @@ interface Recorded {
  */
 export async function trail(rows: readonly Row[], databaseUrl: string, patienceMs = 120_000): Promise<Check[]> {
   // The last byte leaves when the record is safe: what was cut before is promised to nobody.
-  const answered = rows.filter(({ requestId, error }) => requestId !== undefined && error === undefined);
+  const whole = rows.filter(({ error }) => error === undefined);
+  const answered = whole.filter(({ requestId }) => requestId !== undefined);
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
@@ -72,6 +73,7 @@ export async function trail(rows: readonly Row[], databaseUrl: string, patienceM
     const { holes, quarantined, chains } = await chainsOf(client);
     return [
       none(`records missing of ${answered.length}`, missing.length),
+      none('answers that name no request', whole.length - answered.length),
       none('answers with two records', twice.length),
       none('records that say something else', wrong.length),
       none(`holes in ${chains} chains`, holes),
@@ -128,17 +130,19 @@ export async function recordedSpans(rows: readonly Row[], databaseUrl: string): 
 }
 
 /** A stream that was cut, or an answer nobody waited for, has its status on record all the same. */
-function tells(record: Recorded, { route, kind, status }: Row): boolean {
+export function tells(record: Recorded, { route, kind, status }: Row): boolean {
   const served = status !== undefined && status < 300;
-  const rightRoute = route === 'chat' || record.route === null || record.route.startsWith(`${route}/`);
+  // Who is refused may be so before there is a route.
+  const rightRoute = route === 'chat' || (record.route === null ? !served : record.route.startsWith(`${route}/`));
   const rightCaller = !served || record.app === (kind === 'limited' ? 'greedy' : 'steady');
   return record.status === status && rightRoute && rightCaller;
 }
 
+/** Chains begin at 1; one that says too much does not make up for another that says too little. */
 async function chainsOf(client: Client): Promise<{ holes: number; quarantined: number; chains: number }> {
   const { rows } = await client.query<{ holes: string; chains: string }>(
-    `SELECT count(*) AS chains, coalesce(sum(last - first + 1 - stored - gaps), 0) AS holes FROM (
-       SELECT chain, min(seq) AS first, max(seq) AS last, count(DISTINCT seq) AS stored,
+    `SELECT count(*) AS chains, coalesce(sum(abs(last - stored - gaps)), 0) AS holes FROM (
+       SELECT chain, max(seq) AS last, count(DISTINCT seq) AS stored,
          (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM audit.audit_gap g WHERE g.chain = e.chain) +
          (SELECT count(*) FROM audit.audit_quarantine q WHERE q.chain = e.chain) AS gaps
        FROM audit.audit_event e GROUP BY chain) AS each`,

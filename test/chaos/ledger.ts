@@ -101,9 +101,9 @@ export class Ledger {
 export const isServed = ({ status, error }: Row): boolean =>
   error === undefined && status !== undefined && status >= 200 && status < 300;
 
-/** @returns the share, 1 where there is nothing to count. */
+/** @returns the share, 0 where there is nothing to count: nothing is shown by nothing. */
 export function ratio(rows: readonly Row[], accepts: (row: Row) => boolean): number {
-  return rows.length === 0 ? 1 : rows.filter(accepts).length / rows.length;
+  return rows.length === 0 ? 0 : rows.filter(accepts).length / rows.length;
 }
 
 /** @param share 0.99 for the 99th percentile. @returns milliseconds; 0 of nothing. */

@@ -1,18 +1,17 @@
 import { pause } from '../e2e/waiting';
 import type { ChaosTest } from './chaos-test';
-import { atLeast, atMost, holdingsOf, type Check } from './checkers';
+import { atLeast, atMost, holdingsOf } from './checkers';
 import type { Stage } from './stage';
 import { availability, oracles, underLoad } from './under-load';
 
-/** An export is given up after 5 s, and spans wait for it in a queue of 2,048: what a second more brings must be dropped. */
+/** An export is given up after 5 s, and its spans with it. */
 const SHORTEST_MS = 20_000;
 const MOST_GROWTH_MB = 40;
 
 export const collectorBlackHole: ChaosTest = {
   number: 'T12',
   title: 'the collector of traces is a black hole',
-  procedure:
-    'the collector takes connections and never answers, for as long as it takes to fill the queue of spans, under load',
+  procedure: 'the collector takes connections and never answers, for much longer than an export may take, under load',
   pass: '0 unserved; resident memory of the ingresses does not grow; spans that were dropped are counted',
   quick: false,
   run: async (context) => {
@@ -33,7 +32,7 @@ export const collectorBlackHole: ChaosTest = {
       checks: [
         ...availability('allowed', rows, 1),
         atMost('the ingresses grew by', grown, MOST_GROWTH_MB, ' MB'),
-        counted(dropped, rows.length),
+        atLeast('spans dropped and counted', dropped, 1),
         ...(await oracles(loaded)),
       ],
     };
@@ -47,11 +46,4 @@ async function droppedBy(stage: Stage): Promise<number> {
 
 function memoryOf(stage: Stage): number {
   return stage.of('ingress').reduce((sum, { program }) => sum + holdingsOf(program.pid).residentMb, 0);
-}
-
-/** One in ten is traced, with a span for each consult: a light load may not fill the queue. */
-function counted(dropped: number, requests: number): Check {
-  return requests * 0.3 > 2 * 2_048
-    ? atLeast('spans dropped and counted', dropped, 1)
-    : { name: 'spans dropped and counted', figure: `${dropped} (too little load to fill the queue)`, passed: true };
 }

@@ -2,7 +2,7 @@ import { pause } from '../e2e/waiting';
 import type { ChaosTest } from './chaos-test';
 import { atMost, none } from './checkers';
 import { outcomes } from './ledger';
-import { oracles, underLoad } from './under-load';
+import { noneTold5xx, oracles, underLoad } from './under-load';
 
 const LONGEST_EXIT_SECONDS = 30;
 
@@ -34,6 +34,7 @@ export const rollingRestart: ChaosTest = {
           `streams cut of ${rows.filter(({ stream }) => stream).length}`,
           failed.filter(({ stream }) => stream).length,
         ),
+        noneTold5xx(rows),
         none('ended with an error', exits.filter(({ code }) => code !== 0).length),
         atMost('ended within', Math.max(...exits.map(({ seconds }) => seconds)), LONGEST_EXIT_SECONDS, ' s'),
         ...(await oracles(loaded)),

@@ -4,7 +4,7 @@ import { pause } from '../e2e/waiting';
 import type { ChaosTest } from './chaos-test';
 import { atLeast, none } from './checkers';
 import { isServed, outcomes, type Row } from './ledger';
-import { availability, oracles, underLoad } from './under-load';
+import { availability, noneTold5xx, oracles, underLoad } from './under-load';
 import type { World } from './world';
 
 const EVERY_MS = 200;
@@ -52,6 +52,7 @@ export const reload: ChaosTest = {
     return {
       checks: [
         none(`failed of ${rows.length}`, failed.length),
+        noneTold5xx(rows),
         none(`of two revisions, of ${turning.length}`, turning.filter((row) => !isOfOne(row, revisions)).length),
         atLeast('revisions seen in answers', seen, 2),
         ...availability('allowed', rows),

@@ -143,6 +143,12 @@ export function availability(name: string, rows: readonly Row[], share = 0.995):
   ];
 }
 
+/** Not one good caller, on a route that stays open, is told that something of ours or behind us is broken. */
+export function noneTold5xx(rows: readonly Row[]): Check {
+  const told = unaffected(rows).filter(({ status }) => status !== undefined && status >= 500);
+  return because(none('good callers told 5xx', told.length), told);
+}
+
 /** A check that failed says by which rows. */
 function because(check: Check, rows: readonly Row[]): Check {
   return check.passed ? check : { ...check, figure: `${check.figure}: ${outcomes(rows)}; one: ${rows[0]?.detail}` };

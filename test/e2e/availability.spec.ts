@@ -342,6 +342,24 @@ describeIn(['cluster'], 'the product with parts of it away', (mode) => {
     });
   });
 
+  describe('NATS, while others are started again', () => {
+    it('is not waited for by waf and ingress, which go on with what is on their disks', async () => {
+      await product.servers!.nats.stop();
+      for (const service of ['waf', 'ingress'] as const) {
+        await product.kill(service);
+        await product.start(service);
+      }
+      await product.consulting(['waf']);
+      const answer = await until('the public route is inspected and open', async () => {
+        const served = await product.get('/open/orders', minted.key);
+        return served.status === 200 && served;
+      });
+      expectStatus(await product.get('/open/orders'), 401);
+      await product.servers!.nats.start();
+      expect(facts(await product.recordOf(requestIdOf(answer)))).toMatchObject({ decided_by: { waf: 'service' } });
+    });
+  });
+
   describe('NATS that stands still', () => {
     it('is not waited for', async () => {
       const { nats } = product.servers!;

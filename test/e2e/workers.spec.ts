@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -55,6 +55,7 @@ describeWithNats('the workers of an ingress (needs nats-server)', () => {
     await nats?.close();
     upstream?.closeAllConnections();
     upstream?.close();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   });
 
   /** Each test that ends it leaves the next one to start it again. */
@@ -148,6 +149,23 @@ describeWithNats('the workers of an ingress (needs nats-server)', () => {
     expect(children()).toContain(next);
     expect(children()).not.toContain(victim);
     expect((await one.end('SIGTERM')).code).toBe(0);
+  });
+
+  it('are replaced while the bus is away, from what is on disk, and follow it when it is back', async () => {
+    await reserve();
+    const deaths = await metric('sallyport_ingress_worker_deaths_total');
+    await nats.stop();
+    for (const victim of pids().slice(0, 2)) process.kill(victim, 'SIGKILL');
+    const haveDied = async () => (await metric('sallyport_ingress_worker_deaths_total')) === deaths + 2;
+    await until('both deaths are noticed', haveDied);
+    await until('there are two again', async () => (await workers()) === 2, { within: 2 * PATIENCE_MS });
+    expect((await call(`${url}/open`)).status).toBe(200);
+    await nats.start();
+    const next = { ...configuration((upstream.address() as AddressInfo).port), revision: 'c_2' };
+    await until('the next configuration is published', () => publishSnapshot(bus, next).then(() => true));
+    const page = async () => (await call(`${health}/metrics`)).text;
+    const follows = async () => /^sallyport_config_version_info\{.*\} 2$/m.test(await page());
+    await until('both run it', follows, { within: 2 * PATIENCE_MS });
   });
 
   it('may be none: one process answers by itself, its death is an outage, and nothing is left of it', async () => {

@@ -4,5 +4,6 @@ import { readWafConfig, startWaf } from '.';
 runService({
   app: 'waf',
   readConfig: readWafConfig,
+  startsFromDisk: true,
   start: (config, runtime) => startWaf(config, runtime),
 });

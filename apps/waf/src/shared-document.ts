@@ -31,7 +31,10 @@ export class SharedDocument<T> {
     this.current = options.initial;
   }
 
-  /** Reads what was kept, then follows the bucket; a bucket that is empty is given what was kept. */
+  /**
+   * Reads what was kept, then follows the bucket; a bucket that is empty is given what was kept. Without the bus what was kept
+   * holds, and the bucket is followed once there is one.
+   */
   static async open<T>(options: SharedDocumentOptions<T>): Promise<SharedDocument<T>> {
     const document = new SharedDocument(options, await options.bus.kv(options.bucket));
     await document.start();
@@ -68,17 +71,24 @@ export class SharedDocument<T> {
   }
 
   private async start(): Promise<void> {
-    const { file, key, schema, onChange } = this.options;
+    const { bus, file, key, schema, logger } = this.options;
     const kept = await readFile(file, 'utf8').catch(() => undefined);
     const parsed = kept === undefined ? undefined : schema.safeParse(parseJson(kept));
     if (parsed?.success) this.current = parsed.data;
-    const current = new Promise<void>((resolve) => {
-      void this.kv.watch((entry) => this.read(entry), resolve, key).then((subscription) => (this.stop = subscription));
-    });
-    await current;
+    let becomeCurrent!: () => void;
+    const current = new Promise<void>((resolve) => (becomeCurrent = resolve));
+    this.stop = await this.kv.watch((entry) => this.read(entry), becomeCurrent, key);
+    const followed = current.then(() => this.giveBack(parsed?.success === true));
+    if (bus.health().connected) return followed;
+    this.options.onChange(this.current);
+    followed.catch((error: unknown) => logger.error({ err: error, key }, 'a document could not be given to the bus'));
+  }
+
+  /** @param isKept whether there is more to give than what holds for everybody who has heard nothing. */
+  private async giveBack(isKept: boolean): Promise<void> {
     if (this.revision > 0) return;
-    onChange(this.current);
-    if (parsed?.success) await this.change((value) => value);
+    this.options.onChange(this.current);
+    if (isKept) await this.change((value) => value);
   }
 
   private read(entry: KvEntry): void {

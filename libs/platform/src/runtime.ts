@@ -12,12 +12,15 @@ import type { Closable } from './address';
 import type { Bus } from './bus';
 import { unwatchedClock, watchClock } from './clock-watch';
 import { ConfigError, type BaseConfig } from './config';
+import { Unreachable } from './keep-trying';
+import { LateBus } from './late-bus';
 import { once } from './listening';
 import { createLogger, type Logger } from './logger';
 import { LoopDelay } from './loop-delay';
 import { createMetrics, type Metrics } from './metrics';
-import { connectNatsBus } from './nats-bus';
+import { connectNatsBus, type NatsBusOptions } from './nats-bus';
 import { pooledRandom } from './random';
+import { hasKeptSnapshot } from './snapshot/disk';
 import { createTracer, type Tracer } from './tracing';
 import { readVersion } from './version';
 
@@ -37,10 +40,13 @@ export interface Runtime {
   readonly clockFault: () => string | undefined;
 }
 
-/** Parts that one process shares between its applications; whoever hands them in ends them. */
-export interface SharedParts {
+export interface RuntimeOptions {
+  /** Shared by the applications of one process; whoever hands it in ends it. */
   readonly bus?: Bus;
+  /** Shared alike. */
   readonly metrics?: Metrics;
+  /** What has a configuration on disk starts with it while the bus is out of reach, and joins that later. */
+  readonly startsFromDisk?: boolean;
 }
 
 const random = pooledRandom();
@@ -53,22 +59,22 @@ const SYSTEM = 'system';
  * here on. Closing it ships what is left, for a bounded time.
  * @throws ConfigError when there is no bus to join, and what the bus and the spool throw.
  */
-export async function openRuntime(config: BaseConfig, shared: SharedParts = {}): Promise<Runtime & Closable> {
+export async function openRuntime(config: BaseConfig, options: RuntimeOptions = {}): Promise<Runtime & Closable> {
   const version = readVersion();
   const logger = createLogger({ app: config.app, node: config.nodeName, level: config.logLevel });
   const ends: Array<() => Promise<void>> = [];
   const close = once(() => inReverse(ends));
   try {
-    const metrics = shared.metrics?.for(config.app) ?? processMetrics(config.app, ends);
+    const metrics = options.metrics?.for(config.app) ?? processMetrics(config.app, ends);
     const dropped = metrics.counter('sallyport_trace_dropped_total', 'Spans the collector did not get.');
     const tracer = createTracer({ ...config, node: config.nodeName, version, ratio: config.traceRatio, dropped });
     ends.push(() => tracer.close());
-    const bus = shared.bus ?? (await joinBus(config, logger, ends));
+    const bus = options.bus ?? (await joinBus(config, logger, ends, options.startsFromDisk === true));
     const trail = await openShippedTrail({ config, version, logger, metrics, bus }, ends);
     const { app } = config;
     const comparing = { app, node: config.clockName, bus, clock: systemClock, random, logger, metrics, trail };
     // Who shares a bus with others of its process has their clock.
-    const clockWatch = shared.bus ? unwatchedClock : await watchClock(comparing);
+    const clockWatch = options.bus ? unwatchedClock : await watchClock(comparing);
     ends.push(() => clockWatch.close());
     return {
       app,
@@ -90,16 +96,35 @@ export async function openRuntime(config: BaseConfig, shared: SharedParts = {}):
   }
 }
 
-async function joinBus(config: BaseConfig, logger: Logger, ends: Array<() => Promise<void>>): Promise<Bus> {
+async function joinBus(
+  config: BaseConfig,
+  logger: Logger,
+  ends: Array<() => Promise<void>>,
+  startsFromDisk: boolean,
+): Promise<Bus> {
   if (config.natsUrl === undefined) {
     throw new ConfigError(
       'SALLYPORT_NATS_URL',
       'is not set: a service that runs by itself needs the bus of its cluster',
     );
   }
-  const bus = await connectNatsBus({ url: config.natsUrl, name: `${config.app} ${config.nodeName}`, logger });
+  const options = { url: config.natsUrl, name: `${config.app} ${config.nodeName}`, logger };
+  const maySpareIt = startsFromDisk && (await hasKeptSnapshot(config.dataDir, config.app));
+  const bus = await (maySpareIt ? joinOnceOrLater(options) : connectNatsBus(options));
   ends.push(() => bus.drain());
   return bus;
+}
+
+/** Who can serve without the bus waits for it no longer than for one try. */
+async function joinOnceOrLater(options: NatsBusOptions): Promise<Bus> {
+  const join = (): Promise<Bus> => connectNatsBus({ ...options, connectLimitMs: 0 });
+  try {
+    return await join();
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    options.logger.error({ reason: error.message }, 'the start goes on without the bus, from what is on disk');
+    return new LateBus(join, options.logger);
+  }
 }
 
 interface TrailParts {

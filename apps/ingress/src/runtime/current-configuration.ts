@@ -1,6 +1,6 @@
 import type { RouteClass, Snapshot } from '@sallyport/contracts';
 import { PolicyError, type CompiledRoutes, type PolicyCompiler } from '@sallyport/pipeline';
-import { SnapshotRejected, type Sliced } from '@sallyport/platform';
+import { SnapshotRejected, TookTooLong, type Sliced } from '@sallyport/platform';
 import { compileConfiguration, type Configuration } from './configuration';
 import { routesOfModels } from './model-routes';
 
@@ -53,7 +53,7 @@ export class CurrentConfiguration {
       throw error;
     }
     compiled.adopt();
-    yield* prepared.settle();
+    yield* toItsEnd(prepared.settle());
   }
 
   private *compilePolicies(snapshot: Snapshot): Sliced<CompiledRoutes> {
@@ -69,6 +69,17 @@ export class CurrentConfiguration {
           ? `routes[${error.routeIndex}]`
           : `models[${models.findIndex((model) => model.name === name)}]`;
       throw new SnapshotRejected(`${place}${fieldOf(error.pointer)}`, error.message);
+    }
+  }
+}
+
+/** What is in force is not given up any more: what is left to do takes as long as it takes. */
+function* toItsEnd(work: Sliced<void>): Sliced<void> {
+  while (!work.next().done) {
+    try {
+      yield;
+    } catch (error) {
+      if (!(error instanceof TookTooLong)) throw error;
     }
   }
 }

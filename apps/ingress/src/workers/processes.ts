@@ -14,6 +14,8 @@ export const launchProcess: Launch = ({ said, exited }) => {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   const worker: Worker = cluster.fork();
   worker.on('message', (message: FromWorker) => said(message));
+  // What could not be started, for want of a process or of memory, has an error and no exit.
+  worker.once('error', () => worker.process.pid === undefined && exited(null, null));
   worker.on('error', () => undefined);
   worker.once('exit', (code: number | null, signal: string | null) => exited(signal ? null : code, signal));
   return {

@@ -220,10 +220,11 @@ export class Supervisor {
   private exited(member: Member, code: number | null, signal: string | null): void {
     this.members.delete(member.number);
     this.merged.depart(member.number);
+    const { logger } = this.options;
+    if (code === null && signal === null) logger.error({ worker: member.slot }, 'no process could be started');
     this.settleStart?.(code ?? exitCodes.failed);
     if (this.members.size === 0) this.allGone?.();
     if (this.ending || member.leaving || !this.started) return;
-    const { logger } = this.options;
     logger.error({ worker: member.slot, pid: member.process.pid, code, signal }, 'a worker has died');
     this.replace(member);
   }

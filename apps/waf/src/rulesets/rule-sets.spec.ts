@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock, type Clock, type WafSettings } from '@sallyport/contracts';
-import { createEmbeddedBus, createLogger, type Bus } from '@sallyport/platform';
+import { buckets, systemClock, type Clock, type WafSettings } from '@sallyport/contracts';
+import { createEmbeddedBus, createLogger, type Bus, type Kv, type KvEntry } from '@sallyport/platform';
 import { compilePlan, compileRuleSet, Engine, planId, type InspectionAnswer, type Inspector } from '@sallyport/waf';
 import { answerUnderTest, headUnderTest, inspectionUnderTest } from '../../../../libs/waf/src/inspector.suite';
 import { GuardedInspector, type Compared, type GuardedOptions } from '../guarded-inspector';
@@ -50,7 +50,15 @@ const compilesOnly = async (text: RuleSetText) => {
   }
 };
 
-async function start(more: { chance?: () => number; dataDir?: string; crsDir?: string; clock?: Clock } = {}) {
+interface More {
+  readonly bus?: Bus;
+  readonly chance?: () => number;
+  readonly dataDir?: string;
+  readonly crsDir?: string;
+  readonly clock?: Clock;
+}
+
+async function start(more: More = {}) {
   const [activated, refused]: [string[], Refused[]] = [[], []];
   const sets = await RuleSets.open({
     bus,
@@ -71,6 +79,8 @@ async function start(more: { chance?: () => number; dataDir?: string; crsDir?: s
   return { sets, engine, activated, refused };
 }
 
+const textOf = (entry: KvEntry | undefined): string => Buffer.from(entry!.value).toString();
+
 /** What is said of one request, when all is said. */
 function ask(
   inspector: Inspector,
@@ -84,6 +94,59 @@ function ask(
 
 const verdict = async (inspector: Inspector, query: string, plan?: string) =>
   (await ask(inspector, query, plan)).verdict === 'refuse';
+
+describe('the set that is in force everywhere', () => {
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) await new Promise(setImmediate);
+  };
+
+  it('is followed, too, when it is changed while a replica starts', async () => {
+    install('4.9.0', 'oldword');
+    install('4.28.0', 'newword');
+    const first = await start();
+    await first.sets.activate('crs-4.9.0');
+    const kv = await bus.kv(buckets.waf);
+    const busy = { ...(JSON.parse(textOf(await kv.get('stage'))) as object), active: 'crs-4.28.0', revision: 2 };
+    // As soon as it has read what is in force, that is something else.
+    const change = () => setImmediate(() => void kv.put('stage', Buffer.from(JSON.stringify(busy))));
+    const changing: Bus = Object.assign(Object.create(bus) as Bus, {
+      kv: async (): Promise<Kv> =>
+        Object.assign(Object.create(kv) as Kv, {
+          watch: (told: (entry: KvEntry) => void, current: () => void, key: string) =>
+            kv.watch(told, () => (current(), change()), key),
+        }),
+    });
+    const { sets } = await start({ bus: changing });
+    await until(() => sets.current.active === 'crs-4.28.0');
+  });
+
+  it('is the last one that was heard of where a start finds no bus, and the present one once it does', async () => {
+    install('4.9.0', 'oldword');
+    install('4.28.0', 'newword');
+    const before = await start();
+    await before.sets.activate('crs-4.9.0');
+    await before.sets.close();
+    let arrive!: () => void;
+    const arrived = new Promise<void>((resolve) => (arrive = resolve));
+    const late: Bus = Object.assign(Object.create(bus) as Bus, {
+      health: () => ({ connected: false, detail: 'not reached yet' }),
+      kv: async (): Promise<Kv> =>
+        Object.assign(Object.create(await bus.kv(buckets.waf)) as Kv, {
+          watch: async (...how: Parameters<Kv['watch']>) => {
+            void arrived.then(async () => (await bus.kv(buckets.waf)).watch(...how));
+            return { stop: async () => undefined };
+          },
+        }),
+    });
+    const { sets, engine } = await start({ bus: late });
+    expect(sets.current.active).toBe('crs-4.9.0');
+    expect(await verdict(engine, 'q=oldword')).toBe(true);
+    const other = await start();
+    await other.sets.activate('crs-4.28.0');
+    arrive();
+    await until(() => sets.current.active === 'crs-4.28.0');
+  });
+});
 
 describe('a rule set that a route names', () => {
   it('decides there and nowhere else, and is there before the first request', async () => {

@@ -124,7 +124,8 @@ export class RuleSets implements Closable {
   private shared!: SharedDocument<StageDocument>;
   private stage: Stage = { active: BUILT_IN.name };
   private started = false;
-  private following: Promise<void> = Promise.resolve();
+  /** Undefined until the document that it follows is open. */
+  private following: Promise<void> | undefined;
   /** Revision up to which the set in force was read. */
   private readRevision = 0;
 
@@ -143,10 +144,12 @@ export class RuleSets implements Closable {
       initial: {},
       logger,
       onChange: (wanted) => {
-        if (sets.started) sets.following = sets.following.then(() => sets.follow(wanted));
+        if (sets.following) sets.following = sets.following.then(() => sets.follow(wanted));
       },
     });
-    await sets.start(sets.shared.value);
+    // What is changed while the first set is compiled comes after it.
+    sets.following = sets.start(sets.shared.value);
+    await sets.following;
     sets.started = true;
     return sets;
   }

@@ -1,5 +1,6 @@
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AppName } from '@sallyport/contracts';
 import { MAX_SNAPSHOT_BYTES, type EncodedSnapshot } from './document';
 
 const CURRENT = 'current';
@@ -13,6 +14,19 @@ export interface SnapshotDisk {
   read(): Promise<EncodedSnapshot[]>;
   /** Makes a document the newest. After a crash at any moment there is a whole one to read. */
   keep(encoded: EncodedSnapshot): Promise<void>;
+}
+
+/** Where an application keeps its documents. */
+export function snapshotFolder(dataDir: string, app: AppName): string {
+  return join(dataDir, 'snapshot', app);
+}
+
+/** Whether an application has kept a document; what it is worth shows when it is read. */
+export async function hasKeptSnapshot(dataDir: string, app: AppName): Promise<boolean> {
+  return access(join(snapshotFolder(dataDir, app), CURRENT)).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**

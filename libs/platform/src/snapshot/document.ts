@@ -22,6 +22,13 @@ export class SnapshotRejected extends Error {
   }
 }
 
+/** Bytes that are not the document they were announced as: of that document they say nothing. */
+export class SnapshotDamaged extends SnapshotRejected {
+  constructor() {
+    super('sha256', 'the document is not the one that was announced');
+  }
+}
+
 export interface EncodedSnapshot {
   readonly revision: string;
   readonly document: Uint8Array;
@@ -126,8 +133,7 @@ export class SnapshotDecoder {
    */
   *decode({ revision, document, sha256 }: EncodedSnapshot, lastBytes?: number): Sliced<Snapshot> {
     requireSize(document.length, lastBytes);
-    if ((yield* hash(document)) !== sha256)
-      throw new SnapshotRejected('sha256', 'the document is not the one that was announced');
+    if ((yield* hash(document)) !== sha256) throw new SnapshotDamaged();
     const seen = new Map<string, unknown>();
     const whole: Record<string, unknown> = {};
     for (const [name, member] of yield* membersOf(document)) {

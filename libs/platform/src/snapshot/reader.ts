@@ -1,17 +1,16 @@
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { buckets, snapshotHead, subjects, type Snapshot, type SnapshotHead } from '@sallyport/contracts';
 import type { Bus, Kv, KvEntry, Subscription } from '../bus';
 import type { Runtime } from '../runtime';
-import { openSnapshotDisk, type SnapshotDisk } from './disk';
+import { openSnapshotDisk, snapshotFolder, type SnapshotDisk } from './disk';
 import { inSlices } from '../slices';
-import { requireSize, SnapshotDecoder, SnapshotRejected, type EncodedSnapshot } from './document';
+import { requireSize, SnapshotDamaged, SnapshotDecoder, SnapshotRejected, type EncodedSnapshot } from './document';
 import { CHUNK_KEY, HEAD, MAX_CHUNK_BYTES } from './publish';
 
 /** First pause before what failed on the way is fetched again; doubled up to the longest, with full jitter. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** How often to ask the catalog while the bus has no head or is out of reach. */
+/** How often to ask the catalog while the bus has no head, not all of what it names, or is out of reach. */
 const PULL_EVERY_MS = 5_000;
 
 /** Something of the document was not there; what is there now may be whole a moment later. */
@@ -27,6 +26,8 @@ export interface SnapshotReaderOptions {
    * @returns undefined when that is the current one.
    */
   readonly pull?: (known: string) => Promise<EncodedSnapshot | undefined>;
+  /** Milliseconds between two questions to the catalog, about; 5 s unless given. */
+  readonly pullEveryMs?: number;
   readonly runtime: Pick<Runtime, 'app' | 'config' | 'clock' | 'logger' | 'metrics'>;
   /** Takes a configuration into use, or throws and leaves the old one in use. Never called while it runs. */
   readonly apply: (snapshot: Snapshot) => void | Promise<void>;
@@ -46,7 +47,7 @@ export interface SnapshotReader {
  * Resolves when the disk has been read; the bus is followed from then on.
  */
 export async function openSnapshotReader(options: SnapshotReaderOptions): Promise<SnapshotReader> {
-  const disk = await openSnapshotDisk(join(options.dataDir, 'snapshot', options.runtime.app));
+  const disk = await openSnapshotDisk(snapshotFolder(options.dataDir, options.runtime.app));
   const reader = new Reader(options, disk);
   await reader.startFromDisk();
   reader.follow();
@@ -65,6 +66,8 @@ class Reader implements SnapshotReader {
   /** Hash of the last one refused: it is not tried, nor complained of, twice. */
   private refused: string | undefined;
   private newestHead: Uint8Array | undefined;
+  /** Whether the bus has what its newest head names: chunks may be lost, or damaged, where a head is not. */
+  private isWhole = true;
   private work: Promise<void> = Promise.resolve();
   private keeping: Promise<void> = Promise.resolve();
   private following: Promise<Subscription | undefined> = Promise.resolve(undefined);
@@ -174,12 +177,15 @@ class Reader implements SnapshotReader {
     try {
       const head = readHead(value);
       if (head.sha256 === this.running?.sha256 || head.sha256 === this.refused) return;
-      await this.take(await this.fetchDocument(kv, head), 'bus');
+      const encoded = await this.fetchDocument(kv, head);
+      this.isWhole = true;
+      await this.take(encoded, 'bus');
     } catch (error) {
       if (error instanceof SnapshotRejected) {
         this.reject(error, 'bus');
         return;
       }
+      this.isWhole = false;
       this.options.runtime.logger.warn({ err: error }, 'a configuration could not be fetched whole; trying again');
       this.later(Math.random() * delay, () =>
         this.enqueue(() => this.fetchHead(kv, value, Math.min(delay * 2, LONGEST_PAUSE_MS))),
@@ -217,7 +223,9 @@ class Reader implements SnapshotReader {
       const snapshot = await inSlices(this.decoder.decode(encoded, this.running?.bytes), { clock });
       await this.options.apply(snapshot);
     } catch (error) {
-      this.refused = sha256;
+      const isDamaged = error instanceof SnapshotDamaged;
+      if (!isDamaged) this.refused = sha256;
+      else if (source === 'bus') this.isWhole = false;
       this.reject(error, source, revision);
       return false;
     }
@@ -270,9 +278,10 @@ class Reader implements SnapshotReader {
   }
 
   private pullLater(delay: number): void {
+    const every = this.options.pullEveryMs ?? PULL_EVERY_MS;
     this.later(delay, () => {
-      if (this.newestHead && this.isConnected()) this.pullLater(PULL_EVERY_MS);
-      else this.enqueue(() => this.pullOnce().finally(() => this.pullLater(PULL_EVERY_MS * (0.5 + Math.random()))));
+      if (this.newestHead && this.isWhole && this.isConnected()) this.pullLater(every);
+      else this.enqueue(() => this.pullOnce().finally(() => this.pullLater(every * (0.5 + Math.random()))));
     });
   }
 

@@ -6,7 +6,7 @@ import type { Kv } from '../bus';
 import { eventually, type BusHarness } from '../bus.suite';
 import { createMetrics } from '../metrics';
 import type { Runtime } from '../runtime';
-import { encodeSnapshot, sha256Of } from './document';
+import { encodeSnapshot, sha256Of, type EncodedSnapshot } from './document';
 import { publishSnapshot, SnapshotSuperseded } from './publish';
 import { openSnapshotReader, type SnapshotReader, type SnapshotReaderOptions } from './reader';
 
@@ -225,6 +225,18 @@ export function describeSnapshots(name: string, make: () => Promise<BusHarness>)
         expect(second.revision()).toBe('c_2');
       });
 
+      it('takes from the bus what is torn on disk, when that is all there is on disk', async () => {
+        await publishSnapshot(harness.bus, sampleSnapshot(1));
+        const first = await open();
+        const current = join(dataDir, 'snapshot', 'ingress', 'current');
+        await eventually(async () => expect(await readFile(current, 'utf8')).toContain('c_1 '));
+        await first.close();
+        await writeFile(current, (await readFile(current)).subarray(0, 500));
+        const second = await open();
+        expect(logger.error.mock.calls[0]![0]).toMatchObject({ field: 'sha256', source: 'disk' });
+        await eventually(() => expect(second.revision()).toBe('c_1'));
+      });
+
       it('takes the newest of heads that came while it was busy', async () => {
         let release!: () => void;
         const busy = new Promise<void>((resolve) => (release = resolve));
@@ -344,6 +356,23 @@ export function describeSnapshots(name: string, make: () => Promise<BusHarness>)
         await eventually(() => expect(logger.error).toHaveBeenCalled());
         expect(logger.error.mock.calls[0]![0]).toMatchObject({ field: 'sha256', source: 'catalog' });
         expect(applied).toEqual([]);
+      });
+
+      it.each<[string, (key: string) => Promise<unknown>]>([
+        ['lost', (key) => kv.purge(key)],
+        ['damaged', async (key) => kv.put(key, (await kv.get(key))!.value.with(5, 0))],
+      ])('makes up for a chunk that the bus has %s', async (_, spoil) => {
+        const encoded = encodeSnapshot(sampleSnapshot(6));
+        await publishSnapshot(harness.bus, sampleSnapshot(6));
+        for (const key of await chunkKeys()) await spoil(key);
+        const pull = jest.fn<Promise<EncodedSnapshot | undefined>, [string]>(async () => undefined);
+        const reader = await open({ pull, pullEveryMs: 50 });
+        await eventually(() =>
+          expect(logger.error.mock.calls.length + logger.warn.mock.calls.length).toBeGreaterThan(0),
+        );
+        expect(reader.revision()).toBeUndefined();
+        pull.mockResolvedValue(encoded);
+        await eventually(() => expect(reader.revision()).toBe('c_6'));
       });
 
       it('that is out of reach stops nothing', async () => {
