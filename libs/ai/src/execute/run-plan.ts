@@ -115,6 +115,7 @@ class PlanRun implements ChatRun, AttemptListener {
         timeouts: target.timeouts,
         deadline: this.deadline,
         includeUsage: call.request.includeUsage,
+        choices: call.request.choices,
       },
       call.clock,
       call.timers,

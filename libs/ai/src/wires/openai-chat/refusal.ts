@@ -23,6 +23,9 @@ const KNOWN_CODES = new Set([
   'unsupported_value',
 ]);
 
+/** 401, 403: the key is dead. 402: the account is empty. 404: the target is listed, so the provider is at fault. */
+const NOT_THE_CALLERS = new Set([401, 402, 403, 404]);
+
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
 /**
@@ -44,8 +47,7 @@ export function judgeStatus(
   if (status === 425 || status === 429 || status === 503 || status === 529) {
     return { elsewhere: true, refusal: refuse('UPSTREAM_BUSY', {}, { reason, retryAfterMs: waitOf(retryAfter) }) };
   }
-  // 401, 403: the key is dead. 404: the target is listed, so the provider is at fault. Neither is the caller's.
-  if (status < 400 || status >= 500 || status === 401 || status === 403 || status === 404) {
+  if (status < 400 || status >= 500 || NOT_THE_CALLERS.has(status)) {
     return { elsewhere: true, refusal: refuse('UPSTREAM_BROKE', {}, { reason }) };
   }
   const code = knownCode(body);
