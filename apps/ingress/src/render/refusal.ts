@@ -18,12 +18,18 @@ export function renderRefusal(refusal: Refusal, dialect: Dialect, occurrence: Oc
     const fields = { ...pairsOf(grpcStatusFields(refusal)), 'content-type': 'application/grpc' };
     return { status: 200, fields, body: NOTHING };
   }
-  if (dialect === 'openai') return renderOpenAiRefusal(refusal, occurrence.requestId);
+  if (dialect === 'openai') {
+    const { status, fields, body } = renderOpenAiRefusal(refusal, occurrence.requestId);
+    return { status, fields: withAllow(refusal, fields), body };
+  }
   const body = Buffer.from(JSON.stringify(problem.body));
   const fields: Record<string, string> = { ...problem.headers, 'content-length': String(body.length) };
-  // RFC 9110 §15.5.6: a 405 says what would be allowed.
-  if (refusal.code === 'METHOD_NOT_ALLOWED') fields['allow'] = String(refusal.params['allow'] ?? '');
-  return { status: problem.status, fields, body };
+  return { status: problem.status, fields: withAllow(refusal, fields), body };
+}
+
+/** RFC 9110 §15.5.6: a 405 says what would be allowed. */
+function withAllow({ code, params }: Refusal, fields: RenderedRefusal['fields']): RenderedRefusal['fields'] {
+  return code === 'METHOD_NOT_ALLOWED' ? { ...fields, allow: String(params['allow'] ?? '') } : fields;
 }
 
 const NOTHING = Buffer.alloc(0);
