@@ -1,7 +1,7 @@
 import type { Clock } from '@sallyport/contracts';
 import type { CredentialReference, Lease, LeaseSource } from '@sallyport/ai';
 import type { Logger } from '@sallyport/platform';
-import { resolveCredential } from './resolve';
+import { resolveCredential, type CredentialPlaces } from './resolve';
 
 /** Longer than this nobody holds a credential without asking again. */
 export const LEASE_MS = 300_000;
@@ -12,8 +12,7 @@ interface Held {
   readonly generation: number;
 }
 
-export interface CredentialsOptions {
-  readonly environment: (name: string) => string | undefined;
+export interface CredentialsOptions extends CredentialPlaces {
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'info'>;
 }
@@ -56,7 +55,7 @@ export class Credentials implements LeaseSource {
 
   private async read({ id, account, reference }: CredentialReference): Promise<void> {
     try {
-      const secret = await resolveCredential(reference, this.options.environment);
+      const secret = await resolveCredential(reference, this.options);
       const before = this.held.get(id);
       if (before?.secret !== secret) this.held.set(id, { secret, generation: (before?.generation ?? 0) + 1 });
       if (this.missing.delete(id)) this.options.logger.info({ account }, 'the credential of an account is there again');

@@ -19,7 +19,12 @@ describe('LeaseBook', () => {
     environment = { SUITE_KEY: routerSuiteSecret };
     const clock = { now: () => now, monotonic: () => now };
     const logger = { warn: (fields: { account: string }) => void warned.push(fields.account), info: () => undefined };
-    credentials = new Credentials({ environment: (name) => environment[name], clock, logger: logger as never });
+    credentials = new Credentials({
+      environment: (name) => environment[name],
+      dataDir: '/nowhere',
+      clock,
+      logger: logger as never,
+    });
     await credentials.use(table.credentials);
     book = new LeaseBook(credentials, clock);
   });
