@@ -36,16 +36,20 @@ class HandTime implements Timers {
   }
 }
 
+/** A target whose key has run out. */
+const KEYLESS = 'keyless';
+
 /** One answer of a vendor, with the sink it writes to. */
 type Act = (sink: AnswerSink, leave: () => void, time: HandTime) => void;
 
 /** A call of targets that act as they are told, one after the other, without a network between. */
-function call(acts: Act | readonly Act[], request: object = {}, prices = price) {
-  const targets = [acts].flat() as readonly Act[];
+function call(acts: Act | readonly (Act | typeof KEYLESS)[], request: object = {}, prices = price) {
+  const targets = [acts].flat() as readonly (Act | typeof KEYLESS)[];
+  const called = targets.filter((act) => act !== KEYLESS);
   const time = new HandTime();
   const settlements: aiV1.Settlement[] = [];
   const pieces: Buffer[] = [];
-  const seen = { status: 0, facts: undefined as ChatFacts | undefined };
+  const seen = { status: 0, fields: {} as Readonly<Record<string, string>>, facts: undefined as ChatFacts | undefined };
   const messages = [{ role: 'user', content: 'hi' }];
   const chat = readChatRequest(Buffer.from(JSON.stringify({ model: 'v', messages, stream: true, ...request })));
   if (isRefusal(chat)) throw new Error(String(chat.params['reason']));
@@ -61,13 +65,13 @@ function call(acts: Act | readonly Act[], request: object = {}, prices = price) 
         virtualModel: 'v',
         revision: 'c_1',
         why: [],
-        attempts: targets.map((_, at) => ({
+        attempts: targets.map((act, at) => ({
           n: at + 1,
           provider: `vendor-${at + 1}`,
           model: 'm',
           wire: aiV1.Wire.WIRE_OPENAI_CHAT,
           url: '',
-          credential: '',
+          credential: act === KEYLESS ? 'default/gone' : '',
           timeouts,
           price: prices,
           allowPrivate: false,
@@ -88,14 +92,14 @@ function call(acts: Act | readonly Act[], request: object = {}, prices = price) 
     timers: time,
     random: (count) => new Uint8Array(count),
     client: {
-      head: (status) => (seen.status = status),
+      head: (status, fields) => Object.assign(seen, { status, fields }),
       data: (chunk) => pieces.push(chunk) > 0,
       end: () => undefined,
     },
     onSettled: (settlement) => settlements.push(settlement),
     onFinished: (facts) => (seen.facts = facts),
   });
-  for (let at = 0; at < opened.length; at++) targets[at]!(opened[at]!, () => run.gone(), time);
+  for (let at = 0; at < opened.length; at++) called[at]!(opened[at]!, () => run.gone(), time);
   return { ...seen, settlements, text: Buffer.concat(pieces).toString('utf8') };
 }
 
@@ -299,5 +303,28 @@ describe('a refusal of a vendor', () => {
     };
     expect(call([refuses, answers]).text).toContain('fine');
     expect(call(refuses)).toMatchObject({ status: 502, facts: { refusal: { code: 'UPSTREAM_BROKE' } } });
+  });
+});
+
+describe('a target whose key has run out', () => {
+  const busy: Act = (sink) => {
+    sink.head(503, () => undefined);
+    sink.end();
+  };
+
+  it('is no attempt', () => {
+    const { fields, facts } = call([KEYLESS, answers]);
+    expect(fields).toMatchObject({ 'x-sallyport-attempts': '1', 'x-sallyport-provider': 'vendor-2' });
+    expect(facts).toMatchObject({ attempts: 1, provider: 'vendor-2' });
+  });
+
+  it('is what is told of only where no other was called', () => {
+    expect(call([busy, KEYLESS])).toMatchObject({
+      status: 503,
+      fields: { 'x-sallyport-attempts': '1' },
+      facts: { outcome: OUTCOME_UPSTREAM_ERROR, provider: 'vendor-1', refusal: { code: 'UPSTREAM_BUSY' } },
+    });
+    expect(call([KEYLESS, busy]).facts?.refusal?.code).toBe('UPSTREAM_BUSY');
+    expect(call([KEYLESS])).toMatchObject({ facts: { attempts: 0, refusal: { code: 'AI_CREDENTIAL_MISSING' } } });
   });
 });
