@@ -3,8 +3,8 @@ import { noUsage, type Usage } from '../usage';
 /** English prose and JSON both lie near it for the tokenisers in use. */
 const BYTES_PER_TOKEN = 4;
 
-/** Vendors send about one token an event; text longer than any token is several that were gathered. */
-const LONGEST_TOKEN = 32;
+/** Bytes. Vendors send about one token an event; text longer than any token is several that were gathered. */
+export const LONGEST_TOKEN = 32;
 
 /** Letters of base64 in a row from which on they are no prose: an image or a sound, packed into text. */
 const MEDIA_BYTES = 2_048;

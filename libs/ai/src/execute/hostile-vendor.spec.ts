@@ -193,6 +193,12 @@ describe('what is estimated', () => {
     expect(leaves(calls, calls)).toBe(2_000n);
   });
 
+  it('weighs the text and not what stands around it, which a client may ask for by the kilobyte', () => {
+    const odds = (bytes: number) => ({ logprobs: { content: [{ token: 'x'.repeat(bytes) }] } });
+    const choice = (content: string, bytes: number) => event({ choices: [{ delta: { content }, ...odds(bytes) }] });
+    expect(leaves(choice('a', 10), choice(' b', 2_000), choice(' c', 900), choice('.', 10))).toBe(4n);
+  });
+
   it('does not bill an image by the bytes it was sent in', () => {
     const url = `data:image/png;base64,${'iVBORw0K'.repeat(500_000)}`;
     const messages = [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }];

@@ -1,6 +1,6 @@
 import { eventData } from '../../body/sse';
 import { ScanError, scanObject, type Span } from '../../body/scan';
-import { tokensOf } from '../../execute/estimate';
+import { LONGEST_TOKEN, tokensOf } from '../../execute/estimate';
 import type { Tap, Tapped, WholeAnswer } from '../../execute/tap';
 import type { Usage } from '../../usage';
 import { disjointUsage } from './usage';
@@ -15,7 +15,8 @@ const MARKER = '[DONE]';
 
 /**
  * The tap of an openai-chat stream. Until the first content every event is parsed; after it only one that can hold
- * usage, an end or an error, and every one once usage has been reported, to know what it does not cover.
+ * usage, an end, an error or more text than a token, and every one once usage has been reported, to know what it does not
+ * cover.
  */
 export class OpenAiChatTap implements Tap {
   usage: Usage | undefined;
@@ -34,8 +35,8 @@ export class OpenAiChatTap implements Tap {
 
   read(event: Buffer): Tapped {
     if (startsWith(event, DONE) || startsWith(event, DONE_TIGHT)) return 'done';
-    if (this.begun && !this.usage && this.choices === 1 && startsWithData(event) && !canMatter(event)) {
-      this.uncoveredTokens += tokensOf(event.length - this.envelope);
+    if (this.begun && this.isOneToken(event)) {
+      this.uncoveredTokens += 1;
       return 'content';
     }
     const data = eventData(event);
@@ -45,6 +46,12 @@ export class OpenAiChatTap implements Tap {
     if (chunk === undefined) return 'prelude';
     if (chunk['error'] !== undefined && chunk['error'] !== null) return 'error';
     return this.readChunk(chunk, event.length);
+  }
+
+  /** Whether it can be passed on without a look inside. What is larger may hold more text, or more around it. */
+  private isOneToken(event: Buffer): boolean {
+    if (this.usage || this.choices > 1 || event.length - this.envelope > LONGEST_TOKEN) return false;
+    return startsWithData(event) && !canMatter(event);
   }
 
   private readChunk(chunk: Readonly<Record<string, unknown>>, eventBytes: number): Tapped {
