@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { aiV1, formatUsd, isRefusal, refuse, systemClock } from '@sallyport/contracts';
 import { readChatRequest } from '../dialects/openai-chat/parse';
 import { readSettlement, writeSettlement } from '../ledger/settlement-record';
@@ -332,5 +333,62 @@ describe('a target whose key has run out', () => {
     });
     expect(call([KEYLESS, busy]).facts?.refusal?.code).toBe('UPSTREAM_BUSY');
     expect(call([KEYLESS])).toMatchObject({ facts: { attempts: 0, refusal: { code: 'AI_CREDENTIAL_MISSING' } } });
+  });
+});
+
+describe('whatever a vendor sends', () => {
+  const piece = fc.constantFrom(
+    ...[says('text'), says('text', { usage: { prompt_tokens: 3, completion_tokens: 1 } }), ends(), DONE].map(String),
+    ...[reports({ prompt_tokens: 3, completion_tokens: 2 }), reports({ prompt_tokens: '3' }), reports(null)].map(
+      String,
+    ),
+    event({ error: { message: 'x' } }).toString(),
+    ...[
+      '\ufeff',
+      ': note\n\n',
+      '\n',
+      '\r',
+      '\r\n\r\n',
+      'data: {"cho',
+      'data: é🎉\n\n',
+      'data: null\n\n',
+      'data: [1]\n\n',
+      'id: 1\n',
+    ],
+  );
+
+  function answered(bytes: Buffer, borders: readonly number[], choices: number) {
+    return call(
+      (sink) => {
+        sink.head(200, () => 'text/event-stream');
+        borders.slice(1).forEach((border, at) => sink.data(bytes.subarray(borders[at], border)));
+        sink.end();
+      },
+      { n: choices },
+    );
+  }
+
+  it('is settled once and ends in one way, the same however it is cut', () => {
+    const cuts = fc.array(fc.nat(), { maxLength: 12 });
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), cuts, fc.constantFrom(1, 2), (pieces, cut, choices) => {
+        const bytes = Buffer.from(pieces.join(''));
+        const whole = answered(bytes, [0, bytes.length], choices);
+        const borders = [0, ...cut.map((at) => at % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
+        const parts = answered(bytes, borders, choices);
+        expect([parts.text, parts.status]).toEqual([whole.text, whole.status]);
+        expect(parts.settlements).toMatchObject(
+          whole.settlements.map(({ outcome, usage, source, costPicoUsd }) => ({ outcome, usage, source, costPicoUsd })),
+        );
+
+        expect(whole.settlements).toHaveLength(1);
+        expect(readSettlement(writeSettlement(whole.settlements[0]!))).toEqual(whole.settlements[0]);
+        const ok = whole.facts?.outcome === OUTCOME_OK;
+        const lastWord = ok ? /data: \[DONE\]\s*$/ : /(^|data: )\{"error":\{[^\r\n]*"code":"upstream_broke"\}\}\n*$/;
+        expect(whole.text).toMatch(lastWord);
+        expect(whole.status).toBe(whole.text.startsWith('{"error":') ? 502 : 200);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
