@@ -1,4 +1,4 @@
-import { HeldBytes } from './held-bytes';
+import { HeldBytes } from '@sallyport/proxy';
 
 /** One event may have this many bytes; more is not a stream of events. */
 export const MAX_EVENT_BYTES = 1024 * 1024;

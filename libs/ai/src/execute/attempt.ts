@@ -1,5 +1,5 @@
 import { aiV1, refuse, type Clock, type Refusal } from '@sallyport/contracts';
-import { HeldBytes } from '../body/held-bytes';
+import { HeldBytes } from '@sallyport/proxy';
 import { EventTooLarge, MAX_EVENT_BYTES, SseSplitter } from '../body/sse';
 import { noUsage, type Usage } from '../usage';
 import { isWholeEvent, OpenAiChatTap, readWholeAnswer } from '../wires/openai-chat/decode';

@@ -14,10 +14,13 @@ describe('HeldBytes', () => {
       fc.property(pieces, pieces, (first, second) => {
         const held = hold(first);
         expect(held.length).toBe(first.reduce((sum, { length }) => sum + length, 0));
+        expect(held.whole()).toEqual(Buffer.concat(first));
         expect(held.take()).toEqual(Buffer.concat(first));
         expect(held.length).toBe(0);
         for (const piece of second) held.push(Buffer.from(piece));
-        expect(held.take()).toEqual(Buffer.concat(second));
+        held.whole();
+        for (const piece of first) held.push(Buffer.from(piece));
+        expect(held.take()).toEqual(Buffer.concat([...second, ...first]));
       }),
       { numRuns: 50 },
     );

@@ -16,15 +16,31 @@ export class HeldBytes {
     else this.copy(piece);
   }
 
+  /** @returns all of it in one piece, which is held on. */
+  whole(): Buffer {
+    if (this.pieces.length === 1) return this.pieces[0]!;
+    const whole = this.take();
+    this.push(whole);
+    return whole;
+  }
+
   /** @returns all of it in one piece; nothing is held any more. */
   take(): Buffer {
-    const { pieces, rest, copied, length } = this;
-    if (copied > 0) pieces.push(rest.subarray(0, copied));
-    this.clear();
+    const { length } = this;
+    const pieces = this.takePieces();
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length);
   }
 
+  /** @returns all of it in no more pieces than are kept; nothing is held any more. */
+  takePieces(): readonly Buffer[] {
+    const { pieces, rest, copied } = this;
+    if (copied > 0) pieces.push(rest.subarray(0, copied));
+    this.clear();
+    return pieces;
+  }
+
   clear(): void {
+    if (this.pieces.length === 0) return;
     this.length = this.copied = 0;
     this.pieces = [];
     this.rest = NOTHING;
