@@ -179,7 +179,13 @@ export class Attempt implements AnswerSink {
 
   private finishRefused(): void {
     const seconds = Math.ceil((this.clock.monotonic() - this.startedAt) / 1000);
-    const { elsewhere, refusal } = judgeStatus(this.status, this.retryAfter, this.held.take(), seconds);
+    const { elsewhere, refusal } = judgeStatus(
+      this.status,
+      this.retryAfter,
+      this.held.take(),
+      this.clock.now(),
+      seconds,
+    );
     if (!elsewhere) return this.finish(aiV1.Outcome.OUTCOME_REFUSED, { kind: 'final', refusal });
     const late = refusal.code === 'UPSTREAM_TIMEOUT';
     const outcome = late ? aiV1.Outcome.OUTCOME_UPSTREAM_TIMEOUT : aiV1.Outcome.OUTCOME_UPSTREAM_ERROR;
