@@ -1,4 +1,6 @@
-import { GOOD_KEY, IngressUnderTest, type Answer } from '../ingress-under-test';
+import type { Snapshot } from '@sallyport/contracts';
+import { publishSnapshot } from '@sallyport/platform';
+import { GOOD_KEY, IngressUnderTest, someSnapshot, type Answer } from '../ingress-under-test';
 
 describe('the model endpoints', () => {
   let ingress: IngressUnderTest;
@@ -37,5 +39,28 @@ describe('the model endpoints', () => {
   it('say which method they take', async () => {
     expect(await call('/v1/models', 'POST')).toMatchObject({ status: 405, fields: { allow: 'GET' } });
     expect(await call('/v1/chat/completions', 'GET')).toMatchObject({ status: 405, fields: { allow: 'POST' } });
+  });
+
+  it('call a regulated model only when it is on record that they will', async () => {
+    const echo = { tenant: 'default', name: 'echo' };
+    const models: Snapshot['models'] = [
+      { ...echo, class: 'regulated', targets: [{ account: 'echo', model: 'echo', price: null }] },
+    ];
+    const accounts: Snapshot['accounts'] = [
+      { ...echo, provider: 'echo', wire: 'echo', baseUrl: null, allowPrivate: false, key: null },
+    ];
+    await publishSnapshot(ingress.runtime.bus, { ...someSnapshot('c_100', [], []), models, accounts });
+    await ingress.inForce('c_100');
+    const slow = good.replace('"echo"', '"echo-slow"');
+    const { trail } = ingress.runtime;
+
+    expect((await chat('application/json', good)).status).toBe(200);
+    expect((await chat('application/json', slow)).status).toBe(200);
+    expect(trail.bodies('request.admitted')).toHaveLength(1);
+    trail.full = true;
+    const refused = await chat('application/json', good);
+    expect(refused).toMatchObject({ status: 503, body: expect.stringContaining('audit_unavailable') });
+    expect((await chat('application/json', slow)).status).toBe(200);
+    trail.full = false;
   });
 });
