@@ -12,7 +12,7 @@ import { answered, connected, consultRuntime, PATIENT_MS, serve } from './over-g
 async function reach(environment: Record<string, string | undefined>, clock: Clock = systemClock) {
   const table = compileModels(routerSuiteConfiguration);
   const logger = createLogger({ app: 'ai-router', node: 'test', level: 'silent' });
-  const credentials = new Credentials({ environment: (name) => environment[name], clock, logger });
+  const credentials = new Credentials({ environment: (name) => environment[name], dataDir: '/nowhere', clock, logger });
   await credentials.use(table.credentials);
   const leases = new Leases(credentials, clock);
   const settled: aiV1.Settlement[] = [];

@@ -47,7 +47,7 @@ export async function startAiRouter(
   return opening(async (opened) => {
     const dataSource = await openLedgerDatabase(database.url, runtime, opened);
     const { clock, logger, metrics, bus } = runtime;
-    const credentials = new Credentials({ environment: config.environment, clock, logger });
+    const credentials = new Credentials({ environment: config.environment, dataDir: config.dataDir, clock, logger });
     const router = new LocalRouter({ leases: credentials, onSettled: attemptMetrics(metrics) });
     const leases = new Leases(credentials, clock);
     opened.push(leases);

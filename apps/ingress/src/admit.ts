@@ -103,11 +103,15 @@ function verify(exchange: Exchange, parts: GatewayParts, next: (refusal?: Refusa
 
 /**
  * Lets a call of a virtual model in, once it is known which one it is: what the model carries, beside what the endpoint
- * has asked already.
+ * has asked already. A regulated model is called no sooner than a regulated route.
  */
 export function admitModel(exchange: Exchange, parts: GatewayParts, model: string, next: () => void): void {
-  const compiled = exchange.configuration?.modelPolicies.get(`${exchange.principal!.tenant}/${model}`);
-  if (!compiled) return next();
+  const { configuration } = exchange;
+  const name = `${exchange.principal!.tenant}/${model}`;
+  const compiled = configuration?.modelPolicies.get(name);
+  const isRegulated = configuration?.modelClasses.get(name) === 'regulated';
+  const admitted = isRegulated ? () => recordAdmission(exchange, parts, next) : next;
+  if (!compiled) return admitted();
   exchange.modelPolicies = compiled;
   attempt(exchange, parts, () => {
     for (const { at, run } of compiled.admit) {
@@ -115,7 +119,7 @@ export function admitModel(exchange: Exchange, parts: GatewayParts, model: strin
     }
     askInTurn(exchange, parts, compiled.authorised, () => {
       const charges = attempt(exchange, parts, () => routeCharges(compiled, exchange.policyInput));
-      if (charges) spendCharges(exchange, parts, charges, next);
+      if (charges) spendCharges(exchange, parts, charges, admitted);
     });
   });
 }
@@ -165,6 +169,10 @@ function limitExceeded(standings: readonly Standing[]): Refusal {
 /** On a regulated route nothing is done before it is on disk that it will be. */
 function recordRegulated(exchange: Exchange, parts: GatewayParts, next: () => void): void {
   if (exchange.route.class !== 'regulated') return next();
+  recordAdmission(exchange, parts, next);
+}
+
+function recordAdmission(exchange: Exchange, parts: GatewayParts, next: () => void): void {
   parts.recordAdmission(exchange, (refusal) => {
     if (exchange.over) return;
     if (refusal) return parts.refuse(exchange, refusal);

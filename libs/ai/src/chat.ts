@@ -17,4 +17,6 @@ export interface ChatRequest {
   readonly streamOptions: Scanned | undefined;
   /** The largest answer the client wants, in tokens; 0: it set no limit. */
   readonly maxOutputTokens: number;
+  /** How many answers the client wants: 1 unless it says otherwise. */
+  readonly choices: number;
 }

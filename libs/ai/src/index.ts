@@ -28,6 +28,7 @@ export {
   type ModelTable,
 } from './plan/compile';
 export { LocalRouter, type LeaseSource } from './plan/local-router';
+export { inputTokens, outputTokens } from './usage';
 export { openWires } from './wires/registry';
 export {
   outcomeName,

@@ -13,3 +13,14 @@ export function addUsage(one: Usage, other: Usage): Usage {
   for (const unit of Object.keys(sum) as (keyof Usage)[]) sum[unit] = one[unit] + other[unit];
   return sum;
 }
+
+/** Everything that was read, from whatever it came. */
+export function inputTokens(usage: Usage): bigint {
+  const { input, cacheRead, cacheWrite5m, cacheWrite1h, inputAudio, inputImage } = usage;
+  return input + cacheRead + cacheWrite5m + cacheWrite1h + inputAudio + inputImage;
+}
+
+/** Everything that was written, for the caller and before it. */
+export function outputTokens({ output, reasoning, outputAudio, outputImage }: Usage): bigint {
+  return output + reasoning + outputAudio + outputImage;
+}

@@ -64,6 +64,14 @@ describe('a configuration file', () => {
     }
   });
 
+  it('refuses the name of a model that no receipt could hold', async () => {
+    for (const model of ['gpt\\u0000', 'gpt\\ud800', 'gpt\\n5']) {
+      const faults = await faultsOf(orders.replace('model: gpt-5', `model: "${model}"`));
+      expect(faults).toEqual([expect.stringContaining('/models/0/fallback/0/model: write plain text')]);
+    }
+    expect(await faultsOf(orders.replace('model: gpt-5', 'model: "accounts/é 模型:5"'))).toEqual([]);
+  });
+
   it('reports broken YAML with its line', async () => {
     expect((await parseDeclarative('sallyport: 1\nservices: [')).faults[0]).toMatchObject({ line: 2 });
   });

@@ -275,6 +275,13 @@ const modelPolicyList = z
   )
   .max(32);
 
+/** What a provider calls a model; it stands in every receipt, and neither JSON nor a database takes half a character or a NUL. */
+const vendorModel = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), { error: 'write plain text' });
+
 export const declaredModel = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/, 'a model name is letters, digits and . _ : / -'),
   class: routeClass.default('public'),
@@ -287,7 +294,7 @@ export const declaredModel = z.strictObject({
         .strictObject({
           account: name.optional(),
           provider: name.optional(),
-          model: z.string().min(1).max(256),
+          model: vendorModel,
           price: price.optional(),
         })
         .refine((target) => (target.account === undefined) !== (target.provider === undefined), {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { Refusal } from '@sallyport/contracts';
 import type { BodyCap } from './body-cap';
 import type { UpstreamBody } from './forward';
+import { HeldBytes } from './held-bytes';
 
 /** Who follows a body as it comes in. After onRefused or onAborted nothing more is called. */
 export interface BodyListener {
@@ -26,7 +27,7 @@ type State = 'held' | 'released' | 'discarded' | 'over';
  */
 export class IncomingBody {
   private state: State = 'held';
-  private readonly held: Buffer[] = [];
+  private readonly held = new HeldBytes();
   private complete = false;
   private feed: BodyFeed | undefined;
   private discardable = 0;
@@ -60,7 +61,7 @@ export class IncomingBody {
 
   /** What was read so far and has not been released, in one piece. */
   bytes(): Buffer {
-    return this.held.length === 1 ? this.held[0]! : Buffer.concat(this.held);
+    return this.held.whole();
   }
 
   /** Whether the last byte has been read. */
@@ -87,8 +88,7 @@ export class IncomingBody {
       this.paused = false;
       if (!this.heldUp) this.source.resume();
     });
-    for (const chunk of this.held) this.feed.push(chunk);
-    this.held.length = 0;
+    for (const piece of this.held.takePieces()) this.feed.push(piece);
     return this.feed;
   }
 
@@ -112,7 +112,7 @@ export class IncomingBody {
    */
   discard(maxBytes: number, onExcess: () => void): void {
     this.feed?.destroy();
-    this.held.length = 0;
+    this.held.clear();
     this.state = 'discarded';
     this.heldUp = false;
     this.discardable = maxBytes;
@@ -160,7 +160,7 @@ export class IncomingBody {
   private stop(): void {
     this.state = 'over';
     this.source.pause();
-    this.held.length = 0;
+    this.held.clear();
     this.feed?.destroy();
   }
 }

@@ -17,6 +17,7 @@ export {
   isSendable,
   type ForwardedFacts,
 } from './headers-out';
+export { HeldBytes } from './held-bytes';
 export { endsHere, isImpersonating } from './inbound-fields';
 export { ofTheConnection, readHttp2Head, type Http2Head } from './http2-head';
 export { IncomingBody, type BodyListener } from './incoming-body';

@@ -1,7 +1,7 @@
 import type { Clock } from '@sallyport/contracts';
 import type { CredentialReference, Lease, LeaseSource } from '@sallyport/ai';
 import type { Logger } from '@sallyport/platform';
-import { resolveCredential } from './resolve';
+import { resolveCredential, type CredentialPlaces } from './resolve';
 
 /** Longer than this nobody holds a credential without asking again. */
 export const LEASE_MS = 300_000;
@@ -12,8 +12,7 @@ interface Held {
   readonly generation: number;
 }
 
-export interface CredentialsOptions {
-  readonly environment: (name: string) => string | undefined;
+export interface CredentialsOptions extends CredentialPlaces {
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'info'>;
 }
@@ -33,9 +32,11 @@ export class Credentials implements LeaseSource {
   /** Reads what a configuration refers to, and forgets the rest. A credential that is missing stops nothing else. */
   async use(references: readonly CredentialReference[]): Promise<void> {
     this.references = references;
+    await this.refresh();
+    // Only now: until the new ones are known, plans are made from the configuration before.
     const wanted = new Set(references.map(({ id }) => id));
     for (const id of this.held.keys()) if (!wanted.has(id)) this.held.delete(id);
-    await this.refresh();
+    for (const id of this.missing.keys()) if (!wanted.has(id)) this.missing.delete(id);
   }
 
   async refresh(): Promise<void> {
@@ -52,19 +53,18 @@ export class Credentials implements LeaseSource {
     return this.held.get(id)?.generation ?? 0;
   }
 
-  private async read({ id, reference }: CredentialReference): Promise<void> {
+  private async read({ id, account, reference }: CredentialReference): Promise<void> {
     try {
-      const secret = await resolveCredential(reference, this.options.environment);
+      const secret = await resolveCredential(reference, this.options);
       const before = this.held.get(id);
       if (before?.secret !== secret) this.held.set(id, { secret, generation: (before?.generation ?? 0) + 1 });
-      if (this.missing.delete(id))
-        this.options.logger.info({ account: id }, 'the credential of an account is there again');
+      if (this.missing.delete(id)) this.options.logger.info({ account }, 'the credential of an account is there again');
     } catch (error) {
       this.held.delete(id);
       const reason = (error as Error).message;
       if (this.missing.get(id) === reason) return;
       this.missing.set(id, reason);
-      this.options.logger.warn({ account: id, reason }, 'the credential of an account is missing');
+      this.options.logger.warn({ account, reason }, 'the credential of an account is missing');
     }
   }
 }

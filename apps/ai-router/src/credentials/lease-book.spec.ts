@@ -3,11 +3,10 @@ import { routerSuiteConfiguration, routerSuiteSecret } from '../../../../libs/ai
 import { Credentials, LEASE_MS } from './credentials';
 import { LeaseBook } from './lease-book';
 
-const ID = 'default/keyed';
-
 describe('LeaseBook', () => {
   const table = compileModels(routerSuiteConfiguration);
   const { plain } = table.find('default', 'gpt-4o')!;
+  const ID = table.credentials.find(({ account }) => account === 'default/keyed')!.id;
   let now: number;
   let environment: Record<string, string>;
   let credentials: Credentials;
@@ -20,7 +19,12 @@ describe('LeaseBook', () => {
     environment = { SUITE_KEY: routerSuiteSecret };
     const clock = { now: () => now, monotonic: () => now };
     const logger = { warn: (fields: { account: string }) => void warned.push(fields.account), info: () => undefined };
-    credentials = new Credentials({ environment: (name) => environment[name], clock, logger: logger as never });
+    credentials = new Credentials({
+      environment: (name) => environment[name],
+      dataDir: '/nowhere',
+      clock,
+      logger: logger as never,
+    });
     await credentials.use(table.credentials);
     book = new LeaseBook(credentials, clock);
   });
@@ -48,6 +52,21 @@ describe('LeaseBook', () => {
     await credentials.refresh();
     expect(book.renewals()).toMatchObject([{ id: ID, secret: Buffer.alloc(0) }]);
     expect(book.renewals()).toEqual([]);
+  });
+
+  it('holds what the configuration before needs until the credentials of the next are known', async () => {
+    const next = compileModels({
+      ...routerSuiteConfiguration,
+      accounts: routerSuiteConfiguration.accounts.map((account) => ({
+        ...account,
+        baseUrl: 'https://next.example/v1',
+      })),
+    });
+    const change = credentials.use(next.credentials);
+    expect(credentials.lease(ID)).toBeDefined();
+    await change;
+    expect(credentials.lease(ID)).toBeUndefined();
+    expect(credentials.lease(next.credentials[0]!.id)).toMatchObject({ secret: routerSuiteSecret });
   });
 
   it('complains of a missing credential once, however often it is looked for', async () => {

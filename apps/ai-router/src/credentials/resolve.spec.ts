@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { resolveCredential } from './resolve';
 
 describe('resolveCredential', () => {
@@ -14,8 +15,8 @@ describe('resolveCredential', () => {
     return path;
   }
 
-  const resolve = (reference: string, environment: Record<string, string> = {}) =>
-    resolveCredential(reference, (name) => environment[name]);
+  const resolve = (reference: string, environment: Record<string, string> = {}, dataDir = join(folder, 'data')) =>
+    resolveCredential(reference, { environment: (name) => environment[name], dataDir });
 
   it('reads a variable, and the file named for it where the variable is not set', async () => {
     expect(await resolve('${env:KEY}', { KEY: 'sk-1', KEY_FILE: '/nowhere' })).toBe('sk-1');
@@ -40,5 +41,28 @@ describe('resolveCredential', () => {
   it('refuses a file that holds more than a key', async () => {
     await expect(resolve(`\${file:${file('root:x:0:0\ndaemon:x:1:1')}}`)).rejects.toThrow('more than one line');
     await expect(resolve(`\${file:${file(Buffer.alloc(20_000, 0x61))}}`)).rejects.toThrow('too large');
+  });
+
+  it.each(['/dev/zero', '/dev/null', '/dev'])('refuses %s, which is no file', async (path) => {
+    await expect(resolve(`\${file:${path}}`)).rejects.toThrow(/no file|cannot be read/);
+  });
+
+  it('does not wait for somebody to write into a pipe', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expect(resolve(`\${file:${pipe}}`)).rejects.toThrow('no file');
+  });
+
+  it('gives nothing away that Sallyport keeps for itself, by whatever way it is named', async () => {
+    const own = file('pepper');
+    const link = join(folder, 'link');
+    symlinkSync(own, link);
+    for (const path of [own, link, `${folder}/../${basename(folder)}/key`]) {
+      const named = resolve(`\${file:${path}}`, { SALLYPORT_PEPPER_FILE: link });
+      await expect(named).rejects.toThrow('a file of Sallyport itself');
+      const kept = resolve('${env:KEY}', { KEY_FILE: path }, folder);
+      await expect(kept).rejects.toThrow('a file of Sallyport itself');
+    }
+    expect(await resolve(`\${file:${own}}`)).toBe('pepper');
   });
 });

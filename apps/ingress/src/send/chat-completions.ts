@@ -1,6 +1,8 @@
-import { aiV1, formatUsd, isRefusal, semconv, type PicoUsd } from '@sallyport/contracts';
+import { aiV1, formatUsd, isRefusal, refuse, semconv, type PicoUsd } from '@sallyport/contracts';
 import {
   completeChat,
+  inputTokens,
+  outputTokens,
   readChatRequest,
   type ChatClient,
   type ChatFacts,
@@ -16,9 +18,16 @@ import { inspectBody } from '../inspect';
 import { consultSpan } from '../trace';
 
 const OPERATION = 'chat';
+const JSON_TYPE = 'application/json';
 
-/** `POST /v1/chat/completions`: reads the whole body, asks for a plan, and runs it. */
+/**
+ * `POST /v1/chat/completions`: reads the whole body, asks for a plan, and runs it. It is read as JSON, so it has to be called
+ * JSON: what is called something else the Inspector reads as something else, or not at all.
+ */
 export function sendChat(exchange: Exchange, parts: GatewayParts): void {
+  if (exchange.request!.mediaType !== JSON_TYPE) {
+    return parts.refuse(exchange, refuse('MEDIA_TYPE_UNSUPPORTED', { accepted: JSON_TYPE }));
+  }
   inspectBody(exchange, parts, true, (body) => {
     const request = readChatRequest(body.bytes());
     if (isRefusal(request)) return parts.refuse(exchange, request);
@@ -161,8 +170,8 @@ class AttemptLog {
     const usage = settlement.usage;
     if (usage) {
       // The convention counts cache and reasoning inside the totals; our receipts keep the counts apart.
-      this.span?.set(semconv.genAiInputTokens, Number(usage.input + usage.cacheRead));
-      this.span?.set(semconv.genAiOutputTokens, Number(usage.output + usage.reasoning));
+      this.span?.set(semconv.genAiInputTokens, Number(inputTokens(usage)));
+      this.span?.set(semconv.genAiOutputTokens, Number(outputTokens(usage)));
     }
     if (!settlement.unpriced) this.span?.set(semconv.costUsd, formatUsd(settlement.costPicoUsd));
     this.span?.end(outcome === 'ok' ? undefined : { error: outcome });

@@ -24,6 +24,14 @@ describe('SseSplitter', () => {
     expect(split(bytesOf(text))).toEqual({ events, rest });
   });
 
+  it('takes a byte order mark off the beginning, however it is cut, and leaves any other', () => {
+    const mark = '\xef\xbb\xbf';
+    const stream = Buffer.from(`${mark}data: a\n\n${mark}data: b\n\n`, 'latin1');
+    const whole = { events: ['data: a\n\n', `${mark}data: b\n\n`], rest: '' };
+    for (let cut = 0; cut < 6; cut++) expect(split([stream.subarray(0, cut), stream.subarray(cut)])).toEqual(whole);
+    expect(split(bytesOf(`${mark}data: [DONE]`))).toEqual({ events: [], rest: 'data: [DONE]' });
+  });
+
   it('gives the same events however the stream is cut', () => {
     const piece = fc.constantFrom('\n', '\r', '\r\n', 'data: x', ':', 'é€🎉', 'event: y', ' ');
     fc.assert(

@@ -1,3 +1,5 @@
+import { HeldBytes } from '@sallyport/proxy';
+
 /** One event may have this many bytes; more is not a stream of events. */
 export const MAX_EVENT_BYTES = 1024 * 1024;
 
@@ -10,15 +12,18 @@ export class EventTooLarge extends Error {
 
 const LF = 0x0a;
 const CR = 0x0d;
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
  * Splits a byte stream into server-sent events (WHATWG HTML §9.2.5) at blank lines, in bytes: an event goes out as it
  * came, its blank line included, and no character is decoded. However the stream is cut into chunks, the events are
- * the same; that is why a carriage return waits for the byte after it, which may belong to the same line end.
+ * the same; that is why a carriage return waits for the byte after it, which may belong to the same line end. A byte order
+ * mark may lead the stream and is no part of it (§9.2.5): left there, it would hide the first line from every reader.
  */
 export class SseSplitter {
-  private held: Buffer[] = [];
-  private heldBytes = 0;
+  private readonly held = new HeldBytes();
+  /** Whether an event went out: only the first can have the mark. */
+  private begun = false;
   /** Nothing has come since the last line end. */
   private atLineStart = true;
   /** The byte before was a carriage return. */
@@ -62,25 +67,30 @@ export class SseSplitter {
   /** @returns what came after the last blank line: empty when the stream ended with an event. */
   end(): Buffer {
     if (this.eventEnds) this.emit(Buffer.alloc(0));
-    const rest = Buffer.concat(this.held, this.heldBytes);
-    this.held = [];
-    this.heldBytes = 0;
-    return rest;
+    return this.withoutMark(this.held.take());
   }
 
   private hold(part: Buffer): void {
-    this.heldBytes += part.length;
-    if (this.heldBytes > MAX_EVENT_BYTES) throw new EventTooLarge();
+    if (this.held.length + part.length > MAX_EVENT_BYTES) throw new EventTooLarge();
     this.held.push(part);
   }
 
   private emit(last: Buffer): void {
     this.atLineStart = true;
-    if (this.heldBytes + last.length > MAX_EVENT_BYTES) throw new EventTooLarge();
-    const event = this.heldBytes === 0 ? last : Buffer.concat([...this.held, last], this.heldBytes + last.length);
-    this.held = [];
-    this.heldBytes = 0;
+    if (this.held.length + last.length > MAX_EVENT_BYTES) throw new EventTooLarge();
+    let event = last;
+    if (this.held.length > 0) {
+      this.held.push(last);
+      event = this.held.take();
+    }
+    if (!this.begun) event = this.withoutMark(event);
     this.onEvent(event);
+  }
+
+  private withoutMark(bytes: Buffer): Buffer {
+    const marked = !this.begun && bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
+    this.begun = true;
+    return marked ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes;
   }
 }
 

@@ -1,9 +1,11 @@
 import { aiV1, refuse, type Clock, type Refusal } from '@sallyport/contracts';
+import { HeldBytes } from '@sallyport/proxy';
 import { EventTooLarge, MAX_EVENT_BYTES, SseSplitter } from '../body/sse';
 import { noUsage, type Usage } from '../usage';
-import { OpenAiChatTap, readWholeAnswer } from '../wires/openai-chat/decode';
+import { isWholeEvent, OpenAiChatTap, readWholeAnswer } from '../wires/openai-chat/decode';
 import { judgeStatus } from '../wires/openai-chat/refusal';
-import { BYTES_PER_TOKEN, estimatedUsage, type AttemptResult } from './settle';
+import { estimatedUsage, tokensOfText } from './estimate';
+import type { AttemptResult } from './settle';
 import type { WholeAnswer } from './tap';
 import type { Timers } from './timers';
 import type { AnswerSink, CallOrder, OpenCall, WireCall } from './wire-call';
@@ -35,6 +37,8 @@ export interface AttemptOrder extends CallOrder {
   readonly deadline: number;
   /** Whether the caller wants the chunk that carries usage. */
   readonly includeUsage: boolean;
+  /** How many answers the caller wants. */
+  readonly choices: number;
 }
 
 type Phase =
@@ -51,6 +55,9 @@ type Phase =
 
 const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
 const MAX_ERROR_BODY_BYTES = 16 * 1024;
+/** How long a refusal is waited for to its end: its status says nearly all, and another target may answer meanwhile. */
+const ERROR_BODY_MS = 2_000;
+const BLANK_LINE = Buffer.from('\n\n');
 /** How long a provider may take to close after its end marker before its connection is given up. */
 const LINGER_MS = 1_000;
 
@@ -63,9 +70,8 @@ export class Attempt implements AnswerSink {
   private status = 0;
   private retryAfter: string | undefined;
   private received = 0;
-  private held: Buffer[] = [];
-  private heldBytes = 0;
-  private readonly tap = new OpenAiChatTap();
+  private readonly held = new HeldBytes();
+  private readonly tap: OpenAiChatTap;
   private readonly splitter = new SseSplitter((event) => this.readEvent(event));
   private answer: WholeAnswer | undefined;
   private readonly maxBytes: number;
@@ -81,6 +87,7 @@ export class Attempt implements AnswerSink {
     private readonly timers: Timers,
     private readonly listener: AttemptListener,
   ) {
+    this.tap = new OpenAiChatTap(order.choices);
     this.maxBytes = Number(order.timeouts.maxBytes);
     this.startedAt = this.lastByteAt = clock.monotonic();
   }
@@ -141,33 +148,44 @@ export class Attempt implements AnswerSink {
 
   fail(refusal: Refusal): void {
     if (this.phase === 'over') return this.cancelTimer();
-    this.break(refusal);
+    if (this.phase === 'error-body') this.finishRefused();
+    else this.break(refusal);
   }
 
   private gatherWhole(chunk: Buffer): void {
-    this.hold(chunk);
-    if (this.heldBytes <= MAX_WHOLE_BYTES) return;
+    this.held.push(chunk);
+    if (this.held.length <= MAX_WHOLE_BYTES) return;
     this.break(refuse('UPSTREAM_BROKE', {}, { reason: `an answer of more than ${MAX_WHOLE_BYTES} bytes` }));
   }
 
   private gatherErrorBody(chunk: Buffer): void {
-    this.hold(chunk);
-    if (this.heldBytes <= MAX_ERROR_BODY_BYTES) return;
-    this.closeCall();
-    this.finishRefused();
+    this.held.push(chunk);
+    if (this.held.length > MAX_ERROR_BODY_BYTES) this.closeRefused();
   }
 
   private finishWhole(): void {
-    const body = Buffer.concat(this.held, this.heldBytes);
+    const body = this.held.take();
     this.answer = readWholeAnswer(body);
     if (!this.answer) return this.break(refuse('UPSTREAM_BROKE', {}, { reason: 'the answer is no completion' }));
     this.contentAt = this.clock.monotonic();
     this.finish(aiV1.Outcome.OUTCOME_OK, { kind: 'answered', marked: false }, body);
   }
 
+  /** It says no, and whatever else it has to say is not waited for. */
+  private closeRefused(): void {
+    this.closeCall();
+    this.finishRefused();
+  }
+
   private finishRefused(): void {
     const seconds = Math.ceil((this.clock.monotonic() - this.startedAt) / 1000);
-    const { elsewhere, refusal } = judgeStatus(this.status, this.retryAfter, Buffer.concat(this.held), seconds);
+    const { elsewhere, refusal } = judgeStatus(
+      this.status,
+      this.retryAfter,
+      this.held.take(),
+      this.clock.now(),
+      seconds,
+    );
     if (!elsewhere) return this.finish(aiV1.Outcome.OUTCOME_REFUSED, { kind: 'final', refusal });
     const late = refusal.code === 'UPSTREAM_TIMEOUT';
     const outcome = late ? aiV1.Outcome.OUTCOME_UPSTREAM_TIMEOUT : aiV1.Outcome.OUTCOME_UPSTREAM_ERROR;
@@ -195,8 +213,8 @@ export class Attempt implements AnswerSink {
   }
 
   private holdPrelude(event: Buffer): void {
-    this.hold(event);
-    if (this.heldBytes <= MAX_EVENT_BYTES) return;
+    this.held.push(event);
+    if (this.held.length <= MAX_EVENT_BYTES) return;
     this.break(refuse('UPSTREAM_EVENT_TOO_LARGE', { maxBytes: MAX_EVENT_BYTES }));
   }
 
@@ -205,8 +223,7 @@ export class Attempt implements AnswerSink {
       this.phase = 'content';
       this.contentAt = this.clock.monotonic();
       this.watch();
-      for (const earlier of this.held) this.pass(earlier);
-      this.held = [];
+      if (this.held.length > 0) this.pass(this.held.take());
     }
     this.pass(event);
   }
@@ -229,9 +246,10 @@ export class Attempt implements AnswerSink {
   /** The provider closed without an end marker: whole all the same if the answer said why it ended, else broken. */
   private finishStream(): void {
     const rest = this.splitter.end();
-    if (this.phase === 'over') return this.cancelTimer();
-    const marked = rest.length > 0 && this.tap.read(rest) === 'done';
-    if (this.phase === 'content' && (marked || this.tap.finished)) {
+    // The last event may lack its blank line; half an event is none (WHATWG HTML §9.2.6).
+    if (!this.isOver && isWholeEvent(rest)) this.readEvent(Buffer.concat([rest, BLANK_LINE]));
+    if (this.isOver) return this.cancelTimer();
+    if (this.phase === 'content' && this.tap.finished) {
       return this.finish(aiV1.Outcome.OUTCOME_OK, { kind: 'answered', marked: false });
     }
     this.break(refuse('UPSTREAM_BROKE', {}, { reason: 'the stream ended without its end marker' }));
@@ -251,7 +269,7 @@ export class Attempt implements AnswerSink {
 
   private finish(outcome: aiV1.Outcome, verdict: Verdict, whole?: Buffer): void {
     this.phase = 'over';
-    this.held = [];
+    this.held.clear();
     this.cancelTimer();
     const { usage, source } = this.used();
     const result: AttemptResult = {
@@ -268,20 +286,28 @@ export class Attempt implements AnswerSink {
 
   private used(): { usage: Usage; source: aiV1.UsageSource } {
     const reported = this.answer?.usage ?? this.tap.usage;
-    if (reported) return { usage: reported, source: aiV1.UsageSource.USAGE_SOURCE_REPORTED };
-    const outputTokens = this.answer ? Math.ceil(this.answer.contentBytes / BYTES_PER_TOKEN) : this.tap.contentEvents;
-    if (outputTokens === 0) return { usage: noUsage(), source: aiV1.UsageSource.USAGE_SOURCE_NONE };
-    const usage = estimatedUsage(this.order.body.length, outputTokens);
+    const more = this.uncoveredTokens();
+    if (reported && more === 0) return { usage: reported, source: aiV1.UsageSource.USAGE_SOURCE_REPORTED };
+    if (!reported && more === 0) return { usage: noUsage(), source: aiV1.UsageSource.USAGE_SOURCE_NONE };
+    const usage = reported
+      ? { ...reported, output: reported.output + BigInt(more) }
+      : estimatedUsage(this.order.body, more);
     return { usage, source: aiV1.UsageSource.USAGE_SOURCE_ESTIMATED };
+  }
+
+  /** What was answered and is in no usage that was reported. */
+  private uncoveredTokens(): number {
+    if (!this.answer) return this.tap.uncoveredTokens;
+    return this.answer.usage ? 0 : tokensOfText(this.answer.contentBytes);
   }
 
   private since(moment: number): number {
     return moment === 0 ? 0 : Math.max(1, Math.round(moment - this.startedAt));
   }
 
-  private hold(chunk: Buffer): void {
-    this.held.push(chunk);
-    this.heldBytes += chunk.length;
+  /** Asked anew after each step: a listener may end it within any of them. */
+  private get isOver(): boolean {
+    return this.phase === 'over';
   }
 
   private closeCall(): void {
@@ -298,6 +324,7 @@ export class Attempt implements AnswerSink {
 
   private ring(): void {
     if (this.dueAt() > this.clock.monotonic()) return this.watch();
+    if (this.phase === 'error-body') return this.closeRefused();
     if (this.clock.monotonic() >= this.order.deadline) {
       return this.timeOut(this.order.timeouts.totalMs, 'the exchange took too long');
     }
@@ -315,6 +342,7 @@ export class Attempt implements AnswerSink {
     const { headMs, firstContentMs, idleMs } = this.order.timeouts;
     if (this.phase === 'head') return this.startedAt + headMs;
     if (this.phase === 'prelude') return this.startedAt + firstContentMs;
+    if (this.phase === 'error-body') return this.headAt + ERROR_BODY_MS;
     return this.paused ? Infinity : this.lastByteAt + idleMs;
   }
 }

@@ -131,7 +131,7 @@ describe('completeChat', () => {
       },
     ];
     const router = new LocalRouter({
-      leases: { lease: (id) => ({ id, kind: 'bearer', secret: `secret-of-${id}`, expiresAt: Infinity }) },
+      leases: { lease: (id) => ({ id, kind: 'bearer', secret: `secret-of-${id.split('@')[0]}`, expiresAt: Infinity }) },
     });
     router.use(
       compileModels({ revision: 'c_1', models, accounts: [account('first', first), account('second', second)] }),

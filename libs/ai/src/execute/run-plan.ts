@@ -7,6 +7,8 @@ import { Attempt, type AttemptListener, type Verdict } from './attempt';
 import type { ChatCall, ChatRun } from './chat-call';
 import { AnswerGate } from './commit';
 import { settlementOf, type AttemptResult } from './settle';
+import type { OpenCall } from './wire-call';
+import type { Lease } from '../router';
 
 /** A stream silent for this long gets a comment, so that nothing between us and the caller gives it up. */
 const KEEP_ALIVE_MS = 15_000;
@@ -34,6 +36,8 @@ class PlanRun implements ChatRun, AttemptListener {
   private readonly deadline: number;
   private attempt: Attempt | undefined;
   private target: aiV1.Attempt | undefined;
+  /** Of the plan's attempts, the one to come. */
+  private next = 0;
   private made = 0;
   private attemptStartedAt = 0;
   private firstContentMs = 0;
@@ -90,20 +94,22 @@ class PlanRun implements ChatRun, AttemptListener {
 
   /** @param last what to say when there is nothing more to try. */
   private tryNext(last: Refusal, outcome = aiV1.Outcome.OUTCOME_REFUSED): void {
-    const target = this.call.planned.plan.attempts[this.made];
+    const target = this.call.planned.plan.attempts[this.next++];
     const now = this.call.clock.monotonic();
     if (!target || (this.made > 0 && now >= this.deadline)) return this.giveUp(last, outcome);
+    const { wires, planned } = this.call;
+    const open = wires.get(target.wire);
+    const lease = target.credential === '' ? undefined : planned.lease(target.credential);
+    if (open && target.timeouts && (lease || target.credential === '')) return this.open(target, open, lease, now);
+    // A target that cannot be called is no attempt: nothing is settled, and what a real one came to is said all the same.
+    this.tryNext(this.made > 0 ? last : cannotBeCalled(target, planned.plan.virtualModel, open !== undefined), outcome);
+  }
+
+  private open(target: aiV1.Attempt, open: OpenCall, lease: Lease | undefined, now: number): void {
+    const { call } = this;
     this.made++;
     this.target = target;
     this.attemptStartedAt = now;
-    this.open(target);
-  }
-
-  private open(target: aiV1.Attempt): void {
-    const { call } = this;
-    const open = call.wires.get(target.wire);
-    const lease = target.credential === '' ? undefined : call.planned.lease(target.credential);
-    if (!open || !target.timeouts || (target.credential !== '' && !lease)) return this.skip(target, open !== undefined);
     this.attempt = new Attempt(
       {
         attempt: target,
@@ -112,25 +118,16 @@ class PlanRun implements ChatRun, AttemptListener {
         lease,
         fields: call.onAttempt?.(target) ?? {},
         open,
-        timeouts: target.timeouts,
+        timeouts: target.timeouts!,
         deadline: this.deadline,
         includeUsage: call.request.includeUsage,
+        choices: call.request.choices,
       },
       call.clock,
       call.timers,
       this,
     );
     this.attempt.start();
-  }
-
-  /** A target that cannot be called is no attempt: nothing is settled, the next one is tried. */
-  private skip(target: aiV1.Attempt, known: boolean): void {
-    const model = this.call.planned.plan.virtualModel;
-    this.tryNext(
-      known
-        ? refuse('AI_CREDENTIAL_MISSING', { model }, { reason: `no lease for ${target.credential}` })
-        : refuse('AI_ROUTER_UNAVAILABLE', {}, { reason: `no codec for wire ${target.wire}` }),
-    );
   }
 
   private sendWhole(body: Buffer, settlement: aiV1.Settlement): void {
@@ -159,6 +156,7 @@ class PlanRun implements ChatRun, AttemptListener {
   }
 
   private finish(outcome: aiV1.Outcome, refusal?: Refusal): void {
+    if (this.finished) return;
     this.finished = true;
     this.cancelKeepAlive();
     this.call.onFinished({
@@ -197,4 +195,10 @@ class PlanRun implements ChatRun, AttemptListener {
     this.lastWriteAt = this.call.clock.monotonic();
     this.watchSilence(KEEP_ALIVE_MS);
   }
+}
+
+function cannotBeCalled({ credential, wire }: aiV1.Attempt, model: string, isWireKnown: boolean): Refusal {
+  return isWireKnown
+    ? refuse('AI_CREDENTIAL_MISSING', { model }, { reason: `no lease for ${credential}` })
+    : refuse('AI_ROUTER_UNAVAILABLE', {}, { reason: `no codec for wire ${wire}` });
 }

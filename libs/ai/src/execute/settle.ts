@@ -1,6 +1,6 @@
-import { aiV1, uuidv7 } from '@sallyport/contracts';
+import { aiV1, uuidv7, type PicoUsd } from '@sallyport/contracts';
 import { costOf } from '../prices/cost';
-import { noUsage, type Usage } from '../usage';
+import type { Usage } from '../usage';
 import type { ChatCall } from './chat-call';
 
 /** What one attempt came to. */
@@ -16,6 +16,9 @@ export interface AttemptResult {
   readonly totalMs: number;
 }
 
+/** Receipts hold less than a million USD; an attempt that costs more by its price list is written down as this much. */
+const DEAREST: PicoUsd = 10n ** 18n - 1n;
+
 /** The receipt of one attempt: complete in itself, so that it can be kept and sent on as it is. */
 export function settlementOf(call: ChatCall, attempt: aiV1.Attempt, result: AttemptResult): aiV1.Settlement {
   // A call that was never made, or died before it used anything, costs nothing even where the price is unknown.
@@ -24,7 +27,7 @@ export function settlementOf(call: ChatCall, attempt: aiV1.Attempt, result: Atte
     requestId: call.requestId,
     n: attempt.n,
     ...result,
-    costPicoUsd: cost ?? 0n,
+    costPicoUsd: cost === undefined ? 0n : cost > DEAREST ? DEAREST : cost,
     priceVersion: attempt.price?.version ?? '',
     unpriced: cost === undefined,
     virtualModel: call.planned.plan.virtualModel,
@@ -36,11 +39,3 @@ export function settlementOf(call: ChatCall, attempt: aiV1.Attempt, result: Atte
     eventId: uuidv7(call.clock.now(), call.random),
   };
 }
-
-/** Vendors send about one token an event: good enough where a vendor reports nothing, and marked as estimated. */
-export function estimatedUsage(inputBytes: number, outputTokens: number): Usage {
-  return { ...noUsage(), input: BigInt(Math.ceil(inputBytes / BYTES_PER_TOKEN)), output: BigInt(outputTokens) };
-}
-
-/** English prose and JSON both lie near it for the tokenisers in use. */
-export const BYTES_PER_TOKEN = 4;

@@ -17,8 +17,9 @@ export type Tapped =
 export interface Tap {
   /** The last usage reported: it may come on its own, or be repeated with every event. */
   readonly usage: Usage | undefined;
-  readonly contentEvents: number;
-  /** The answer said why it ended: it is complete, whether or not an end marker follows. */
+  /** An estimate of what came and is in no usage reported so far. */
+  readonly uncoveredTokens: number;
+  /** Every answer asked for said why it ended: it is complete, whether or not an end marker follows. */
   readonly finished: boolean;
   read(event: Buffer): Tapped;
 }

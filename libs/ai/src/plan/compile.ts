@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { aiV1, type Snapshot, type SnapshotAccount, type SnapshotModel } from '@sallyport/contracts';
 import { compilePrice, FREE, UNPRICED } from '../prices/row';
 import type { UpstreamOrigin } from '@sallyport/proxy';
@@ -27,8 +28,13 @@ export interface ModelTable {
 }
 
 export interface CredentialReference {
-  /** What plans and leases call it. */
+  /**
+   * What plans and leases call it: another one for another host or another reference, so that a key is never sent to a
+   * host it was not meant for while a configuration changes, or one process has the new one and another has not.
+   */
   readonly id: string;
+  /** What people call it: tenant and name of the account. */
+  readonly account: string;
   /** `${env:NAME}` or `${file:/path}` */
   readonly reference: string;
 }
@@ -60,15 +66,23 @@ const PLAIN: aiV1.Timeouts = Object.freeze({ ...STREAMED, headMs: 300_000, first
 const ECHO_ACCOUNT = 'echo';
 const NONE: ReadonlyMap<string, CompiledModel> = new Map();
 
-/** The id under which plans and leases know the credential of an account. */
-function credentialId(tenant: string, account: string): string {
-  return `${tenant}/${account}`;
+function accountId({ tenant, name }: Pick<SnapshotAccount, 'tenant' | 'name'>): string {
+  return `${tenant}/${name}`;
+}
+
+/** The id under which plans and leases know the credential of an account; empty where it has none. */
+function credentialId(account: SnapshotAccount): string {
+  const { key, baseUrl } = account;
+  if (key === null) return '';
+  const host = baseUrl === null ? '' : new URL(baseUrl).origin;
+  const meant = createHash('sha256').update(`${host} ${key}`).digest('hex').slice(0, 16);
+  return `${accountId(account)}@${meant}`;
 }
 
 /** @throws PlanCompileError */
 export function compileModels(snapshot: Pick<Snapshot, 'revision' | 'models' | 'accounts'>): ModelTable {
   const { revision } = snapshot;
-  const accounts = new Map(snapshot.accounts.map((account) => [credentialId(account.tenant, account.name), account]));
+  const accounts = new Map(snapshot.accounts.map((account) => [accountId(account), account]));
   const tenants = new Map<string, Map<string, CompiledModel>>();
   for (const [index, model] of snapshot.models.entries()) {
     const models = tenants.get(model.tenant) ?? new Map<string, CompiledModel>();
@@ -117,7 +131,7 @@ function compileModel(
   pointer: string,
 ): CompiledModel {
   const attempts = model.targets.map((target, index) => {
-    const account = accounts.get(credentialId(model.tenant, target.account));
+    const account = accounts.get(accountId({ tenant: model.tenant, name: target.account }));
     const where = `${pointer}/targets/${index}/account`;
     if (!account) throw new PlanCompileError(where, `there is no account “${target.account}”`);
     return compileAttempt(index + 1, account, target, where);
@@ -139,7 +153,7 @@ function compileAttempt(
     model: target.model,
     wire: aiV1.Wire.WIRE_OPENAI_CHAT,
     url: `${account.baseUrl.replace(/\/+$/, '')}/chat/completions`,
-    credential: account.key === null ? '' : credentialId(account.tenant, account.name),
+    credential: credentialId(account),
     price: target.price === null ? UNPRICED : compilePrice(target.price),
     allowPrivate: account.allowPrivate,
   };
@@ -173,7 +187,7 @@ function freezePlans(
 function credentialsOf(accounts: readonly SnapshotAccount[]): readonly CredentialReference[] {
   return accounts
     .filter((account) => account.key !== null)
-    .map((account) => ({ id: credentialId(account.tenant, account.name), reference: account.key! }));
+    .map((account) => ({ id: credentialId(account), account: accountId(account), reference: account.key! }));
 }
 
 function originsOf(accounts: readonly SnapshotAccount[]): readonly UpstreamOrigin[] {

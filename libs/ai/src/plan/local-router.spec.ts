@@ -1,10 +1,12 @@
 import { describeModelRouter, routerSuiteConfiguration, routerSuiteSecret } from '../router.suite';
 import { compileModels, PlanCompileError } from './compile';
-import { LocalRouter } from './local-router';
+import { LocalRouter, type LeaseSource } from './local-router';
+import type { PlanQuestion } from '../router';
+import type { SnapshotAccount } from '@sallyport/contracts';
 
 const leases = {
   lease: (id: string) =>
-    id === 'default/keyed'
+    id.startsWith('default/keyed@')
       ? { id, kind: 'bearer' as const, secret: routerSuiteSecret, expiresAt: Date.now() + 300_000 }
       : undefined,
 };
@@ -21,6 +23,39 @@ describe('LocalRouter', () => {
     const question = { tenant: 'default', principal: { models: ['*'] }, stream: false };
     expect(router.explain({ ...question, model: 'gpt-4o' })).toMatchObject({ code: 'AI_ROUTER_UNAVAILABLE' });
     expect(router.explain({ ...question, model: 'echo' })).toMatchObject({ virtualModel: 'echo' });
+  });
+});
+
+describe('a key that was leased', () => {
+  const [keyed] = routerSuiteConfiguration.accounts.filter(({ name }) => name === 'keyed');
+  const models = routerSuiteConfiguration.models.filter(({ name }) => name === 'gpt-4o');
+  const tableWith = (change: Partial<SnapshotAccount>) =>
+    compileModels({ revision: 'c_8', models, accounts: [{ ...keyed!, ...change }] });
+
+  /** What a process plans by a new configuration, when all it holds was leased under the one before. */
+  function planned(change: Partial<SnapshotAccount>): unknown {
+    const held = new Set(tableWith({}).credentials.map(({ id }) => id));
+    const source: LeaseSource = { lease: (id) => (held.has(id) ? leases.lease('default/keyed@') : undefined) };
+    const router = new LocalRouter({ leases: source });
+    router.use(tableWith(change));
+    let outcome: unknown;
+    const question = { tenant: 'default', principal: { models: ['*'] }, model: 'gpt-4o' } as unknown as PlanQuestion;
+    router.plan(question, (answer) => (outcome = answer));
+    return outcome;
+  }
+
+  it('goes on to the host it was meant for', () => {
+    expect(planned({})).toHaveProperty('plan');
+    expect(planned({ baseUrl: 'https://vendor.example/v2/' })).toHaveProperty('plan');
+  });
+
+  it.each<[string, Partial<SnapshotAccount>]>([
+    ['another host', { baseUrl: 'https://elsewhere.example/v1' }],
+    ['another port', { baseUrl: 'https://vendor.example:8443/v1' }],
+    ['an open connection', { baseUrl: 'http://vendor.example/v1' }],
+    ['an account that refers to another key now', { key: '${env:OTHER}' }],
+  ])('is not sent to %s', (_, change) => {
+    expect(planned(change)).toMatchObject({ code: 'AI_CREDENTIAL_MISSING' });
   });
 });
 
@@ -55,7 +90,7 @@ describe('compileModels', () => {
 
   it('says which credentials a process must be able to find, and where targets are', () => {
     const table = compileModels(routerSuiteConfiguration);
-    expect(table.credentials.map(({ id }) => id)).toEqual(['default/keyed', 'default/keyless']);
+    expect(table.credentials.map(({ account }) => account)).toEqual(['default/keyed', 'default/keyless']);
     expect(table.origins[0]).toEqual({ url: 'https://vendor.example', allowPrivate: false, connectMs: 3_000 });
   });
 });

@@ -1,5 +1,5 @@
 import { aiV1, type PicoUsd } from '@sallyport/contracts';
-import type { Usage } from '../usage';
+import { inputTokens, outputTokens, type Usage } from '../usage';
 
 /**
  * What a call cost: Σ count × price ÷ per, added up as one exact fraction and rounded half up once, so that the sum
@@ -21,14 +21,12 @@ export function costOf(usage: Usage, price: aiV1.PriceLines | undefined): PicoUs
 /** Tokens that a line prices; what no line of its own prices falls to the line of its side. */
 function countOf(usage: Usage, unit: aiV1.Unit, price: aiV1.PriceLines): bigint {
   switch (unit) {
-    case aiV1.Unit.UNIT_INPUT_TOKEN: {
-      const cached = hasLine(price, aiV1.Unit.UNIT_CACHE_READ_TOKEN) ? 0n : usage.cacheRead;
-      return usage.input + usage.cacheWrite5m + usage.cacheWrite1h + usage.inputAudio + usage.inputImage + cached;
-    }
+    case aiV1.Unit.UNIT_INPUT_TOKEN:
+      return inputTokens(usage) - (hasLine(price, aiV1.Unit.UNIT_CACHE_READ_TOKEN) ? usage.cacheRead : 0n);
     case aiV1.Unit.UNIT_CACHE_READ_TOKEN:
       return usage.cacheRead;
     case aiV1.Unit.UNIT_OUTPUT_TOKEN:
-      return usage.output + usage.reasoning + usage.outputAudio + usage.outputImage;
+      return outputTokens(usage);
     default:
       return 0n;
   }

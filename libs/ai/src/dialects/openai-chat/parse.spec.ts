@@ -12,12 +12,20 @@ function read(text: string) {
 
 describe('readChatRequest', () => {
   it('reads what routing, streaming and billing hang on', () => {
-    const request = { model: 'gpt-é', messages, stream: true, stream_options: { include_usage: true }, max_tokens: 7 };
+    const request = {
+      model: 'gpt-é',
+      messages,
+      stream: true,
+      stream_options: { include_usage: true },
+      max_tokens: 7,
+      n: 3,
+    };
     expect(read(JSON.stringify(request))).toMatchObject({
       model: 'gpt-é',
       stream: true,
       includeUsage: true,
       maxOutputTokens: 7,
+      choices: 3,
     });
   });
 
@@ -30,7 +38,12 @@ describe('readChatRequest', () => {
       max_tokens: 7,
       max_completion_tokens: 9,
     };
-    expect(read(JSON.stringify(request))).toMatchObject({ stream: false, includeUsage: false, maxOutputTokens: 9 });
+    expect(read(JSON.stringify(request))).toMatchObject({
+      stream: false,
+      includeUsage: false,
+      maxOutputTokens: 9,
+      choices: 1,
+    });
   });
 
   it.each([
@@ -48,6 +61,8 @@ describe('readChatRequest', () => {
     ],
     ['{"model":"m","messages":[],"max_tokens":0}', '“max_tokens” must be a positive whole number'],
     ['{"model":"m","messages":[],"max_tokens":1.5}', '“max_tokens” must be a positive whole number'],
+    ['{"model":"m","messages":[],"n":"2"}', '“n” must be a positive whole number'],
+    ['{"model":"m","messages":[],"n":1,"n":128}', 'the member “n” comes twice'],
     ['{"model":"m","model":"n","messages":[]}', 'the member “model” comes twice'],
     ['{"model":"m","MODEL":"n","messages":[]}', 'the member “model” is written in another letter case'],
     ['not json', 'it is not a JSON object'],

@@ -2,7 +2,7 @@ import { refuse, type Refusal } from '@sallyport/contracts';
 import { ScanError, scanObject, type Scanned, type Span } from '../../body/scan';
 import type { ChatRequest } from '../../chat';
 
-const SCANNED = ['model', 'messages', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens'];
+const SCANNED = ['model', 'messages', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'n'];
 const MAX_MODEL_BYTES = 1024;
 
 /**
@@ -36,6 +36,7 @@ function read(body: Buffer): ChatRequest {
     maxOutputTokens:
       readCount(body, members.get('max_completion_tokens'), 'max_completion_tokens') ||
       readCount(body, members.get('max_tokens'), 'max_tokens'),
+    choices: readCount(body, members.get('n'), 'n') || 1,
   };
 }
 

@@ -19,7 +19,8 @@ describe('echoAnswer', () => {
       },
     ];
     expect(answer({ messages })).toEqual({
-      pieces: ['second', ' one'],
+      text: 'second one',
+      completionTokens: 2,
       finishReason: 'stop',
       promptTokens: 6,
       includeUsage: false,
@@ -28,26 +29,41 @@ describe('echoAnswer', () => {
 
   it('stops at the limit the caller set, and says so', () => {
     const messages = [{ role: 'user', content: 'one two three' }];
-    expect(answer({ messages, max_tokens: 2 })).toMatchObject({ pieces: ['one', ' two'], finishReason: 'length' });
+    expect(answer({ messages, max_tokens: 2 })).toMatchObject({
+      text: 'one two',
+      completionTokens: 2,
+      finishReason: 'length',
+    });
+    expect(answer({ messages, max_tokens: 3 })).toMatchObject({ text: 'one two three', finishReason: 'stop' });
   });
 
   it('has something to say to somebody who says nothing', () => {
-    expect(answer({ messages: [null, 5, { role: 'user', content: '   ' }] }).pieces.length).toBeGreaterThan(0);
+    expect(answer({ messages: [null, 5, { role: 'user', content: '   ' }] }).completionTokens).toBeGreaterThan(0);
+  });
+
+  it('counts millions of words in the time it takes to look at them, and makes no pieces of them', () => {
+    const messages = [{ role: 'user', content: 'a '.repeat(5_000_000) }];
+    const body = Buffer.from(JSON.stringify({ messages }));
+    expect(processorMillis(1_000, () => expect(echoAnswer(body).completionTokens).toBe(5_000_000))).toBeLessThan(1_000);
   });
 });
 
 describe('wordPieces', () => {
+  it('gives a word each, with the space before it', () => {
+    expect([...wordPieces('second  one\n')]).toEqual(['second', '  one']);
+  });
+
   it('loses nothing but the space at the end', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('a', 'bc', ' ', '\n', '\t', 'é')), (parts) => {
         const text = parts.join('');
-        expect(wordPieces(text).join('')).toBe(text.trimEnd());
+        expect([...wordPieces(text)].join('')).toBe(text.trimEnd());
       }),
     );
   });
 
   it('reads a million spaces in no time', () => {
     const spaces = ' '.repeat(1_000_000);
-    expect(processorMillis(1_000, () => expect(wordPieces(spaces)).toEqual([]))).toBeLessThan(1_000);
+    expect(processorMillis(1_000, () => expect([...wordPieces(spaces)]).toEqual([]))).toBeLessThan(1_000);
   });
 });

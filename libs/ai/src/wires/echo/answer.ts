@@ -1,7 +1,8 @@
 /** What echo makes of a request; deterministic, so that tests and first steps can rely on every number. */
 export interface EchoAnswer {
-  /** Pieces that joined give the answer, a word each with the space around it. */
-  readonly pieces: readonly string[];
+  readonly text: string;
+  /** Words of the text, counted as tokens. */
+  readonly completionTokens: number;
   readonly finishReason: 'stop' | 'length';
   /** Words of all messages, counted as tokens. */
   readonly promptTokens: number;
@@ -27,12 +28,14 @@ export function echoAnswer(body: Buffer): EchoAnswer {
   const request = JSON.parse(body.toString('utf8')) as EchoRequest;
   const messages = request.messages ?? [];
   const said = messages.filter((message) => message?.role === 'user').map((message) => textOf(message?.content));
-  const pieces = wordPieces(said.at(-1)?.trim() || NOTHING_SAID);
+  const text = said.at(-1)?.trim() || NOTHING_SAID;
   const limit = request.max_completion_tokens ?? request.max_tokens ?? Infinity;
+  const { words, end } = measure(text, limit);
   return {
-    pieces: pieces.length > limit ? pieces.slice(0, limit) : pieces,
-    finishReason: pieces.length > limit ? 'length' : 'stop',
-    promptTokens: messages.reduce((sum, message) => sum + wordPieces(textOf(message?.content)).length, 0),
+    text: text.slice(0, end),
+    completionTokens: words,
+    finishReason: end < text.length ? 'length' : 'stop',
+    promptTokens: messages.reduce((sum, message) => sum + measure(textOf(message?.content), Infinity).words, 0),
     includeUsage: request.stream_options?.include_usage === true,
   };
 }
@@ -46,21 +49,33 @@ function textOf(content: unknown): string {
     .join(' ');
 }
 
-/** Cuts before each word; by hand, since a regular expression for it takes quadratic time on a text of spaces. */
-export function wordPieces(text: string): string[] {
-  const pieces: string[] = [];
-  let start = 0;
-  let inWord = false;
-  for (let at = 0; at < text.length; at++) {
-    const space = isSpace(text.charCodeAt(at));
-    if (space && inWord) {
-      pieces.push(text.slice(start, at));
-      start = at;
-    }
-    inWord = !space;
+/** Where the piece that begins at `start` ends: behind a word, with the space before it; at the end there may be space alone. */
+function pieceEnd(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && isSpace(text.charCodeAt(at))) at++;
+  if (at === text.length) return start;
+  while (at < text.length && !isSpace(text.charCodeAt(at))) at++;
+  return at;
+}
+
+/** Counts the words of a text up to a limit, without making anything of them: a text may have millions. */
+function measure(text: string, limit: number): { words: number; end: number } {
+  let words = 0;
+  let end = 0;
+  while (words < limit) {
+    const next = pieceEnd(text, end);
+    if (next === end) break;
+    end = next;
+    words++;
   }
-  if (inWord) pieces.push(text.slice(start));
-  return pieces;
+  return { words, end };
+}
+
+/** Cuts before each word, one piece at a time; by hand, since a regular expression for it takes quadratic time on spaces. */
+export function* wordPieces(text: string): Generator<string> {
+  for (let start = 0, end = pieceEnd(text, 0); end > start; start = end, end = pieceEnd(text, start)) {
+    yield text.slice(start, end);
+  }
 }
 
 function isSpace(code: number): boolean {

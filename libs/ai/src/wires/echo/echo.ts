@@ -1,7 +1,7 @@
 import { base62, type Clock, type RandomBytes } from '@sallyport/contracts';
 import type { Timers } from '../../execute/timers';
 import type { AnswerSink, CallOrder, OpenCall, WireCall } from '../../execute/wire-call';
-import { echoAnswer, type EchoAnswer } from './answer';
+import { echoAnswer, wordPieces, type EchoAnswer } from './answer';
 
 /** The model that answers at once, and the one that takes its time over each word. */
 export const ECHO_MODEL = 'echo';
@@ -56,7 +56,7 @@ class EchoCall implements WireCall {
 
   start(): void {
     const { stream } = this.order;
-    const wait = stream ? 0 : this.paceMs * this.answer.pieces.length;
+    const wait = stream ? 0 : this.paceMs * this.answer.completionTokens;
     if (wait > 0) this.cancelTurn = this.ports.timers.after(wait, () => this.begin());
     else this.begin();
   }
@@ -80,8 +80,8 @@ class EchoCall implements WireCall {
   }
 
   private sendWhole(): void {
-    const { pieces, finishReason } = this.answer;
-    const message = { role: 'assistant', content: pieces.join(''), refusal: null };
+    const { text, finishReason } = this.answer;
+    const message = { role: 'assistant', content: text, refusal: null };
     const choices = [{ index: 0, message, logprobs: null, finish_reason: finishReason }];
     this.sink.data(Buffer.from(JSON.stringify({ ...this.head, choices, usage: this.usage() })));
     if (!this.closed) this.sink.end();
@@ -104,7 +104,7 @@ class EchoCall implements WireCall {
 
   private *streamEvents(): Generator<string> {
     yield this.chunk({ role: 'assistant', content: '' }, null);
-    for (const piece of this.answer.pieces) yield this.chunk({ content: piece }, null);
+    for (const piece of wordPieces(this.answer.text)) yield this.chunk({ content: piece }, null);
     yield this.chunk({}, this.answer.finishReason);
     if (this.answer.includeUsage) yield JSON.stringify({ ...this.head, choices: [], usage: this.usage() });
     yield '[DONE]';
@@ -116,11 +116,11 @@ class EchoCall implements WireCall {
   }
 
   private usage() {
-    const { promptTokens, pieces } = this.answer;
+    const { promptTokens, completionTokens } = this.answer;
     return {
       prompt_tokens: promptTokens,
-      completion_tokens: pieces.length,
-      total_tokens: promptTokens + pieces.length,
+      completion_tokens: completionTokens,
+      total_tokens: promptTokens + completionTokens,
     };
   }
 }

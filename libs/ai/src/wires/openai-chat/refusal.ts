@@ -23,11 +23,16 @@ const KNOWN_CODES = new Set([
   'unsupported_value',
 ]);
 
+/** 401, 403: the key is dead. 402: the account is empty. 404: the target is listed, so the provider is at fault. */
+const NOT_THE_CALLERS = new Set([401, 402, 403, 404]);
+
+const DEFAULT_RETRY_AFTER_MS = 1_000;
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
 /**
  * Reads the status of a provider.
  * @param retryAfter the field of that name, as received.
+ * @param now milliseconds since the epoch.
  * @param seconds how long it took to say so.
  * @param body what came of the error's body; only a known code in it is ever looked at.
  */
@@ -35,6 +40,7 @@ export function judgeStatus(
   status: number,
   retryAfter: string | undefined,
   body: Buffer,
+  now: number,
   seconds: number,
 ): StatusVerdict {
   const reason = `the provider answered ${status}`;
@@ -42,10 +48,9 @@ export function judgeStatus(
     return { elsewhere: true, refusal: refuse('UPSTREAM_TIMEOUT', { seconds }, { reason }) };
   }
   if (status === 425 || status === 429 || status === 503 || status === 529) {
-    return { elsewhere: true, refusal: refuse('UPSTREAM_BUSY', {}, { reason, retryAfterMs: waitOf(retryAfter) }) };
+    return { elsewhere: true, refusal: refuse('UPSTREAM_BUSY', {}, { reason, retryAfterMs: waitOf(retryAfter, now) }) };
   }
-  // 401, 403: the key is dead. 404: the target is listed, so the provider is at fault. Neither is the caller's.
-  if (status < 400 || status >= 500 || status === 401 || status === 403 || status === 404) {
+  if (status < 400 || status >= 500 || NOT_THE_CALLERS.has(status)) {
     return { elsewhere: true, refusal: refuse('UPSTREAM_BROKE', {}, { reason }) };
   }
   const code = knownCode(body);
@@ -53,9 +58,10 @@ export function judgeStatus(
   return { elsewhere: false, refusal: refuse('AI_REQUEST_INVALID', { reason: told }, { reason }) };
 }
 
-function waitOf(retryAfter: string | undefined): number {
-  const seconds = /^\d{1,6}$/.test(retryAfter ?? '') ? Number(retryAfter) : 1;
-  return Math.min(seconds * 1000, MAX_RETRY_AFTER_MS);
+/** RFC 9110 §10.2.3: seconds, or a date. */
+function waitOf(retryAfter: string | undefined, now: number): number {
+  const wait = /^\d{1,9}$/.test(retryAfter ?? '') ? Number(retryAfter) * 1000 : Date.parse(retryAfter ?? '') - now;
+  return Number.isNaN(wait) ? DEFAULT_RETRY_AFTER_MS : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS);
 }
 
 function knownCode(body: Buffer): string | undefined {

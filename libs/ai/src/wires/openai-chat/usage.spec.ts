@@ -34,6 +34,31 @@ describe('disjointUsage', () => {
     expect(usage).toMatchObject({ output: 20n, reasoning: 30n });
   });
 
+  it('takes what the total has more than prompt and completion for reasoning, as vendors bill it without a detail', () => {
+    const usage = disjointUsage({ prompt_tokens: 20, completion_tokens: 198, total_tokens: 623 });
+    expect(usage).toMatchObject({ input: 20n, output: 198n, reasoning: 405n });
+    const details = { reasoning_tokens: 410 };
+    const detailed = {
+      prompt_tokens: 20,
+      completion_tokens: 198,
+      total_tokens: 623,
+      completion_tokens_details: details,
+    };
+    expect(disjointUsage(detailed)).toMatchObject({ input: 20n, output: 193n, reasoning: 410n });
+  });
+
+  it('does not bill by half a usage: one count that cannot be read makes the other worth nothing', () => {
+    for (const unreadable of ['500', -5, 1.5, 1e300, 100_000_001, Number.MAX_SAFE_INTEGER, true, {}, []]) {
+      expect(disjointUsage({ prompt_tokens: 10, completion_tokens: unreadable })).toBeUndefined();
+      expect(disjointUsage({ prompt_tokens: unreadable, completion_tokens: 10 })).toBeUndefined();
+    }
+    expect(disjointUsage({ prompt_tokens: 10, completion_tokens: null })).toMatchObject({ input: 10n, output: 0n });
+    expect(disjointUsage({ prompt_tokens: 1e8, completion_tokens: 1 })).toMatchObject({
+      input: 100_000_000n,
+      output: 1n,
+    });
+  });
+
   it('reads the cache hits of vendors that put them outside the details', () => {
     expect(disjointUsage({ prompt_tokens: 10, completion_tokens: 1, prompt_cache_hit_tokens: 8 })).toMatchObject({
       input: 2n,

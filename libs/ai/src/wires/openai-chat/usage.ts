@@ -2,16 +2,21 @@ import { noUsage, type Usage } from '../../usage';
 
 type Reported = Readonly<Record<string, unknown>>;
 
+/** No model reads or writes this many in one call; whoever says so is not to be billed by. */
+const MOST_TOKENS = 100_000_000;
+
 /**
  * Makes disjoint counts of a `usage` object of this wire. `prompt_tokens` contains cached, cache-write, audio and image
  * tokens. `completion_tokens` contains audio and reasoning tokens, unless the total shows that a vendor counts
- * reasoning beside them.
+ * reasoning beside them: what the total has more than the two is reasoning, whether or not the details say so, and is
+ * billed by the vendor as output.
  *
  * @param reported the object as parsed, or anything else a vendor may have put there.
- * @returns undefined when it is no usage at all: then the caller estimates.
+ * @returns undefined when it is no usage at all, or one of its two counts cannot be believed: then the caller estimates.
  */
 export function disjointUsage(reported: unknown): Usage | undefined {
   if (!isObject(reported)) return undefined;
+  if (isUnreadable(reported['prompt_tokens']) || isUnreadable(reported['completion_tokens'])) return undefined;
   const prompt = count(reported['prompt_tokens']);
   const completion = count(reported['completion_tokens']);
   if (prompt === undefined && completion === undefined) return undefined;
@@ -34,10 +39,10 @@ function takeInput(usage: Usage, prompt: bigint, reported: Reported): void {
 function takeOutput(usage: Usage, prompt: bigint, completion: bigint, reported: Reported): void {
   const details = object(reported['completion_tokens_details']);
   const reasoning = count(details['reasoning_tokens']) ?? 0n;
-  const total = count(reported['total_tokens']);
-  const beside = reasoning > 0n && total === prompt + completion + reasoning;
+  const more = (count(reported['total_tokens']) ?? 0n) - prompt - completion;
+  const beside = more > 0n ? more : 0n;
   const output = new Remainder(completion);
-  usage.reasoning = beside ? reasoning : output.take(reasoning);
+  usage.reasoning = beside + output.take(reasoning > beside ? reasoning - beside : 0n);
   usage.outputAudio = output.take(count(details['audio_tokens']));
   usage.outputImage = output.take(count(details['image_tokens']));
   usage.output = output.left;
@@ -55,7 +60,13 @@ class Remainder {
 }
 
 function count(value: unknown): bigint | undefined {
-  return Number.isSafeInteger(value) && (value as number) >= 0 ? BigInt(value as number) : undefined;
+  const isCount = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_TOKENS;
+  return isCount ? BigInt(value as number) : undefined;
+}
+
+/** Given, and yet no count: `"500"`, `-1`, `1e300`. */
+function isUnreadable(value: unknown): boolean {
+  return value !== undefined && value !== null && count(value) === undefined;
 }
 
 function object(value: unknown): Reported {
