@@ -6,6 +6,7 @@ import {
   createMetrics,
   opening,
   openRuntime,
+  shareSmallSlabs,
   yieldThread,
   type Metrics,
 } from '@sallyport/platform';
@@ -18,6 +19,7 @@ const say = (message: FromAuditThread): void => owner.postMessage(message);
 
 // Records that are in the spool can wait; requests cannot.
 yieldThread();
+shareSmallSlabs();
 
 const metrics = createMetrics('audit');
 countProcessorTime(metrics);

@@ -3,6 +3,7 @@ export * from './admin-token';
 export * from './admin/admin-app';
 export * from './asking';
 export * from './breaker';
+export { shareSmallSlabs } from './buffer-pool';
 export * from './bus';
 export * from './clock-watch';
 export * from './config';

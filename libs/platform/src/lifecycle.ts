@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { variables, type AppName } from '@sallyport/contracts';
 import type { Closable } from './address';
+import { shareSmallSlabs } from './buffer-pool';
 import { ConfigError } from './config';
 import { DataDirInUse } from './database/data-lock';
 import { PostgresVersionMismatch } from './database/embedded-postgres';
@@ -62,6 +63,7 @@ export class AlreadyReported extends Error {
  * turns what goes wrong into one line and an exit code. The one owner of signals and of the process' last errors.
  */
 export function runMain(app: AppName, start: (life: Life) => Promise<Running>, options: MainOptions = {}): void {
+  shareSmallSlabs();
   new Main(
     app,
     start,

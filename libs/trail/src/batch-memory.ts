@@ -1,37 +1,29 @@
-const STEP_BYTES = 64 * 1024;
-
-/** Memory of its own, somewhat larger than asked for, so that it does for what comes next. */
-export function steppedMemory(bytes: number): Buffer {
-  return Buffer.allocUnsafeSlow(Math.max(1, Math.ceil(bytes / STEP_BYTES)) * STEP_BYTES);
-}
-
 /**
  * Memory for batches on their way. Ten a second, each in an array of its own that is dead a moment later, would be a fifth of
- * what a quiet gateway asks the system for, in pieces of ever other sizes, between which the C library finds room only by
- * growing.
+ * what a quiet gateway asks the system for. All pieces are of one size from the first on: the system counts only what was
+ * written to, and one that is replaced by a larger one later leaves a hole where it lay and takes its place behind everything
+ * that lives, which the C library then cannot give back.
  */
 export class BatchMemory {
   readonly #free: Buffer[] = [];
 
   /**
    * @param mostKept pieces that lie here unused, at most
-   * @param mostBytes of a piece that is kept
+   * @param pieceBytes what does for all but a single large batch
    */
   constructor(
     private readonly mostKept: number,
-    private readonly mostBytes: number,
+    private readonly pieceBytes: number,
   ) {}
 
+  /** @returns at least as many bytes, of arbitrary content. */
   take(bytes: number): Buffer {
-    const at = this.#free.findIndex(({ length }) => length >= bytes);
-    return at < 0 ? steppedMemory(bytes) : this.#free.splice(at, 1)[0]!;
+    if (bytes > this.pieceBytes) return Buffer.allocUnsafeSlow(bytes);
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.pieceBytes);
   }
 
   /** To be called when nobody looks at it any more. */
   give(memory: Buffer): void {
-    if (memory.length > this.mostBytes) return;
-    this.#free.push(memory);
-    // The smallest goes: where they have become too small for what comes, none of what is large enough would ever be kept.
-    if (this.#free.length > this.mostKept) this.#free.sort((one, other) => other.length - one.length).pop();
+    if (memory.length === this.pieceBytes && this.#free.length < this.mostKept) this.#free.push(memory);
   }
 }

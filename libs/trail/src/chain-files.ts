@@ -1,6 +1,5 @@
 import type { FileSystem, SpoolFile } from './ports';
 import type { Segment } from './recover';
-import { steppedMemory } from './batch-memory';
 import { decodeRecord, MAX_BODY_BYTES, RECORD_HEADER_BYTES, recordTypes, SEGMENT_HEADER_BYTES } from './segment';
 
 /** Records of one chain in sequence, as they are published. */
@@ -117,13 +116,14 @@ export class ChainFiles {
   /** @param first the one window of most runs, which has memory of its own. */
   async #readWindow({ segment, file, offset }: Cursor, first: boolean): Promise<Buffer> {
     const bytes = Math.min(WINDOW_BYTES, Math.max(segment.bytes - offset, 0));
-    const window = first ? this.#firstWindow(bytes) : Buffer.allocUnsafe(bytes);
+    const window = first ? this.#firstWindow().subarray(0, bytes) : Buffer.allocUnsafe(bytes);
     return window.subarray(0, await file.read(window, offset));
   }
 
-  #firstWindow(bytes: number): Buffer {
-    if (!this.#window || this.#window.length < bytes) this.#window = steppedMemory(bytes);
-    return this.#window.subarray(0, bytes);
+  /** Of its largest size from the first on, and for as long as the chain is read, as `BatchMemory` says of its pieces. */
+  #firstWindow(): Buffer {
+    this.#window ??= Buffer.allocUnsafeSlow(WINDOW_BYTES);
+    return this.#window;
   }
 
   /** Moves the cursor to a record, opening its segment and skipping what lies before it. */
@@ -152,7 +152,6 @@ export class ChainFiles {
   async #letGo(): Promise<void> {
     const cursor = this.#cursor;
     this.#cursor = undefined;
-    this.#window = undefined;
     await cursor?.file.close();
   }
 
