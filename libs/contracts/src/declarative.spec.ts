@@ -59,9 +59,29 @@ describe('a configuration file', () => {
 
   it('refuses a credential inside a URL, and paths with more than one spelling', async () => {
     expect(await faultsOf(orders.replace('https://orders', 'https://user:secret@orders'))).toHaveLength(1);
-    for (const path of ['orders', '/orders/', '//orders', '/a/../b', '/./a', '/a%2fb', '/a b', '/a?x']) {
+    for (const path of [
+      'orders',
+      '/orders/',
+      '//orders',
+      '/a/../b',
+      '/./a',
+      '/a%2fb',
+      '/%41',
+      '/a%7E',
+      '/a b',
+      '/a?x',
+    ]) {
       expect(await faultsOf(orders.replace('- name: orders', `- name: orders\n    path: "${path}"`))).toHaveLength(1);
     }
+  });
+
+  it('refuses a credential where keys are fetched', async () => {
+    const entry = (url: string) => `sallyport: 1\ntrust: [{ name: a, issuer: b, audiences: [c], jwksUrl: "${url}" }]\n`;
+    expect(await faultsOf(entry('https://user:secret@id.example/jwks'))).toEqual([
+      'orders.yaml:2:47 /trust/0/jwksUrl: the URL of keys has no credential',
+    ]);
+    expect(await faultsOf(entry('https://id.example/jwks?tenant=a'))).toEqual([]);
+    expect(await faultsOf(entry('nowhere'))).toHaveLength(1);
   });
 
   it('reports broken YAML with its line', async () => {
@@ -87,6 +107,22 @@ describe('a configuration file', () => {
     ].join('\n');
     expect((await parseDeclarative(bomb)).faults).toHaveLength(1);
     expect((await parseDeclarative('['.repeat(100_000))).faults.length).toBeGreaterThan(0);
+  });
+
+  it('refuses a tag or a directive that would be passed over', async () => {
+    expect(await faultsOf('sallyport: 1\nconsumers: [{ name: !secret shop }]\n')).toEqual([
+      'orders.yaml:2:21 /: Unresolved tag: !secret',
+    ]);
+    expect(await faultsOf('%SALLYPORT 2\n---\nsallyport: 1\n')).toHaveLength(1);
+  });
+
+  it('refuses at its place what can be kept nowhere, and what holds itself', async () => {
+    const lone = orders.replace('- name: orders', '- name: orders\n    description: "\\ud800"');
+    expect(await faultsOf(lone)).toEqual([
+      'orders.yaml:4:5 /services/0/description: a text holds a character that cannot be stored',
+    ]);
+    const itself = 'sallyport: 1\npolicies: &p [{ name: a, policy: mock, config: { a: *p } }]\n';
+    expect((await parseDeclarative(itself)).faults).toMatchObject([{ line: 2, code: 'too_deep' }]);
   });
 
   it('is the same document after it was written and read again', async () => {
