@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { describeFault, parseDeclarative } from '@sallyport/contracts';
-import { adminClient } from '../admin-client';
+import { adminClient, LONG_TIMEOUT_MS } from '../admin-client';
 import type { Command } from '../command-line';
 import { exitCodes, Failure, usageFailure } from '../failure';
 import { plain, table, type Output } from '../output';
@@ -53,7 +53,9 @@ export const apply: Command = {
     }
     const admin = adminClient(invocation.text('server'), world);
     const dryRun = invocation.has('dry-run');
-    const changeset = await admin.post<Changeset>('/api/v1/changesets', source, { dryRun: dryRun || undefined });
+    const query = { dryRun: dryRun || undefined };
+    // Thousands of objects take their time, and who stops waiting does not know what became of them.
+    const changeset = await admin.post<Changeset>('/api/v1/changesets', source, query, LONG_TIMEOUT_MS);
     if (output.json) output.document(changeset);
     else show(changeset, output);
     return exitCodes.done;
