@@ -25,6 +25,7 @@ import { Publisher } from './publisher';
 import { CatalogReading } from './reading';
 import { SNAPSHOT_SERVICE, snapshotRpcModule } from './snapshot-rpc';
 import { CatalogTables1764000000000, SCHEMA } from './store/catalog-tables';
+import { ChangeNames1764600000000 } from './store/change-names';
 import { DefaultTables1764300000000 } from './store/default-tables';
 import { startTimetable } from './timetable';
 
@@ -58,7 +59,7 @@ export async function startCatalog(
       url: database.url,
       schema: SCHEMA,
       entities: [],
-      migrations: [CatalogTables1764000000000, DefaultTables1764300000000],
+      migrations: [CatalogTables1764000000000, DefaultTables1764300000000, ChangeNames1764600000000],
       poolSize: POOL_SIZE,
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,
       logger,
