@@ -17,15 +17,12 @@ import { Editing, unconditional, type Change, type Editor, type Precondition } f
 import { kinds, placedIn, type Kind } from './kinds';
 import type { LifecycleRules, LifecycleStep } from './lifecycle';
 import type { Finding } from './preflight';
-import { revisionName, takeLock, type Publisher, type Recorded } from './publisher';
+import { EDITOR_LOCK, revisionName, takeLock, type Publisher, type Recorded } from './publisher';
 import { SCHEMA } from './store/catalog-tables';
 import { appendChange } from './store/changes';
 import { versions } from './store/services';
 import { TENANT } from './tenant';
 import { namedView, serviceView, versionView, type NamedView, type ServiceView, type VersionView } from './views';
-
-/** Key of the advisory lock of editors: edits come one after the other, so each judges the whole as it will be. */
-const EDITOR_LOCK = 'sallyport catalog editor';
 
 /** How long an editor waits for the bus after the commit; what is late is delivered all the same. */
 const DELIVERY_WAIT_MS = 2_000;

@@ -46,6 +46,7 @@ type FindingCode =
   | 'FIELD_NEVER_ARRIVES'
   | 'LIMIT_WINDOW'
   | 'MATCH_WIDE'
+  | 'NOT_SERVABLE'
   | 'PATH_RESERVED'
   | 'POLICY_INVALID'
   | 'POLICY_UNKNOWN'
@@ -93,6 +94,7 @@ const checks: readonly SlicedCheck[] = [
   ofTheRest(consumerLimits),
   ofTheRest(modelTargets),
   ofTheRest(accounts),
+  ofTheRest(trustUrls),
   ofVersions(wideMatches),
   ofVersions(anonymousWithoutLimit),
   ofVersions(wholeRulesOff),
@@ -530,6 +532,13 @@ function* accounts({ configuration }: View): Iterable<Finding> {
     } else {
       yield* faultOfTarget(object, '/baseUrl', declared.baseUrl, declared.allowPrivate);
     }
+  }
+}
+
+function* trustUrls({ configuration }: View): Iterable<Finding> {
+  for (const { declared } of configuration.trust) {
+    const { name, jwksUrl, allowPrivate } = declared;
+    if (jwksUrl !== undefined) yield* faultOfTarget(`trust/${name}`, '/jwksUrl', jwksUrl, allowPrivate);
   }
 }
 

@@ -31,6 +31,7 @@ export * from './runtime';
 export {
   encodeSnapshot,
   SnapshotDecoder,
+  requireSize,
   SnapshotRejected,
   SnapshotWriter,
   type EncodedSnapshot,
