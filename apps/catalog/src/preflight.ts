@@ -1,14 +1,11 @@
 import {
-  mostExclusions,
   nearestName,
   parseDuration,
   reservedPaths,
   snapshotUpstream,
   timeouts,
-  wafSettings,
   type PolicyAttachment,
   type UpstreamUse,
-  type WafExclusion,
 } from '@sallyport/contracts';
 import type { Policy } from '@sallyport/pipeline';
 import type { Sliced } from '@sallyport/platform';
@@ -23,6 +20,14 @@ import {
   type EffectiveRoute,
   type VersionEntry,
 } from './configuration';
+import {
+  exclusionsOfRoutes,
+  faultsOfTargets,
+  rulesOffByDefault,
+  targetsByDefault,
+  targetsOfExclusions,
+  wholeRulesOff,
+} from './exclusion-checks';
 import { targetAddress } from './target-address';
 import { addressOf } from './providers';
 import { upstreamSettings } from './upstream-settings';
@@ -60,13 +65,14 @@ type FindingCode =
   | 'UPSTREAM_MISSING'
   | 'UPSTREAM_RANGE'
   | 'WAF_EXCLUSIONS'
-  | 'WAF_RULE_OFF';
+  | 'WAF_RULE_OFF'
+  | 'WAF_TARGET';
 
 /** What the configuration of each policy must look like and which fields it goes by, by the policy's id. */
 export type PolicyRules = Readonly<Record<string, Pick<Policy, 'config' | 'reads'>>>;
 
 /** A configuration with what the checks look up again and again. */
-interface View {
+export interface View {
   readonly configuration: Configuration;
   readonly policyRules: PolicyRules;
   /** Versions that the data plane is told of. */
@@ -100,6 +106,8 @@ const checks: readonly SlicedCheck[] = [
   ofVersions(wholeRulesOff),
   ofTheRest(rulesOffByDefault),
   ofVersions(exclusionsOfRoutes),
+  ofVersions(targetsOfExclusions),
+  ofTheRest(targetsByDefault),
 ];
 
 /** Versions that a check looks at in one step. */
@@ -408,6 +416,7 @@ function* faultsOfPolicy(
   }
   const result = rules.config.safeParse(config);
   if (result.success) for (const field of rules.reads?.(result.data) ?? []) yield* faultOfField(object, pointer, field);
+  if (result.success && policy === 'waf') yield* faultsOfTargets(config, object, pointer);
   for (const issue of result.error?.issues ?? []) {
     yield {
       code: 'POLICY_INVALID',
@@ -592,66 +601,4 @@ function unknownReference(object: string, pointer: string, kind: string, name: s
 function didYouMean(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);
   return nearest === undefined ? '' : `; did you mean “${nearest}”?`;
-}
-
-/** To switch a rule off for everything a stranger may send is no decision of one person. */
-function* wholeRulesOff({ versions }: View): Iterable<Finding> {
-  for (const entry of versions.filter(({ spec }) => spec.class === 'public')) {
-    const { waf, routes } = entry.spec;
-    const places = [{ pointer: '', exclude: waf?.exclude }].concat(
-      routes.map((route, index) => ({ pointer: `/routes/${index}`, exclude: route.waf?.exclude })),
-    );
-    for (const { pointer, exclude } of places) yield* unapproved(exclude, versionAddress(entry), `${pointer}/waf`);
-  }
-}
-
-/** What holds for all holds for public APIs. */
-function* rulesOffByDefault({ configuration }: View): Iterable<Finding> {
-  for (const { declared } of configuration.defaults) yield* unapproved(declared.waf.exclude, 'defaults/waf', '/waf');
-}
-
-/** Exclusions of all that speaks of a route count; each place by itself is bounded by its schema. */
-function* exclusionsOfRoutes({ routes, configuration }: View): Iterable<Finding> {
-  for (const { entry, waf, policies, pointer } of routes) {
-    const outer = configuration.defaults.find(({ tenant }) => tenant === entry.tenant)?.declared.waf;
-    const lists = [outer?.exclude, waf?.exclude, excludedByPolicy(policies, entry.tenant, configuration)];
-    const count = lists.reduce((sum, list) => sum + (list?.length ?? 0), 0);
-    if (count <= mostExclusions) continue;
-    yield {
-      code: 'WAF_EXCLUSIONS',
-      severity: 'error',
-      object: versionAddress(entry),
-      pointer: `${pointer}/waf/exclude`,
-      message: `${count} exclusions hold here, with those of the version, of its policies and of all: at most ${mostExclusions} may`,
-      fix: 'join them by ranges or tags, or say those of one route at that route',
-    };
-  }
-}
-
-/** Of the policy `waf` that comes last, which is the one that holds. */
-function excludedByPolicy(
-  attachments: readonly PolicyAttachment[],
-  tenant: string,
-  { policies }: Configuration,
-): readonly WafExclusion[] | undefined {
-  const configs = attachments.flatMap((attachment): unknown[] => {
-    if (typeof attachment !== 'string') return 'waf' in attachment ? [attachment['waf']] : [];
-    const named = policies.find((entry) => entry.tenant === tenant && entry.declared.name === attachment)?.declared;
-    return named?.policy === 'waf' ? [named.config] : [];
-  });
-  return wafSettings.safeParse(configs.at(-1)).data?.exclude;
-}
-
-function* unapproved(exclude: readonly WafExclusion[] = [], object: string, waf: string): Iterable<Finding> {
-  for (const [index, { rule, tag, target, approved }] of exclude.entries()) {
-    if (target !== undefined || approved !== undefined) continue;
-    yield {
-      code: 'WAF_RULE_OFF',
-      severity: 'error',
-      object,
-      pointer: `${waf}/exclude/${index}`,
-      message: `${rule ?? `every rule with ${tag}`} is switched off as a whole on a public API`,
-      fix: 'name a target such as ARGS:q, or in “approved” who has agreed',
-    };
-  }
 }
