@@ -339,6 +339,13 @@ describe('sallyport apply', () => {
   it('ends with 64 for a file that is not there', async () => {
     expect(await sallyport(['apply', '-f', 'none.yaml'])).toMatchObject({ code: 64, stdout: '' });
   });
+
+  it('ends with 64 for a file in another encoding, and sends nothing of it', async () => {
+    await writeFile(join(folder, 'latin1.yaml'), Buffer.from(`# für alle\n${fileText}`, 'latin1'));
+    const { code, stderr } = await sallyport(['apply', '-f', 'latin1.yaml']);
+    expect([code, seen]).toEqual([64, []]);
+    expect(stderr).toContain('latin1.yaml is not written in UTF-8.');
+  });
 });
 
 describe('sallyport chat', () => {

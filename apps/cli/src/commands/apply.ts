@@ -65,8 +65,10 @@ export const apply: Command = {
 async function read(file: string, { directory, readStandardInput }: World): Promise<string> {
   if (file === STANDARD_INPUT) return readStandardInput();
   try {
-    return await readFile(resolve(directory, file), 'utf8');
+    // Read leniently, letters of another encoding would be replaced without a word.
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(resolve(directory, file)));
   } catch (error) {
+    if (error instanceof TypeError) throw usageFailure(`${file} is not written in UTF-8.`);
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw usageFailure(missing ? `There is no file ${file}.` : `${file} cannot be read: ${(error as Error).message}.`);
   }
