@@ -54,7 +54,8 @@ export async function parseDeclarative(text: string): Promise<ParsedDeclarative>
         })),
       );
     }
-    source = parsed.toJS({ maxAliasCount: 100 });
+    // Aliases of aliases count as often as they multiply: thousands of services may share what one of them says.
+    source = parsed.toJS({ maxAliasCount: 10_000 });
   } catch (error) {
     // Nesting beyond the stack and alias bombs are thrown, not collected.
     const detail = `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`;

@@ -125,6 +125,13 @@ describe('a configuration file', () => {
     expect((await parseDeclarative(itself)).faults).toMatchObject([{ line: 2, code: 'too_deep' }]);
   });
 
+  it('takes what thousands of objects share, said once', async () => {
+    const one = 'sallyport: 1\nconsumers:\n  - { name: c0, limits: &limits [{ name: daily, limit: 5, window: 1d }] }\n';
+    const others = Array.from({ length: 2_000 }, (_, at) => `  - { name: c${at + 1}, limits: *limits }\n`);
+    const { document } = await parseDeclarative(one + others.join(''));
+    expect(document?.consumers.at(-1)).toEqual({ name: 'c2000', limits: [{ name: 'daily', limit: 5, window: '1d' }] });
+  });
+
   it('is the same document after it was written and read again', async () => {
     const { source, document } = await parseDeclarative(orders);
     const written = await formatDeclarative(source!);

@@ -17,6 +17,13 @@ describe('a document', () => {
     expect(documentFault(value)).toMatchObject({ pointer, code: 'unstorable' });
   });
 
+  it('is not when one part of it stands in so many places that nobody gets through', () => {
+    const spread = (part: unknown, levels: number): unknown =>
+      levels === 0 ? part : spread(Array(100).fill(part), levels - 1);
+    expect(documentFault(spread('a', 3))).toBeUndefined();
+    expect(documentFault(spread('a', 5))).toMatchObject({ code: 'too_large' });
+  });
+
   it('is not when it nests without end, or holds itself', () => {
     expect(documentFault(nested(130))).toMatchObject({ code: 'too_deep' });
     expect(documentFault(nested(100_000))).toMatchObject({ code: 'too_deep' });
