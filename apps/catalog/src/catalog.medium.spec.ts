@@ -165,6 +165,26 @@ describe('a service', () => {
   }, 20_000);
 });
 
+describe('a configuration that is no longer fit', () => {
+  it('is served on as it was, and says that a version whose day has come cannot be ended', async () => {
+    await publishOrders();
+    await apply({ services: [{ name: 'broken', upstream }] });
+    const sunset = new Date(Date.now() + 1000).toISOString();
+    await catalog.ask('POST', '/api/v1/services/orders/versions/v1/deprecate', { body: { sunset, reason: 'soon' } });
+    const before = await catalog.served();
+    // As when a release judges more strictly than the one before it.
+    await sql(`UPDATE catalog.service_version SET spec = spec || '{"upstream": "nowhere"}'
+      FROM catalog.service WHERE service.id = service_id AND service.name = 'broken'`);
+    catalog.ahead = 2_000;
+    await catalog.stop();
+    await catalog.start();
+    expect(await catalog.served()).toEqual(before);
+    const told = catalog.logged.filter((line) => line.includes('cannot be ended'));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain('there is no upstream “nowhere”');
+  }, 20_000);
+});
+
 describe('two editors of one object', () => {
   it('do not overwrite each other: the second is told, and shown the present tag', async () => {
     await catalog.ask('POST', '/api/v1/upstreams', { body: { name: 'shared', ...upstream } });

@@ -1,4 +1,4 @@
-import { catalogV1 } from '@sallyport/contracts';
+import { catalogV1, RefusalError } from '@sallyport/contracts';
 import { policiesById } from '@sallyport/pipeline';
 import {
   type Closable,
@@ -73,7 +73,11 @@ export async function startCatalog(
     const status = new ConfigurationStatus(publisher, runtime.clock);
     await status.follow(runtime.bus);
     opened.push(status);
-    await catalog.endDueVersions();
+    await catalog.endDueVersions().catch((error: unknown) => {
+      // Served on as it was, as below: the data plane judges sunsets by date itself.
+      if (!(error instanceof RefusalError)) throw error;
+      logger.warn({ err: error }, 'versions that have reached their sunset cannot be ended');
+    });
     await catalog.publishNow();
     opened.push(
       startTimetable(
