@@ -458,6 +458,17 @@ describe('preflight', () => {
     expect(findingsOf({ services: [{ name: 'a', path: '/v10', upstream }] })).toEqual([]);
   });
 
+  it('finds every reference to what is not there, and guesses what was meant for the first of many only', () => {
+    const names = Array.from({ length: 1_000 }, (_, at) => `upstream-${String(at).padStart(4, '0')}`);
+    const findings = judge({
+      services: names.map((name, at) => ({ name: `s${at}`, upstream: `x${name}` })),
+      upstreams: names.map((name) => ({ name, ...upstream })),
+    });
+    expect(findings).toHaveLength(1_000);
+    expect(findings[0]!.message).toContain('did you mean “upstream-0000”?');
+    expect(findings.filter(({ message }) => message.includes('did you mean'))).toHaveLength(5);
+  });
+
   it('finds a version without an upstream, and one that names none that exists', () => {
     expect(findingsOf({ services: [{ name: 'a' }, { name: 'b', upstream: 'nowhere' }] })).toEqual([
       'UPSTREAM_MISSING services/a/versions/v1/upstream',

@@ -80,6 +80,8 @@ export interface View {
   readonly routes: readonly EffectiveRoute[];
   has(kind: 'upstreams' | 'policies' | 'trust' | 'accounts', tenant: string, name: string): boolean;
   names(kind: 'upstreams' | 'policies' | 'trust' | 'accounts', tenant: string): string[];
+  /** What a person may have meant, for as many references as there is time for. */
+  readonly hint: (name: string, known: readonly string[]) => string;
 }
 
 type Check = (view: View) => Iterable<Finding>;
@@ -152,14 +154,23 @@ function viewOf(configuration: Configuration, policyRules: PolicyRules, now: num
   const known = new Set(
     kinds.flatMap((kind) => configuration[kind].map(({ tenant, declared }) => `${kind}/${tenant}/${declared.name}`)),
   );
+  const names = new Map<string, string[]>();
   return {
     configuration,
     policyRules,
     versions,
     routes: versions.flatMap(routesOf),
     has: (kind, tenant, name) => known.has(`${kind}/${tenant}/${name}`),
-    names: (kind, tenant) =>
-      configuration[kind].filter((entry) => entry.tenant === tenant).map(({ declared }) => declared.name),
+    names: (kind, tenant) => {
+      const key = `${kind}/${tenant}`;
+      let listed = names.get(key);
+      if (!listed) {
+        listed = configuration[kind].filter((entry) => entry.tenant === tenant).map(({ declared }) => declared.name);
+        names.set(key, listed);
+      }
+      return listed;
+    },
+    hint: hintsFor(MOST_COMPARISONS),
   };
 }
 
@@ -219,7 +230,7 @@ function* upstreamsOfRoutes(view: View): Iterable<Finding> {
       };
     } else if (typeof upstream === 'string') {
       if (!view.has('upstreams', entry.tenant, upstream)) {
-        yield unknownReference(object, at, 'upstream', upstream, view.names('upstreams', entry.tenant));
+        yield unknownReference(view, object, at, 'upstream', upstream, view.names('upstreams', entry.tenant));
       }
     } else {
       yield* faultsOfUpstream(object, at, upstream);
@@ -234,7 +245,7 @@ function* sideUpstreams(view: View): Iterable<Finding> {
       if (use === undefined || view.has('upstreams', entry.tenant, use.upstream)) continue;
       const at = `${pointer}/${member}/upstream`;
       const known = view.names('upstreams', entry.tenant);
-      yield unknownReference(versionAddress(entry), at, 'upstream', use.upstream, known);
+      yield unknownReference(view, versionAddress(entry), at, 'upstream', use.upstream, known);
     }
   }
 }
@@ -378,7 +389,7 @@ function* faultsOfPolicies(
     const at = `${pointer}/${index}`;
     if (typeof attachment === 'string') {
       if (!view.has('policies', tenant, attachment)) {
-        yield unknownReference(object, at, 'policy', attachment, view.names('policies', tenant));
+        yield unknownReference(view, object, at, 'policy', attachment, view.names('policies', tenant));
       }
       continue;
     }
@@ -442,6 +453,7 @@ function* trustOfRoutes(view: View): Iterable<Finding> {
       for (const [index, name] of trust.entries()) {
         if (view.has('trust', entry.tenant, name)) continue;
         yield unknownReference(
+          view,
           versionAddress(entry),
           `${pointer}/${index}`,
           'trust entry',
@@ -453,7 +465,8 @@ function* trustOfRoutes(view: View): Iterable<Finding> {
   }
 }
 
-function* successors({ configuration, versions }: View): Iterable<Finding> {
+function* successors(view: View): Iterable<Finding> {
+  const { configuration, versions } = view;
   for (const entry of versions) {
     const { successor } = entry.life;
     if (successor === null || !isVersionLabel(successor)) continue;
@@ -464,7 +477,7 @@ function* successors({ configuration, versions }: View): Iterable<Finding> {
       )
       .map(({ version }) => version);
     if (!siblings.includes(successor)) {
-      yield unknownReference(versionAddress(entry), '/lifecycle/successor', 'version', successor, siblings);
+      yield unknownReference(view, versionAddress(entry), '/lifecycle/successor', 'version', successor, siblings);
     }
   }
 }
@@ -497,12 +510,12 @@ function* modelTargets(view: View): Iterable<Finding> {
     for (const [index, { account, provider }] of declared.fallback.entries()) {
       const at = `/fallback/${index}`;
       if (account !== undefined && !view.has('accounts', tenant, account)) {
-        yield unknownReference(object, `${at}/account`, 'account', account, view.names('accounts', tenant));
+        yield unknownReference(view, object, `${at}/account`, 'account', account, view.names('accounts', tenant));
       }
       if (provider !== undefined) {
         const owned = accountsOf(view.configuration.accounts, tenant, provider);
         if (owned.length === 0) {
-          yield unknownReference(object, `${at}/provider`, 'account of the provider', provider, []);
+          yield unknownReference(view, object, `${at}/provider`, 'account of the provider', provider, []);
         } else if (owned.length > 1) {
           yield {
             code: 'REFERENCE_AMBIGUOUS',
@@ -587,14 +600,32 @@ function* anonymousWithoutLimit({ routes, configuration }: View): Iterable<Findi
   }
 }
 
-function unknownReference(object: string, pointer: string, kind: string, name: string, known: string[]): Finding {
+function unknownReference(
+  { hint }: View,
+  object: string,
+  pointer: string,
+  kind: string,
+  name: string,
+  known: string[],
+): Finding {
   return {
     code: 'REFERENCE_UNKNOWN',
     severity: 'error',
     object,
     pointer,
-    message: `there is no ${kind} “${name}”${didYouMean(name, known)}`,
+    message: `there is no ${kind} “${name}”${hint(name, known)}`,
     fix: `Create the ${kind} in the same change, or name one that exists.`,
+  };
+}
+
+/** Names that are compared in all, to tell what was meant: thousands of references to what is not there are not typed by hand. */
+const MOST_COMPARISONS = 5_000;
+
+function hintsFor(comparisons: number): View['hint'] {
+  let left = comparisons;
+  return (name, known) => {
+    left -= known.length;
+    return left < 0 ? '' : didYouMean(name, known);
   };
 }
 

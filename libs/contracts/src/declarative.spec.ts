@@ -162,4 +162,33 @@ describe('the nearest name', () => {
     ]);
     expect(nearestName('lifecycle', known)).toBeUndefined();
   });
+
+  it('is the first of those that are the fewest slips away, however many are compared', () => {
+    const slips = (left: string, right: string): number => {
+      const counted = Array.from({ length: left.length + 1 }, (_, row) => [row]);
+      for (let column = 1; column <= right.length; column++) counted[0]![column] = column;
+      for (let row = 1; row <= left.length; row++) {
+        for (let column = 1; column <= right.length; column++) {
+          const differs = left[row - 1] === right[column - 1] ? 0 : 1;
+          const swapped = left[row - 1] === right[column - 2] && left[row - 2] === right[column - 1];
+          counted[row]![column] = Math.min(
+            counted[row - 1]![column]! + 1,
+            counted[row]![column - 1]! + 1,
+            counted[row - 1]![column - 1]! + differs,
+            ...(swapped ? [counted[row - 2]![column - 2]! + 1] : []),
+          );
+        }
+      }
+      return counted[left.length]![right.length]!;
+    };
+    const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(word, fc.array(word, { maxLength: 12 }), (typed, known) => {
+        const tolerance = Math.max(1, Math.floor(typed.length / 3));
+        const counts = known.map((name) => slips(typed, name));
+        const fewest = Math.min(...counts);
+        expect(nearestName(typed, known)).toBe(fewest <= tolerance ? known[counts.indexOf(fewest)] : undefined);
+      }),
+    );
+  });
 });
