@@ -610,10 +610,19 @@ describe('the audit service', () => {
       ['a range turned round', 'from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z', '/from'],
       ['a cursor of its own making', 'cursor=AAAA', '/cursor'],
       ['a name nobody gave a disposition', 'disposition=maybe', '/disposition'],
+      ['a text that no record holds', 'who=%00', '/who'],
     ])('refuses %s', async (_, filters, pointer) => {
       const { status, body } = await ask(`/events?${filters}`);
       expect([status, (body as { code: string }).code]).toEqual([422, 'SCHEMA_VIOLATION']);
       expect((body as { errors: { pointer: string }[] }).errors[0]!.pointer).toBe(pointer);
+    });
+
+    it('walks over a range that begins before 1970', async () => {
+      const filters = `route=${encodeURIComponent(route.id)}&from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59%2B14:00&limit=2`;
+      const first = await ask(`/events?${filters}`);
+      expect([first.status, first.body.items.length]).toEqual([200, 2]);
+      const second = await ask(`/events?${filters}&cursor=${first.body.next}`);
+      expect(second).toMatchObject({ status: 200, body: { items: [{ uid: mine[0]!.uid }], next: null } });
     });
 
     it('refuses whoever has no credential, and what does not exist', async () => {

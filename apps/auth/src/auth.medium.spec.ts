@@ -145,6 +145,17 @@ describe('the auth service', () => {
     });
   });
 
+  it('knows no key by what can be no id, and asks no filter of the database that can be no name', async () => {
+    for (const [method, path] of [
+      ['GET', '/keys/%00'],
+      ['DELETE', '/keys/%00'],
+      ['POST', '/keys/%00/revoke'],
+    ] as const) {
+      expect(await call(method, path)).toMatchObject({ status: 404, body: { code: 'AUTH_KEY_NOT_FOUND' } });
+    }
+    expect(await call('GET', '/keys?consumer=%00')).toMatchObject({ status: 422, body: { code: 'SCHEMA_VIOLATION' } });
+  });
+
   it('shows the key in no later answer', async () => {
     const { key, ...view } = await mint({ name: 'shown-once', cidrs: ['192.0.2.0/24'], budgetUsdPerMonth: '12.50' });
     expect(view).toMatchObject({ lastFour: key.slice(-4), budgetUsdPerMonth: '12.5' });

@@ -36,6 +36,8 @@ export interface Asking {
 /** A catalog on a unix socket with a real database and the embedded bus, and what it told the audit trail. */
 export class CatalogUnderTest {
   readonly events: AuditEvent[] = [];
+  /** Lines of its log, warnings and worse. */
+  readonly logged: string[] = [];
   /** Milliseconds the clock of the catalog is ahead. */
   ahead = 0;
   running: RunningCatalog | undefined;
@@ -77,6 +79,7 @@ export class CatalogUnderTest {
     await client.query(`TRUNCATE ${tables.replaceAll(/(\w+)/g, 'catalog.$1')} CASCADE`);
     await client.end();
     this.events.length = 0;
+    this.logged.length = 0;
     this.ahead = 0;
     await this.running!.publishNow();
   }
@@ -133,7 +136,8 @@ export class CatalogUnderTest {
     const logger = createLogger({
       app: 'catalog',
       node: 'test',
-      level: 'silent',
+      level: 'warn',
+      destination: { write: (line) => void this.logged.push(line) },
     });
     const metrics = createMetrics('catalog');
     return {

@@ -165,6 +165,26 @@ describe('a service', () => {
   }, 20_000);
 });
 
+describe('a configuration that is no longer fit', () => {
+  it('is served on as it was, and says that a version whose day has come cannot be ended', async () => {
+    await publishOrders();
+    await apply({ services: [{ name: 'broken', upstream }] });
+    const sunset = new Date(Date.now() + 1000).toISOString();
+    await catalog.ask('POST', '/api/v1/services/orders/versions/v1/deprecate', { body: { sunset, reason: 'soon' } });
+    const before = await catalog.served();
+    // As when a release judges more strictly than the one before it.
+    await sql(`UPDATE catalog.service_version SET spec = spec || '{"upstream": "nowhere"}'
+      FROM catalog.service WHERE service.id = service_id AND service.name = 'broken'`);
+    catalog.ahead = 2_000;
+    await catalog.stop();
+    await catalog.start();
+    expect(await catalog.served()).toEqual(before);
+    const told = catalog.logged.filter((line) => line.includes('cannot be ended'));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain('there is no upstream “nowhere”');
+  }, 20_000);
+});
+
 describe('two editors of one object', () => {
   it('do not overwrite each other: the second is told, and shown the present tag', async () => {
     await catalog.ask('POST', '/api/v1/upstreams', { body: { name: 'shared', ...upstream } });
@@ -178,6 +198,25 @@ describe('two editors of one object', () => {
     expect(stale).toMatchObject({ headers: { etag: '"2"' }, body: { code: 'CATALOG_PRECONDITION_FAILED' } });
     const winner = answers.find(({ status }) => status === 200)!;
     expect((await catalog.ask('GET', '/api/v1/upstreams/shared')).body).toEqual(winner.body);
+  });
+
+  it('do not take what was made anew under the old name for what they have seen', async () => {
+    const shop = { name: 'shop', limits: [{ name: 'daily', limit: 5, window: '1d' }] };
+    const seen = await catalog.ask('POST', '/api/v1/consumers', { body: { name: 'shop' } });
+    const ifMatch = { 'if-match': seen.headers['etag'] as string };
+    await catalog.ask('DELETE', '/api/v1/consumers/shop', { headers: ifMatch });
+    const anew = await catalog.ask('POST', '/api/v1/consumers', { body: shop });
+    expect(anew).toMatchObject({ status: 201, headers: { etag: '"2"' } });
+    const late = await catalog.ask('PUT', '/api/v1/consumers/shop', { body: { name: 'shop' }, headers: ifMatch });
+    expect(late).toMatchObject({ status: 412, body: { code: 'CATALOG_PRECONDITION_FAILED' } });
+    expect((await catalog.ask('GET', '/api/v1/consumers/shop')).body).toMatchObject(shop);
+    await publishOrders();
+    const draft = '/api/v1/services/orders/versions/v2';
+    const drafted = { body: { version: 'v2' } };
+    await catalog.ask('POST', '/api/v1/services/orders/versions', drafted);
+    await catalog.ask('DELETE', draft, { headers: { 'if-match': '"1"' } });
+    await catalog.ask('POST', '/api/v1/services/orders/versions', drafted);
+    expect((await catalog.ask('DELETE', draft, { headers: { 'if-match': '"1"' } })).status).toBe(412);
   });
 
   it('replace, patch and remove what they have seen', async () => {
@@ -414,9 +453,60 @@ describe('a declarative document', () => {
     expect((await catalog.served())!.routes[0]!.waf).toBeUndefined();
   });
 
-  it('refuses text that Postgres cannot hold', async () => {
-    const refused = await apply({ services: [{ name: 'a', description: 'a\u0000b', upstream }] });
-    expect(refused).toMatchObject({ status: 422, body: { code: 'SCHEMA_VIOLATION' } });
+  it.each(['a\u0000b', 'a\ud800b'])(
+    'refuses text that Postgres cannot hold, of what is new and of what is there',
+    async (text) => {
+      await apply({ services: [{ name: 'a', upstream }] });
+      const lifecycle = { state: 'deprecated' as const, reason: text };
+      for (const [index, service] of [
+        { name: 'b', description: text },
+        { name: 'a', lifecycle },
+      ].entries()) {
+        const refused = await apply({ services: [{ ...service, upstream }] });
+        const pointer = ['/services/0/description', '/services/0/lifecycle/reason'][index];
+        expect(refused).toMatchObject({ status: 422, body: { code: 'SCHEMA_VIOLATION', errors: [{ pointer }] } });
+      }
+      const address = '/api/v1/services/a/versions/v1';
+      const headers = { 'if-match': '"2"' };
+      expect((await catalog.ask('PATCH', address, { body: { description: text }, headers })).status).toBe(422);
+      expect((await catalog.ask('POST', `${address}/deprecate`, { body: { reason: text } })).status).toBe(422);
+    },
+  );
+
+  it('refuses to fetch keys from where no gateway may call, or from near by unless that is meant', async () => {
+    const entry = { name: 'near', issuer: 'https://id.example', audiences: ['orders'] };
+    const trusted = (jwksUrl: string, more: object = {}) => apply({ trust: [{ ...entry, jwksUrl, ...more }] });
+    expect(await trusted('http://169.254.169.254/jwks', { allowPrivate: true })).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: '/trust/0/jwksUrl', code: 'TARGET_FORBIDDEN' }] },
+    });
+    expect(await trusted('http://127.0.0.1:9000/jwks')).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: '/trust/0/jwksUrl', code: 'TARGET_PRIVATE' }] },
+    });
+    expect((await trusted('http://127.0.0.1:9000/jwks', { allowPrivate: true })).status).toBe(200);
+  });
+
+  it('is refused as a whole when no node would take what it leads to', async () => {
+    const config = {
+      fields: Object.fromEntries(Array.from({ length: 64 }, (_, at) => [`x-${at}`, 'v'.repeat(4_096)])),
+    };
+    const replies = Array.from({ length: 5 }, () => config);
+    const grown = await apply({ services: [{ name: 'a', upstream, policies: [{ mock: { replies } }] }] });
+    expect(grown).toMatchObject({
+      status: 422,
+      body: {
+        detail: expect.stringContaining('at most 1048576 are taken'),
+        errors: [{ pointer: '/configuration', code: 'NOT_SERVABLE' }],
+      },
+    });
+    const entry = { issuer: 'https://id.example', audiences: ['orders'], jwksUrl: 'https://id.example/jwks' };
+    const names = Array.from({ length: 1_000 }, (_, at) => ({ name: `t${at}`, ...entry }));
+    expect((await apply({ trust: names })).status).toBe(200);
+    const before = await catalog.served();
+    const more = await catalog.ask('POST', '/api/v1/trust-entries', { body: { name: 'one-more', ...entry } });
+    expect(more).toMatchObject({ status: 422, body: { errors: [{ code: 'NOT_SERVABLE' }] } });
+    expect(await catalog.served()).toEqual(before);
   });
 });
 
@@ -531,6 +621,28 @@ describe('a revision', () => {
     const after = (await catalog.served())!;
     expect(Number(after.revision.slice(2))).toBeGreaterThan(before);
     expect(after.routes).toHaveLength(1);
+  });
+
+  it('never overtakes with what is older than an edit that is committed meanwhile', async () => {
+    await publishOrders();
+    await sql('DELETE FROM catalog.snapshot WHERE revision = (SELECT max(revision) FROM catalog.snapshot)');
+    const kv = catalog.bus.kv.bind(catalog.bus);
+    let edit: Promise<Answer> | undefined;
+    // The edit falls between the look at the database and the look at the bus.
+    catalog.bus.kv = async (name) => {
+      if (!edit) {
+        edit = catalog.ask('POST', '/api/v1/consumers', { body: { name: 'shop' } });
+        await catalog.until(async () => (await sql(`SELECT FROM catalog.consumer`)).length === 1);
+      }
+      return kv(name);
+    };
+    try {
+      await catalog.running!.publishNow();
+      expect((await edit)!.status).toBe(201);
+    } finally {
+      catalog.bus.kv = kv;
+    }
+    await catalog.until(async () => (await catalog.served())?.consumers.length === 1);
   });
 
   it('is told with what each node runs', async () => {

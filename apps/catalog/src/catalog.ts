@@ -17,15 +17,12 @@ import { Editing, unconditional, type Change, type Editor, type Precondition } f
 import { kinds, placedIn, type Kind } from './kinds';
 import type { LifecycleRules, LifecycleStep } from './lifecycle';
 import type { Finding } from './preflight';
-import { revisionName, takeLock, type Publisher, type Recorded } from './publisher';
+import { EDITOR_LOCK, revisionName, takeLock, type Publisher, type Recorded } from './publisher';
 import { SCHEMA } from './store/catalog-tables';
 import { appendChange } from './store/changes';
 import { versions } from './store/services';
 import { TENANT } from './tenant';
 import { namedView, serviceView, versionView, type NamedView, type ServiceView, type VersionView } from './views';
-
-/** Key of the advisory lock of editors: edits come one after the other, so each judges the whole as it will be. */
-const EDITOR_LOCK = 'sallyport catalog editor';
 
 /** How long an editor waits for the bus after the commit; what is late is delivered all the same. */
 const DELIVERY_WAIT_MS = 2_000;
@@ -164,19 +161,23 @@ export class Catalog {
     );
   }
 
-  /** Ends what has reached its sunset. @returns how many versions did. */
-  async endDueVersions(): Promise<number> {
+  /**
+   * Ends what has reached its sunset.
+   * @throws RefusalError when a version cannot be ended, as in a configuration that is no longer fit; the others are.
+   */
+  async endDueVersions(): Promise<void> {
     const due = await versions.due(this.manager, this.parts.runtime.clock.now());
+    let refused: RefusalError | undefined;
     for (const { service, version } of due) {
       const byDate = { event: 'sunset', by: 'date' } as const;
-      await this.stepVersion(service, version, byDate, { editor: { name: 'catalog', via: 'api' } }).catch(
-        (error: unknown) => {
-          // Somebody moved or ended it in between: there is nothing left to do.
-          if (!(error instanceof RefusalError)) throw error;
-        },
-      );
+      try {
+        await this.stepVersion(service, version, byDate, { editor: { name: 'catalog', via: 'api' } });
+      } catch (error) {
+        if (!(error instanceof RefusalError)) throw error;
+        if (!isSettled(error)) refused = error;
+      }
     }
-    return due.length;
+    if (refused) throw refused;
   }
 
   /** Makes the first revision, or one that an upgrade compiles differently, and brings the bus to it. */
@@ -293,6 +294,12 @@ export class Catalog {
   private get manager(): EntityManager {
     return this.parts.database.manager;
   }
+}
+
+/** Somebody moved, ended or removed the version in between: there is nothing left to do. */
+function isSettled({ refusal, errors }: RefusalError): boolean {
+  const { code } = refusal;
+  return code === 'CATALOG_NOT_FOUND' || code === 'CATALOG_STATE_CONFLICT' || errors[0]?.code === 'lifecycle';
 }
 
 /** Takes a result out of a transaction that is rolled back. */

@@ -205,6 +205,34 @@ describe('the inspection of a route', () => {
     expect(findingsOf({ waf: { exclude: [{ ...off, approved: 'the owner' }] } })).toEqual([]);
   });
 
+  it.each(['ARGS:/(/', 'NOWHERE:q', 'XML:q', 'REQUEST_BODY:q'])(
+    'takes no target that inspectors refuse: %s',
+    (target) => {
+      const waf = { exclude: [{ rule: 942190, target, reason: 'a search for SQL' }] };
+      const service = { name: 'a', upstream };
+      const at = 'exclude/0/target';
+      expect(findingsOf({ waf })).toEqual([`WAF_TARGET defaults/waf/waf/${at}`]);
+      const own = { ...service, waf, routes: [{ name: 'all', waf }] };
+      expect(findingsOf({ services: [own] })).toEqual([
+        `WAF_TARGET services/a/versions/v1/waf/${at}`,
+        `WAF_TARGET services/a/versions/v1/routes/0/waf/${at}`,
+      ]);
+      expect(findingsOf({ services: [{ ...service, policies: [{ waf }] }] })).toEqual([
+        `WAF_TARGET services/a/versions/v1/policies/0/waf/${at}`,
+      ]);
+      expect(findingsOf({ policies: [{ name: 'p', policy: 'waf', config: waf }] })).toEqual([
+        `WAF_TARGET policies/p/config/${at}`,
+      ]);
+    },
+  );
+
+  it.each(['ARGS:q', 'ARGS:/^json\\.messages/', 'REQUEST_BODY', 'REQUEST_COOKIES:/^session/'])(
+    'takes the target %s',
+    (target) => {
+      expect(findingsOf({ waf: { exclude: [{ rule: 942190, target, reason: 'a search for SQL' }] } })).toEqual([]);
+    },
+  );
+
   describe('takes no more exclusions on one route than an inspector does', () => {
     const many = (count: number) =>
       Array.from({ length: count }, (_, rule) => ({ rule: rule + 1, target: 'ARGS:q', reason: 'a search' }));
@@ -428,6 +456,17 @@ describe('preflight', () => {
 
   it('takes /v10, which only looks reserved', () => {
     expect(findingsOf({ services: [{ name: 'a', path: '/v10', upstream }] })).toEqual([]);
+  });
+
+  it('finds every reference to what is not there, and guesses what was meant for the first of many only', () => {
+    const names = Array.from({ length: 1_000 }, (_, at) => `upstream-${String(at).padStart(4, '0')}`);
+    const findings = judge({
+      services: names.map((name, at) => ({ name: `s${at}`, upstream: `x${name}` })),
+      upstreams: names.map((name) => ({ name, ...upstream })),
+    });
+    expect(findings).toHaveLength(1_000);
+    expect(findings[0]!.message).toContain('did you mean “upstream-0000”?');
+    expect(findings.filter(({ message }) => message.includes('did you mean'))).toHaveLength(5);
   });
 
   it('finds a version without an upstream, and one that names none that exists', () => {

@@ -14,6 +14,7 @@ import { isStepRefused, newborn, step, type LifecycleRules, type LifecycleStep }
 import { loadConfiguration } from './load';
 import type { NamedRow } from './store/named-table';
 import type { Author } from './store/row';
+import { lastRevision } from './store/changes';
 import { services, versions, type ServiceRow, type VersionRow } from './store/services';
 import { auditable, declaredOf, versionFacts } from './views';
 
@@ -75,7 +76,8 @@ export class Editing {
     const { manager, tenant } = this;
     const { name, ...spec } = declared;
     if (await kind.table.find(manager, tenant, name)) throw taken(kind.noun, name);
-    await kind.table.insert(manager, { id: this.newId(), tenant, name, spec }, this.author);
+    const rev = await this.nextRevision(kind.noun, name);
+    await kind.table.insert(manager, { id: this.newId(), tenant, rev, name, spec }, this.author);
     const row = (await kind.table.find(manager, tenant, name))!;
     this.note(kind.noun, row.id, name, `${kind.list}/${name}`, {
       action: 'create',
@@ -127,7 +129,8 @@ export class Editing {
   async createService(name: string, kind: string): Promise<ServiceRow> {
     const { manager, tenant } = this;
     if (await services.find(manager, tenant, name)) throw taken('service', name);
-    await services.insert(manager, { id: this.newId(), tenant, name, kind }, this.author);
+    const rev = await this.nextRevision('service', name);
+    await services.insert(manager, { id: this.newId(), tenant, rev, name, kind }, this.author);
     const row = (await services.find(manager, tenant, name))!;
     this.note('service', row.id, name, `services/${name}`, { action: 'create', toRev: row.rev, after: { name, kind } });
     return row;
@@ -151,7 +154,8 @@ export class Editing {
     const { manager, tenant } = this;
     const owner = await this.serviceRow(service);
     if (await versions.find(manager, tenant, service, version)) throw taken('version', `${service} ${version}`);
-    const entry = { id: this.newId(), serviceId: owner.id, tenant, service, version, spec, life: newborn };
+    const rev = await this.nextRevision('version', `${service}/${version}`);
+    const entry = { id: this.newId(), rev, serviceId: owner.id, tenant, service, version, spec, life: newborn };
     await versions.insert(manager, entry, () => this.newId(), this.author);
     const row = await this.versionRow(service, version);
     this.noteVersion(row, { action: 'create', toRev: row.rev, after: versionFacts(row) });
@@ -265,6 +269,10 @@ export class Editing {
 
   private noteVersion(row: VersionRow, change: Omit<Change, 'object' | 'address'>): void {
     this.note('version', row.id, `${row.service}/${row.version}`, versionAddress(row), change);
+  }
+
+  private async nextRevision(type: string, name: string): Promise<number> {
+    return (await lastRevision(this.manager, this.tenant, type, name)) + 1;
   }
 
   private newId(): string {

@@ -157,6 +157,17 @@ describe('the life of a version', () => {
     });
   });
 
+  it('asks for no reason where the end that was announced stays, or comes later, though the notice has run down', () => {
+    const end = lives.deprecated.sunsetAt!;
+    for (const sunset of [end, end + DAY]) {
+      expect(take(lives.deprecated, { event: 'deprecate', successor: 'v3', sunset })).toMatchObject({
+        sunsetAt: sunset,
+      });
+    }
+    const sooner = { event: 'deprecate', at: now - 300 * DAY, sunset: end - DAY } as const;
+    expect(faultOf(lives.deprecated, sooner)).toMatchObject({ pointer: '/reason' });
+  });
+
   it('never ends a version before it was deprecated (RFC 9745)', () => {
     const past = { event: 'deprecate', reason: 'mistake', sunset: now - 1 } as const;
     expect(faultOf(lives.published, past)).toEqual({ code: 'SCHEMA_VIOLATION', pointer: '/sunset' });
@@ -201,24 +212,29 @@ describe('a declared life', () => {
     expect(stepsTo(lives.deprecated, undefined, now)).toEqual([]);
   });
 
-  it.each(['draft', 'published', 'deprecated', 'sunset', 'decommissioned'] as const)(
-    'can be built anew from its own description: %s',
-    (state) => {
-      const life = { ...lives[state], reason: state === 'draft' || state === 'published' ? null : 'moved' };
-      const declared = {
-        state,
-        ...(life.deprecatedAt !== null && { deprecated: iso(life.deprecatedAt) }),
-        ...(life.sunsetAt !== null && { sunset: iso(life.sunsetAt) }),
-        ...(life.successor !== null && { successor: life.successor }),
-        ...(life.reason !== null && { reason: life.reason }),
-      };
-      expect(stepsTo(life, declared, now)).toEqual([]);
-      const planned = stepsTo(newborn, declared, now);
-      if (isStepRefused(planned)) throw new Error(planned.refusal.code);
-      const { publishedAt: _, decommissionedAt: __, ...rebuilt } = planned.reduce(take, newborn);
-      expect(life).toMatchObject(rebuilt);
-    },
-  );
+  it.each([
+    ['draft', null],
+    ['published', null],
+    ['deprecated', null],
+    ['deprecated', 'moved'],
+    ['sunset', null],
+    ['sunset', 'moved'],
+    ['decommissioned', 'moved'],
+  ] as const)('can be built anew from its own description: %s, for the reason %s', (state, reason) => {
+    const life = { ...lives[state], reason };
+    const declared = {
+      state,
+      ...(life.deprecatedAt !== null && { deprecated: iso(life.deprecatedAt) }),
+      ...(life.sunsetAt !== null && { sunset: iso(life.sunsetAt) }),
+      ...(life.successor !== null && { successor: life.successor }),
+      ...(life.reason !== null && { reason: life.reason }),
+    };
+    expect(stepsTo(life, declared, now)).toEqual([]);
+    const planned = stepsTo(newborn, declared, now);
+    if (isStepRefused(planned)) throw new Error(planned.refusal.code);
+    const { publishedAt: _, decommissionedAt: __, ...rebuilt } = planned.reduce(take, newborn);
+    expect(life).toMatchObject(rebuilt);
+  });
 
   it('reinstates, but never goes back further', () => {
     expect(stepsTo(lives.deprecated, { state: 'published' }, now)).toEqual([{ event: 'reinstate' }]);

@@ -99,7 +99,7 @@ const deprecate: Transition<'deprecate'> = {
     if (sunset !== undefined && sunset < since) {
       return violation('/sunset', 'the sunset lies before the deprecation');
     }
-    if (sunset !== undefined && sunset < now + noticeMs && why === undefined) {
+    if (sunset !== undefined && sunset < promisedEnd(life, since, now, noticeMs) && why === undefined) {
       const days = Math.ceil(noticeMs / 86_400_000);
       return violation('/reason', `a sunset in less than ${days} days needs a reason`);
     }
@@ -114,6 +114,14 @@ const deprecate: Transition<'deprecate'> = {
     reason: reason ?? life.reason,
   }),
 };
+
+/**
+ * The earliest end that surprises nobody: the notice counts from the deprecation, so that a document which records one of
+ * the past can be applied on any later day; what has been announced already may stay, and move back.
+ */
+function promisedEnd({ sunsetAt }: Life, since: number, now: number, noticeMs: number): number {
+  return sunsetAt === null ? since + noticeMs : Math.min(sunsetAt, now + noticeMs);
+}
 
 const reinstate: Transition<'reinstate'> = {
   effect: (life) => ({

@@ -1,14 +1,11 @@
 import {
-  mostExclusions,
   nearestName,
   parseDuration,
   reservedPaths,
   snapshotUpstream,
   timeouts,
-  wafSettings,
   type PolicyAttachment,
   type UpstreamUse,
-  type WafExclusion,
 } from '@sallyport/contracts';
 import type { Policy } from '@sallyport/pipeline';
 import type { Sliced } from '@sallyport/platform';
@@ -23,6 +20,14 @@ import {
   type EffectiveRoute,
   type VersionEntry,
 } from './configuration';
+import {
+  exclusionsOfRoutes,
+  faultsOfTargets,
+  rulesOffByDefault,
+  targetsByDefault,
+  targetsOfExclusions,
+  wholeRulesOff,
+} from './exclusion-checks';
 import { targetAddress } from './target-address';
 import { addressOf } from './providers';
 import { upstreamSettings } from './upstream-settings';
@@ -46,6 +51,7 @@ type FindingCode =
   | 'FIELD_NEVER_ARRIVES'
   | 'LIMIT_WINDOW'
   | 'MATCH_WIDE'
+  | 'NOT_SERVABLE'
   | 'PATH_RESERVED'
   | 'POLICY_INVALID'
   | 'POLICY_UNKNOWN'
@@ -59,13 +65,14 @@ type FindingCode =
   | 'UPSTREAM_MISSING'
   | 'UPSTREAM_RANGE'
   | 'WAF_EXCLUSIONS'
-  | 'WAF_RULE_OFF';
+  | 'WAF_RULE_OFF'
+  | 'WAF_TARGET';
 
 /** What the configuration of each policy must look like and which fields it goes by, by the policy's id. */
 export type PolicyRules = Readonly<Record<string, Pick<Policy, 'config' | 'reads'>>>;
 
 /** A configuration with what the checks look up again and again. */
-interface View {
+export interface View {
   readonly configuration: Configuration;
   readonly policyRules: PolicyRules;
   /** Versions that the data plane is told of. */
@@ -73,6 +80,8 @@ interface View {
   readonly routes: readonly EffectiveRoute[];
   has(kind: 'upstreams' | 'policies' | 'trust' | 'accounts', tenant: string, name: string): boolean;
   names(kind: 'upstreams' | 'policies' | 'trust' | 'accounts', tenant: string): string[];
+  /** What a person may have meant, for as many references as there is time for. */
+  readonly hint: (name: string, known: readonly string[]) => string;
 }
 
 type Check = (view: View) => Iterable<Finding>;
@@ -93,11 +102,14 @@ const checks: readonly SlicedCheck[] = [
   ofTheRest(consumerLimits),
   ofTheRest(modelTargets),
   ofTheRest(accounts),
+  ofTheRest(trustUrls),
   ofVersions(wideMatches),
   ofVersions(anonymousWithoutLimit),
   ofVersions(wholeRulesOff),
   ofTheRest(rulesOffByDefault),
   ofVersions(exclusionsOfRoutes),
+  ofVersions(targetsOfExclusions),
+  ofTheRest(targetsByDefault),
 ];
 
 /** Versions that a check looks at in one step. */
@@ -142,14 +154,23 @@ function viewOf(configuration: Configuration, policyRules: PolicyRules, now: num
   const known = new Set(
     kinds.flatMap((kind) => configuration[kind].map(({ tenant, declared }) => `${kind}/${tenant}/${declared.name}`)),
   );
+  const names = new Map<string, string[]>();
   return {
     configuration,
     policyRules,
     versions,
     routes: versions.flatMap(routesOf),
     has: (kind, tenant, name) => known.has(`${kind}/${tenant}/${name}`),
-    names: (kind, tenant) =>
-      configuration[kind].filter((entry) => entry.tenant === tenant).map(({ declared }) => declared.name),
+    names: (kind, tenant) => {
+      const key = `${kind}/${tenant}`;
+      let listed = names.get(key);
+      if (!listed) {
+        listed = configuration[kind].filter((entry) => entry.tenant === tenant).map(({ declared }) => declared.name);
+        names.set(key, listed);
+      }
+      return listed;
+    },
+    hint: hintsFor(MOST_COMPARISONS),
   };
 }
 
@@ -209,7 +230,7 @@ function* upstreamsOfRoutes(view: View): Iterable<Finding> {
       };
     } else if (typeof upstream === 'string') {
       if (!view.has('upstreams', entry.tenant, upstream)) {
-        yield unknownReference(object, at, 'upstream', upstream, view.names('upstreams', entry.tenant));
+        yield unknownReference(view, object, at, 'upstream', upstream, view.names('upstreams', entry.tenant));
       }
     } else {
       yield* faultsOfUpstream(object, at, upstream);
@@ -224,7 +245,7 @@ function* sideUpstreams(view: View): Iterable<Finding> {
       if (use === undefined || view.has('upstreams', entry.tenant, use.upstream)) continue;
       const at = `${pointer}/${member}/upstream`;
       const known = view.names('upstreams', entry.tenant);
-      yield unknownReference(versionAddress(entry), at, 'upstream', use.upstream, known);
+      yield unknownReference(view, versionAddress(entry), at, 'upstream', use.upstream, known);
     }
   }
 }
@@ -368,7 +389,7 @@ function* faultsOfPolicies(
     const at = `${pointer}/${index}`;
     if (typeof attachment === 'string') {
       if (!view.has('policies', tenant, attachment)) {
-        yield unknownReference(object, at, 'policy', attachment, view.names('policies', tenant));
+        yield unknownReference(view, object, at, 'policy', attachment, view.names('policies', tenant));
       }
       continue;
     }
@@ -406,6 +427,7 @@ function* faultsOfPolicy(
   }
   const result = rules.config.safeParse(config);
   if (result.success) for (const field of rules.reads?.(result.data) ?? []) yield* faultOfField(object, pointer, field);
+  if (result.success && policy === 'waf') yield* faultsOfTargets(config, object, pointer);
   for (const issue of result.error?.issues ?? []) {
     yield {
       code: 'POLICY_INVALID',
@@ -431,6 +453,7 @@ function* trustOfRoutes(view: View): Iterable<Finding> {
       for (const [index, name] of trust.entries()) {
         if (view.has('trust', entry.tenant, name)) continue;
         yield unknownReference(
+          view,
           versionAddress(entry),
           `${pointer}/${index}`,
           'trust entry',
@@ -442,7 +465,8 @@ function* trustOfRoutes(view: View): Iterable<Finding> {
   }
 }
 
-function* successors({ configuration, versions }: View): Iterable<Finding> {
+function* successors(view: View): Iterable<Finding> {
+  const { configuration, versions } = view;
   for (const entry of versions) {
     const { successor } = entry.life;
     if (successor === null || !isVersionLabel(successor)) continue;
@@ -453,7 +477,7 @@ function* successors({ configuration, versions }: View): Iterable<Finding> {
       )
       .map(({ version }) => version);
     if (!siblings.includes(successor)) {
-      yield unknownReference(versionAddress(entry), '/lifecycle/successor', 'version', successor, siblings);
+      yield unknownReference(view, versionAddress(entry), '/lifecycle/successor', 'version', successor, siblings);
     }
   }
 }
@@ -486,12 +510,12 @@ function* modelTargets(view: View): Iterable<Finding> {
     for (const [index, { account, provider }] of declared.fallback.entries()) {
       const at = `/fallback/${index}`;
       if (account !== undefined && !view.has('accounts', tenant, account)) {
-        yield unknownReference(object, `${at}/account`, 'account', account, view.names('accounts', tenant));
+        yield unknownReference(view, object, `${at}/account`, 'account', account, view.names('accounts', tenant));
       }
       if (provider !== undefined) {
         const owned = accountsOf(view.configuration.accounts, tenant, provider);
         if (owned.length === 0) {
-          yield unknownReference(object, `${at}/provider`, 'account of the provider', provider, []);
+          yield unknownReference(view, object, `${at}/provider`, 'account of the provider', provider, []);
         } else if (owned.length > 1) {
           yield {
             code: 'REFERENCE_AMBIGUOUS',
@@ -533,6 +557,13 @@ function* accounts({ configuration }: View): Iterable<Finding> {
   }
 }
 
+function* trustUrls({ configuration }: View): Iterable<Finding> {
+  for (const { declared } of configuration.trust) {
+    const { name, jwksUrl, allowPrivate } = declared;
+    if (jwksUrl !== undefined) yield* faultOfTarget(`trust/${name}`, '/jwksUrl', jwksUrl, allowPrivate);
+  }
+}
+
 function* wideMatches({ routes }: View): Iterable<Finding> {
   for (const { entry, path, host, pointer } of routes) {
     if (path !== '/' || host !== null || !isLive(entry)) continue;
@@ -569,80 +600,36 @@ function* anonymousWithoutLimit({ routes, configuration }: View): Iterable<Findi
   }
 }
 
-function unknownReference(object: string, pointer: string, kind: string, name: string, known: string[]): Finding {
+function unknownReference(
+  { hint }: View,
+  object: string,
+  pointer: string,
+  kind: string,
+  name: string,
+  known: string[],
+): Finding {
   return {
     code: 'REFERENCE_UNKNOWN',
     severity: 'error',
     object,
     pointer,
-    message: `there is no ${kind} “${name}”${didYouMean(name, known)}`,
+    message: `there is no ${kind} “${name}”${hint(name, known)}`,
     fix: `Create the ${kind} in the same change, or name one that exists.`,
+  };
+}
+
+/** Names that are compared in all, to tell what was meant: thousands of references to what is not there are not typed by hand. */
+const MOST_COMPARISONS = 5_000;
+
+function hintsFor(comparisons: number): View['hint'] {
+  let left = comparisons;
+  return (name, known) => {
+    left -= known.length;
+    return left < 0 ? '' : didYouMean(name, known);
   };
 }
 
 function didYouMean(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);
   return nearest === undefined ? '' : `; did you mean “${nearest}”?`;
-}
-
-/** To switch a rule off for everything a stranger may send is no decision of one person. */
-function* wholeRulesOff({ versions }: View): Iterable<Finding> {
-  for (const entry of versions.filter(({ spec }) => spec.class === 'public')) {
-    const { waf, routes } = entry.spec;
-    const places = [{ pointer: '', exclude: waf?.exclude }].concat(
-      routes.map((route, index) => ({ pointer: `/routes/${index}`, exclude: route.waf?.exclude })),
-    );
-    for (const { pointer, exclude } of places) yield* unapproved(exclude, versionAddress(entry), `${pointer}/waf`);
-  }
-}
-
-/** What holds for all holds for public APIs. */
-function* rulesOffByDefault({ configuration }: View): Iterable<Finding> {
-  for (const { declared } of configuration.defaults) yield* unapproved(declared.waf.exclude, 'defaults/waf', '/waf');
-}
-
-/** Exclusions of all that speaks of a route count; each place by itself is bounded by its schema. */
-function* exclusionsOfRoutes({ routes, configuration }: View): Iterable<Finding> {
-  for (const { entry, waf, policies, pointer } of routes) {
-    const outer = configuration.defaults.find(({ tenant }) => tenant === entry.tenant)?.declared.waf;
-    const lists = [outer?.exclude, waf?.exclude, excludedByPolicy(policies, entry.tenant, configuration)];
-    const count = lists.reduce((sum, list) => sum + (list?.length ?? 0), 0);
-    if (count <= mostExclusions) continue;
-    yield {
-      code: 'WAF_EXCLUSIONS',
-      severity: 'error',
-      object: versionAddress(entry),
-      pointer: `${pointer}/waf/exclude`,
-      message: `${count} exclusions hold here, with those of the version, of its policies and of all: at most ${mostExclusions} may`,
-      fix: 'join them by ranges or tags, or say those of one route at that route',
-    };
-  }
-}
-
-/** Of the policy `waf` that comes last, which is the one that holds. */
-function excludedByPolicy(
-  attachments: readonly PolicyAttachment[],
-  tenant: string,
-  { policies }: Configuration,
-): readonly WafExclusion[] | undefined {
-  const configs = attachments.flatMap((attachment): unknown[] => {
-    if (typeof attachment !== 'string') return 'waf' in attachment ? [attachment['waf']] : [];
-    const named = policies.find((entry) => entry.tenant === tenant && entry.declared.name === attachment)?.declared;
-    return named?.policy === 'waf' ? [named.config] : [];
-  });
-  return wafSettings.safeParse(configs.at(-1)).data?.exclude;
-}
-
-function* unapproved(exclude: readonly WafExclusion[] = [], object: string, waf: string): Iterable<Finding> {
-  for (const [index, { rule, tag, target, approved }] of exclude.entries()) {
-    if (target !== undefined || approved !== undefined) continue;
-    yield {
-      code: 'WAF_RULE_OFF',
-      severity: 'error',
-      object,
-      pointer: `${waf}/exclude/${index}`,
-      message: `${rule ?? `every rule with ${tag}`} is switched off as a whole on a public API`,
-      fix: 'name a target such as ARGS:q, or in “approved” who has agreed',
-    };
-  }
 }

@@ -10,8 +10,10 @@ import {
   type EncodedSnapshot,
   inSlices,
   publishDocument,
+  requireSize,
   type Runtime,
   type Sliced,
+  SnapshotRejected,
   SnapshotWriter,
 } from '@sallyport/platform';
 import type { DataSource, EntityManager } from 'typeorm';
@@ -22,6 +24,9 @@ import { snapshots, type SnapshotRow } from './store/snapshots';
 
 /** Key of the advisory lock that the one publisher of a cluster holds while it moves the head. */
 const PUBLISHER_LOCK = 'sallyport catalog publisher';
+
+/** Key of the advisory lock of editors: edits come one after the other, so each judges the whole as it will be. */
+export const EDITOR_LOCK = 'sallyport catalog editor';
 
 /** What an edit does to the configuration that is served. */
 export interface Recorded {
@@ -59,7 +64,10 @@ export class Publisher {
     const compiled = await this.inSlices(compile(configuration, { revision: revisionName(revision), now: author.now }));
     const digest = await this.inSlices(contentDigest(compiled));
     if (digest === latest?.contentSha256) return { findings, revision: latest.revision };
-    await this.store(manager, compiled, digest, revision, author);
+    const encoded = await this.encode(compiled, latest?.bytes);
+    if (encoded instanceof SnapshotRejected)
+      return { findings: [...findings, notServable(encoded)], revision: undefined };
+    await this.store(manager, encoded, digest, revision, author);
     return { findings, revision };
   }
 
@@ -102,22 +110,32 @@ export class Publisher {
     if (!latest) return;
     const head = await this.head();
     if (head?.revision === latest.revision && head.sha256 === latest.sha256) return;
-    const document = (await snapshots.document(manager, latest.revision))!;
     const isBehind = head !== undefined && head.revision >= latest.revision;
-    // It was checked when it was stored, and is what readers are to get, byte for byte.
-    const stored = { revision: revisionName(latest.revision), sha256: latest.sha256, document: Buffer.from(document) };
-    await publishDocument(this.runtime.bus, isBehind ? await this.overtake(manager, document, head.revision) : stored);
-    this.runtime.logger.info({ revision: isBehind ? head.revision + 1 : latest.revision }, 'configuration published');
+    const encoded = isBehind ? await this.overtake(manager, head.revision) : await this.stored(manager, latest);
+    await publishDocument(this.runtime.bus, encoded);
+    this.runtime.logger.info({ revision: encoded.revision }, 'configuration published');
+  }
+
+  /** It was checked when it was stored, and is what readers are to get, byte for byte. */
+  private async stored(manager: EntityManager, { revision, sha256 }: SnapshotRow): Promise<EncodedSnapshot> {
+    const document = (await snapshots.document(manager, revision))!;
+    return { revision: revisionName(revision), sha256, document: Buffer.from(document) };
   }
 
   /** The database is older than the bus, as after a restore: nodes follow rising numbers only, so count on from theirs. */
-  private async overtake(manager: EntityManager, document: string, head: number): Promise<EncodedSnapshot> {
-    const snapshot = snapshotSchema.parse(JSON.parse(document));
+  private async overtake(manager: EntityManager, head: number): Promise<EncodedSnapshot> {
+    // What an editor commits meanwhile would be left behind by what is older and has the higher number.
+    await takeLock(manager, EDITOR_LOCK);
+    const latest = (await snapshots.latest(manager))!;
+    if (latest.revision > head) return this.stored(manager, latest);
+    const snapshot = snapshotSchema.parse(JSON.parse((await snapshots.document(manager, latest.revision))!));
     const now = this.runtime.clock.now();
     const revision = head + 1;
     const restamped = { ...snapshot, revision: revisionName(revision), createdAt: new Date(now).toISOString() };
     const digest = await this.inSlices(contentDigest(restamped));
-    return this.store(manager, restamped, digest, revision, { name: 'catalog', now });
+    const encoded = await this.inSlices(this.writer.encode(restamped));
+    await this.store(manager, encoded, digest, revision, { name: 'catalog', now });
+    return encoded;
   }
 
   /** However large a configuration is: in one process with the data plane, requests get their turns. */
@@ -132,15 +150,28 @@ export class Publisher {
     return head && { revision: Number(head.revision.slice(2)), sha256: head.sha256 };
   }
 
+  /**
+   * What any reader would refuse is refused here, before it is committed.
+   * @param lastBytes size of the document that readers run on
+   */
+  private async encode(compiled: Snapshot, lastBytes: number | undefined): Promise<EncodedSnapshot | SnapshotRejected> {
+    try {
+      const encoded = await this.inSlices(this.writer.encode(compiled));
+      requireSize(encoded.document.length, lastBytes);
+      return encoded;
+    } catch (error) {
+      if (error instanceof SnapshotRejected) return error;
+      throw error;
+    }
+  }
+
   private async store(
     manager: EntityManager,
-    compiled: Snapshot,
+    encoded: EncodedSnapshot,
     contentSha256: string,
     revision: number,
     author: { name: string; now: number },
-  ): Promise<EncodedSnapshot> {
-    // What any reader would refuse is refused here, before it is committed.
-    const encoded = await this.inSlices(this.writer.encode(compiled));
+  ): Promise<void> {
     await snapshots.insert(
       manager,
       {
@@ -153,8 +184,19 @@ export class Publisher {
       },
       author,
     );
-    return encoded;
   }
+}
+
+/** The whole is at fault, and no object of it: it has too many entries, or is far larger than what is in use. */
+function notServable({ field, fault }: SnapshotRejected): Finding {
+  return {
+    code: 'NOT_SERVABLE',
+    severity: 'error',
+    object: 'configuration',
+    pointer: '',
+    message: `no node takes the configuration that this leads to: ${field}: ${fault}`,
+    fix: 'Apply what is much larger than the configuration in use part by part, and remove what is not used any more.',
+  };
 }
 
 /** @returns undefined for what no reader takes either: it is overwritten. */

@@ -1,4 +1,4 @@
-import { catalogV1 } from '@sallyport/contracts';
+import { catalogV1, RefusalError } from '@sallyport/contracts';
 import { policiesById } from '@sallyport/pipeline';
 import {
   type Closable,
@@ -25,6 +25,7 @@ import { Publisher } from './publisher';
 import { CatalogReading } from './reading';
 import { SNAPSHOT_SERVICE, snapshotRpcModule } from './snapshot-rpc';
 import { CatalogTables1764000000000, SCHEMA } from './store/catalog-tables';
+import { ChangeNames1764600000000 } from './store/change-names';
 import { DefaultTables1764300000000 } from './store/default-tables';
 import { startTimetable } from './timetable';
 
@@ -58,7 +59,7 @@ export async function startCatalog(
       url: database.url,
       schema: SCHEMA,
       entities: [],
-      migrations: [CatalogTables1764000000000, DefaultTables1764300000000],
+      migrations: [CatalogTables1764000000000, DefaultTables1764300000000, ChangeNames1764600000000],
       poolSize: POOL_SIZE,
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,
       logger,
@@ -72,7 +73,11 @@ export async function startCatalog(
     const status = new ConfigurationStatus(publisher, runtime.clock);
     await status.follow(runtime.bus);
     opened.push(status);
-    await catalog.endDueVersions();
+    await catalog.endDueVersions().catch((error: unknown) => {
+      // Served on as it was, as below: the data plane judges sunsets by date itself.
+      if (!(error instanceof RefusalError)) throw error;
+      logger.warn({ err: error }, 'versions that have reached their sunset cannot be ended');
+    });
     await catalog.publishNow();
     opened.push(
       startTimetable(

@@ -15,6 +15,8 @@ export const LONG_TIMEOUT_MS = 90_000;
 const STREAM_SILENCE_MS = 45_000;
 /** A list longer than this is not for a terminal. */
 const MAX_PAGES = 50;
+const PAGE_ITEMS = 200;
+export const MOST_ITEMS = MAX_PAGES * PAGE_ITEMS;
 
 const TOKEN = 'SALLYPORT_ADMIN_TOKEN';
 /** Where an all-in-one start says which socket it listens on for its own user. */
@@ -138,15 +140,19 @@ export class AdminClient {
     return documentOf(await this.send('DELETE', path, {})) as T;
   }
 
-  /** Every item of a list, page by page. */
-  async *all<Item>(path: string, query: Query = {}): AsyncGenerator<Item> {
+  /**
+   * The items of a list, page by page.
+   * @returns whether those were all: after {@link MOST_ITEMS} it ends.
+   */
+  async *all<Item>(path: string, query: Query = {}): AsyncGenerator<Item, boolean> {
     let cursor: string | undefined;
     for (let page = 0; page < MAX_PAGES; page++) {
-      const { items, next }: Page<Item> = await this.get(path, { limit: 200, ...query, cursor });
+      const { items, next }: Page<Item> = await this.get(path, { limit: PAGE_ITEMS, ...query, cursor });
       yield* items;
-      if (next === null) return;
+      if (next === null) return true;
       cursor = next;
     }
+    return false;
   }
 
   /** Opens a stream of events; it ends when the server ends it, is silent for long, or the command is interrupted. */

@@ -41,6 +41,10 @@ let url: string;
 let seen: Seen[];
 let watchers: ServerResponse[];
 let onWatch: () => void;
+/** Whether the list of keys has always a next page. */
+let endless: boolean;
+/** Milliseconds a changeset takes. */
+let applying: number;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sp cli-'));
@@ -61,6 +65,8 @@ beforeEach(() => {
   seen = [];
   watchers = [];
   onWatch = () => undefined;
+  endless = false;
+  applying = 0;
 });
 
 /** What the admin door and the data door say, as far as the command line listens. */
@@ -69,7 +75,7 @@ const answers: Readonly<Record<string, (body: string) => { status?: number; body
   'GET /api/v1/config/status': () => ({
     body: { revision: 'c_2', nodes: [{ node: 'a', app: 'ingress', revision: 'c_2', current: true }] },
   }),
-  'GET /api/auth/v1/keys': () => ({ body: { items: [key], next: null } }),
+  'GET /api/auth/v1/keys': () => ({ body: { items: [key], next: endless ? 'more' : null } }),
   [`GET /api/auth/v1/keys/${key.kid}`]: () => ({ body: key }),
   'POST /api/auth/v1/keys': (body) =>
     (JSON.parse(body) as typeof key).name === key.name
@@ -137,6 +143,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.end(body.includes('broken') ? '' : 'data: [DONE]\n\n');
     return;
   }
+  if (path === '/api/v1/changesets') await new Promise((resolve) => setTimeout(resolve, applying));
   const known = answers[`${request.method} ${path}`];
   const { status = 200, body: document } = known ? known(body) : problem(404, 'ROUTE_NOT_FOUND', 'No such thing.');
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(document));
@@ -277,6 +284,21 @@ describe('sallyport key', () => {
     expect(stderr).toContain('Did you mean “demo”?');
   });
 
+  it('revokes by kid however many keys there are, and says when it has not seen them all', async () => {
+    endless = true;
+    expect((await sallyport(['key', 'revoke', key.kid])).code).toBe(0);
+    expect(seen.map(({ line }) => line)).toEqual([
+      `GET /api/auth/v1/keys/${key.kid}`,
+      `DELETE /api/auth/v1/keys/${key.kid}`,
+    ]);
+    const listed = await sallyport(['key', 'list', '--json']);
+    expect([listed.code, JSON.parse(listed.stdout)]).toMatchObject([
+      1,
+      { error: { message: 'There are more than 10000 keys.' } },
+    ]);
+    expect((await sallyport(['key', 'revoke', 'dmeo'])).stderr).toContain('name the key by its kid');
+  });
+
   it('lists keys as a table, or as one document', async () => {
     expect((await sallyport(['key', 'list'])).stdout).toMatch(/^NAME .*\ndemo {2}0texR7EsbFI .* 23 Feb 2027\n$/);
     expect(JSON.parse((await sallyport(['key', 'list', '--json'])).stdout)).toEqual({ items: [key] });
@@ -309,8 +331,20 @@ describe('sallyport apply', () => {
     expect(seen).toEqual([]);
   });
 
+  it('waits for an answer as long as a large file takes', async () => {
+    applying = 10_500;
+    expect((await sallyport(['apply', '-f', '-'], { input: fileText })).code).toBe(0);
+  });
+
   it('ends with 64 for a file that is not there', async () => {
     expect(await sallyport(['apply', '-f', 'none.yaml'])).toMatchObject({ code: 64, stdout: '' });
+  });
+
+  it('ends with 64 for a file in another encoding, and sends nothing of it', async () => {
+    await writeFile(join(folder, 'latin1.yaml'), Buffer.from(`# für alle\n${fileText}`, 'latin1'));
+    const { code, stderr } = await sallyport(['apply', '-f', 'latin1.yaml']);
+    expect([code, seen]).toEqual([64, []]);
+    expect(stderr).toContain('latin1.yaml is not written in UTF-8.');
   });
 });
 

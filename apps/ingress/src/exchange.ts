@@ -217,6 +217,11 @@ function lifecycleFields({ route, deprecatedAt, sunsetAt }: CompiledRoute): RawF
   // RFC 8594 §3: a sunset that lies before the deprecation makes no sense to a reader.
   if (sunsetAt !== undefined) fields.push('sunset', new Date(Math.max(sunsetAt, deprecatedAt ?? 0)).toUTCString());
   const { successor } = route.lifecycle;
-  if (successor !== null) fields.push('link', `<${encodeURI(successor)}>; rel="successor-version"`);
+  if (successor !== null) fields.push('link', `<${uriOf(successor)}>; rel="successor-version"`);
   return fields;
+}
+
+/** What may not stand in a URI is escaped (RFC 3986 §2.1); what is escaped already stays as it is. */
+function uriOf(text: string): string {
+  return encodeURI(text).replaceAll(/%25(?=[0-9A-Fa-f]{2})/g, '%');
 }

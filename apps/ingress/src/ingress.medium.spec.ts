@@ -136,6 +136,18 @@ describe('an ageing version', () => {
     expect(fields['link']).toBe('</orders/v2>; rel="successor-version"');
   });
 
+  it.each([
+    ['/a%20b/v2', '/a%20b/v2'],
+    ['https://docs.example/é?q=100%', 'https://docs.example/%C3%A9?q=100%25'],
+    ['/x>;rel="other', '/x%3E;rel=%22other'],
+  ])('names what follows as a URI: %s', async (successor, uri) => {
+    await publish([
+      someRoute({ state: 'deprecated', lifecycle: { deprecatedAt: at(-1), sunsetAt: at(30), successor } }),
+    ]);
+    const { fields } = await call('/orders', { authorization: KEY });
+    expect(fields['link']).toBe(`<${uri}>; rel="successor-version"`);
+  });
+
   it('answers 410 from the sunset date on, without a new revision', async () => {
     await publish([
       someRoute({ state: 'deprecated', lifecycle: { deprecatedAt: at(-9), sunsetAt: at(-1), successor: null } }),

@@ -1,6 +1,7 @@
 import type { Document, LineCounter, Node, ParsedNode } from 'yaml';
 import { z } from 'zod';
 import { declarative, type Declarative, type DeclarativeInput } from './declarative';
+import { documentFault, jsonPointer } from './document-fault';
 import { nearestName } from './nearest-name';
 import type { Violation } from './refusal';
 
@@ -41,9 +42,11 @@ export async function parseDeclarative(text: string): Promise<ParsedDeclarative>
   let source: unknown;
   try {
     parsed = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false });
-    if (parsed.errors.length > 0) {
+    // A tag or directive that means nothing here would be passed over with a warning.
+    const complaints = [...parsed.errors, ...parsed.warnings];
+    if (complaints.length > 0) {
       return refused(
-        parsed.errors.map(({ code, message, pos }) => ({
+        complaints.map(({ code, message, pos }) => ({
           ...place(pos[0]),
           pointer: '',
           code: code.toLowerCase(),
@@ -51,7 +54,8 @@ export async function parseDeclarative(text: string): Promise<ParsedDeclarative>
         })),
       );
     }
-    source = parsed.toJS({ maxAliasCount: 100 });
+    // Aliases of aliases count as often as they multiply: thousands of services may share what one of them says.
+    source = parsed.toJS({ maxAliasCount: 10_000 });
   } catch (error) {
     // Nesting beyond the stack and alias bombs are thrown, not collected.
     const detail = `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`;
@@ -81,6 +85,8 @@ export function checkDeclarative(
 ):
   | { readonly document: Declarative; readonly violations: readonly [] }
   | { readonly document: undefined; readonly violations: readonly Violation[] } {
+  const fault = documentFault(source);
+  if (fault) return { document: undefined, violations: [fault] };
   const result = declarative.safeParse(source, { reportInput: true });
   if (result.success) return { document: result.data, violations: [] };
   return { document: undefined, violations: violationsOf(result.error, declarative) };
@@ -134,11 +140,6 @@ function suggestion(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);
   if (nearest !== undefined) return `; did you mean “${nearest}”?`;
   return known.length > 0 && known.length <= 20 ? `; known here: ${known.join(', ')}` : '';
-}
-
-/** RFC 6901. */
-function jsonPointer(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
 /** Names of the members a schema knows at a path. */

@@ -59,7 +59,18 @@ describe('a configuration file', () => {
 
   it('refuses a credential inside a URL, and paths with more than one spelling', async () => {
     expect(await faultsOf(orders.replace('https://orders', 'https://user:secret@orders'))).toHaveLength(1);
-    for (const path of ['orders', '/orders/', '//orders', '/a/../b', '/./a', '/a%2fb', '/a b', '/a?x']) {
+    for (const path of [
+      'orders',
+      '/orders/',
+      '//orders',
+      '/a/../b',
+      '/./a',
+      '/a%2fb',
+      '/%41',
+      '/a%7E',
+      '/a b',
+      '/a?x',
+    ]) {
       expect(await faultsOf(orders.replace('- name: orders', `- name: orders\n    path: "${path}"`))).toHaveLength(1);
     }
   });
@@ -70,6 +81,15 @@ describe('a configuration file', () => {
       expect(faults).toEqual([expect.stringContaining('/models/0/fallback/0/model: write plain text')]);
     }
     expect(await faultsOf(orders.replace('model: gpt-5', 'model: "accounts/é 模型:5"'))).toEqual([]);
+  });
+
+  it('refuses a credential where keys are fetched', async () => {
+    const entry = (url: string) => `sallyport: 1\ntrust: [{ name: a, issuer: b, audiences: [c], jwksUrl: "${url}" }]\n`;
+    expect(await faultsOf(entry('https://user:secret@id.example/jwks'))).toEqual([
+      'orders.yaml:2:47 /trust/0/jwksUrl: the URL of keys has no credential',
+    ]);
+    expect(await faultsOf(entry('https://id.example/jwks?tenant=a'))).toEqual([]);
+    expect(await faultsOf(entry('nowhere'))).toHaveLength(1);
   });
 
   it('reports broken YAML with its line', async () => {
@@ -95,6 +115,29 @@ describe('a configuration file', () => {
     ].join('\n');
     expect((await parseDeclarative(bomb)).faults).toHaveLength(1);
     expect((await parseDeclarative('['.repeat(100_000))).faults.length).toBeGreaterThan(0);
+  });
+
+  it('refuses a tag or a directive that would be passed over', async () => {
+    expect(await faultsOf('sallyport: 1\nconsumers: [{ name: !secret shop }]\n')).toEqual([
+      'orders.yaml:2:21 /: Unresolved tag: !secret',
+    ]);
+    expect(await faultsOf('%SALLYPORT 2\n---\nsallyport: 1\n')).toHaveLength(1);
+  });
+
+  it('refuses at its place what can be kept nowhere, and what holds itself', async () => {
+    const lone = orders.replace('- name: orders', '- name: orders\n    description: "\\ud800"');
+    expect(await faultsOf(lone)).toEqual([
+      'orders.yaml:4:5 /services/0/description: a text holds a character that cannot be stored',
+    ]);
+    const itself = 'sallyport: 1\npolicies: &p [{ name: a, policy: mock, config: { a: *p } }]\n';
+    expect((await parseDeclarative(itself)).faults).toMatchObject([{ line: 2, code: 'too_deep' }]);
+  });
+
+  it('takes what thousands of objects share, said once', async () => {
+    const one = 'sallyport: 1\nconsumers:\n  - { name: c0, limits: &limits [{ name: daily, limit: 5, window: 1d }] }\n';
+    const others = Array.from({ length: 2_000 }, (_, at) => `  - { name: c${at + 1}, limits: *limits }\n`);
+    const { document } = await parseDeclarative(one + others.join(''));
+    expect(document?.consumers.at(-1)).toEqual({ name: 'c2000', limits: [{ name: 'daily', limit: 5, window: '1d' }] });
   });
 
   it('is the same document after it was written and read again', async () => {
@@ -126,5 +169,34 @@ describe('the nearest name', () => {
       'path',
     ]);
     expect(nearestName('lifecycle', known)).toBeUndefined();
+  });
+
+  it('is the first of those that are the fewest slips away, however many are compared', () => {
+    const slips = (left: string, right: string): number => {
+      const counted = Array.from({ length: left.length + 1 }, (_, row) => [row]);
+      for (let column = 1; column <= right.length; column++) counted[0]![column] = column;
+      for (let row = 1; row <= left.length; row++) {
+        for (let column = 1; column <= right.length; column++) {
+          const differs = left[row - 1] === right[column - 1] ? 0 : 1;
+          const swapped = left[row - 1] === right[column - 2] && left[row - 2] === right[column - 1];
+          counted[row]![column] = Math.min(
+            counted[row - 1]![column]! + 1,
+            counted[row]![column - 1]! + 1,
+            counted[row - 1]![column - 1]! + differs,
+            ...(swapped ? [counted[row - 2]![column - 2]! + 1] : []),
+          );
+        }
+      }
+      return counted[left.length]![right.length]!;
+    };
+    const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(word, fc.array(word, { maxLength: 12 }), (typed, known) => {
+        const tolerance = Math.max(1, Math.floor(typed.length / 3));
+        const counts = known.map((name) => slips(typed, name));
+        const fewest = Math.min(...counts);
+        expect(nearestName(typed, known)).toBe(fewest <= tolerance ? known[counts.indexOf(fewest)] : undefined);
+      }),
+    );
   });
 });

@@ -34,6 +34,9 @@ const duration = z.string().regex(/^\d{1,9}(ms|s|m|h|d)$/, 'write a duration suc
 
 const moment = z.iso.datetime({ error: 'write a moment such as 2027-01-31T00:00:00Z' });
 
+/** What stands for itself is not escaped (RFC 3986 §2.3): no request comes in such a spelling. */
+const ESCAPED_UNRESERVED = /%(2D|2E|3\d|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])/;
+
 /** A path that has one spelling only: whole segments, no `.` or `..`, nothing empty, no slash at the end. */
 const canonicalPath = z
   .string()
@@ -41,13 +44,19 @@ const canonicalPath = z
   .regex(
     /^\/$|^(\/(?!\.{1,2}(\/|$))([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+)+$/,
     'a path begins with a slash, has no empty, . or .. segment and no slash at the end',
-  );
+  )
+  .refine((path) => !ESCAPED_UNRESERVED.test(path), 'letters, digits and - . _ ~ stand in a path unescaped');
 
 /** Credentials in a URL would end up in snapshots, logs and exports. */
 const plainUrl = z
   .url({ protocol: /^https?$/, error: 'write an http or https URL' })
   .max(2048)
   .regex(/^[^@?#]*$/, 'the URL of a server has no credential, query or fragment');
+
+function namesCredentials(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && (url.username !== '' || url.password !== '');
+}
 
 /** A list whose entries have different names. */
 function distinct<T extends z.ZodType<object>>(entry: T, max: number, nameOf: (value: z.output<T>) => string) {
@@ -328,8 +337,9 @@ export const declaredTrustEntry = z
     typ: z.string().max(64).nullable().default('at+jwt'),
     jwks: z.strictObject({ keys: z.array(z.record(z.string(), z.json())).min(1).max(20) }).optional(),
     jwksUrl: z
-      .url({ protocol: /^https?$/ })
+      .url({ protocol: /^https?$/, error: 'write an http or https URL' })
       .max(2048)
+      .refine((url) => !namesCredentials(url), 'the URL of keys has no credential')
       .optional(),
     allowPrivate: z.boolean().default(false),
   })

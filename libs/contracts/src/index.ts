@@ -10,6 +10,7 @@ export { WireReader } from './decide/wire-reader';
 export { WireWriter } from './decide/wire-writer';
 export * from './declarative';
 export * from './declarative-file';
+export * from './document-fault';
 export * from './duration';
 export * from './errors';
 export * from './headers';

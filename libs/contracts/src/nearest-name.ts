@@ -1,5 +1,9 @@
-/** Number of single-letter edits, swaps of neighbours included, between two words. */
-function editDistance(left: string, right: string): number {
+/**
+ * Number of single-letter edits, swaps of neighbours included, between two words.
+ * @returns something above `most` where it is above that
+ */
+function editDistance(left: string, right: string, most: number): number {
+  if (Math.abs(left.length - right.length) > most) return most + 1;
   let beforeLast: number[] = [];
   let last = Array.from({ length: right.length + 1 }, (_, column) => column);
   for (let row = 1; row <= left.length; row++) {
@@ -12,6 +16,8 @@ function editDistance(left: string, right: string): number {
       }
       current.push(best);
     }
+    // Whatever follows, it is no fewer than the fewest so far of two rows: a swap goes back by two.
+    if (Math.min(...current) > most && Math.min(...last) > most) return most + 1;
     [beforeLast, last] = [last, current];
   }
   return last[right.length]!;
@@ -27,8 +33,9 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   const tolerance = Math.max(1, Math.floor(word.length / 3));
   let nearest: { name: string; distance: number } | undefined;
   for (const candidate of candidates) {
-    const distance = editDistance(word, candidate.toLowerCase());
-    if (distance <= tolerance && distance < (nearest?.distance ?? Infinity)) nearest = { name: candidate, distance };
+    const most = nearest ? nearest.distance - 1 : tolerance;
+    const distance = editDistance(word, candidate.toLowerCase(), most);
+    if (distance <= most) nearest = { name: candidate, distance };
   }
   return nearest?.name;
 }

@@ -32,6 +32,7 @@ export * from './runtime';
 export {
   encodeSnapshot,
   SnapshotDecoder,
+  requireSize,
   SnapshotRejected,
   SnapshotWriter,
   type EncodedSnapshot,

@@ -27,6 +27,7 @@ export { builtInRules } from './rules/built-in';
 export { rules } from './rules/registry';
 export type { RuleCard } from './rule';
 export { RuleError, type Place, type RuleFile, type RuleSource } from './seclang/rule-source';
+export { targetFault } from './targets';
 export type { InspectedBody } from './exchange';
 export type { Interruption, Transaction, TransactionOptions } from './transaction';
 export type { RequestHeadFacts, ResponseHeadFacts } from './variables/facts';

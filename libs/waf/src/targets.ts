@@ -38,6 +38,17 @@ export function filterOf(text: Bytes, multiline = true): TargetFilter {
   return targetOf(target, multiline);
 }
 
+/** @returns what is wrong with the target of an exclusion, or undefined */
+export function targetFault(text: Bytes): string | undefined {
+  try {
+    filterOf(text);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SyntaxProblem) return error.message;
+    throw error;
+  }
+}
+
 /** Patterns that pick members ignore letter case, as names do. */
 function patternOf(source: Bytes, multiline: boolean): Pattern {
   try {

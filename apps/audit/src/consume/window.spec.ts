@@ -65,4 +65,17 @@ describe('the window of the ingest', () => {
     const { window } = windowUnderTest();
     expect(await window.take({ ...message(1), data: Uint8Array.from([0xff]) })).toMatchObject({ verdict: 'dead' });
   });
+
+  it.each([
+    ['of a chain whose name no table takes', { chain: 'c/ingress-1/1\0' }],
+    ['of a chain without a name', { chain: '' }],
+    ['with a place that no table takes', { firstSeq: 2n ** 63n }],
+    ['with a place before the first', { firstSeq: 0n }],
+  ])('buries a batch %s, which would hold up all others', async (_, odd) => {
+    const { window, committed } = windowUnderTest();
+    const data = auditV1.Batch.encode({ chain: 'c/ingress-1/1', firstSeq: 1n, bodies: [], ...odd }).finish();
+    const verdicts = [window.take({ ...message(1), data }), window.take(message(2))];
+    expect(await Promise.all(verdicts)).toMatchObject([{ verdict: 'dead' }, ack]);
+    expect(committed).toEqual([[2]]);
+  });
 });

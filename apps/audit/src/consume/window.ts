@@ -61,10 +61,16 @@ export class Window {
   }
 }
 
+/** `<cluster>/<producer>/<epoch>` */
+const CHAIN = /^[^\0]{1,200}$/;
+
+/** What no table takes comes again and again, and takes whatever is in its transaction with it: it is no batch. */
 function decode(data: Uint8Array): auditV1.Batch | undefined {
   try {
     const batch = auditV1.Batch.decode(data);
-    return batch.chain !== '' && batch.chain.length <= 200 && batch.firstSeq >= 1n ? batch : undefined;
+    const { chain, firstSeq, bodies } = batch;
+    const isInRange = firstSeq >= 1n && firstSeq + BigInt(bodies.length) <= BigInt(Number.MAX_SAFE_INTEGER);
+    return CHAIN.test(chain) && isInRange ? batch : undefined;
   } catch {
     return undefined;
   }

@@ -6,11 +6,17 @@ const place = { position: 7, from: 1, to: 2 };
 
 it('gives the place back to the search it was made for, and to no other', () => {
   fc.assert(
-    fc.property(fc.maxSafeNat(), fc.maxSafeNat(), fc.maxSafeNat(), fc.string(), (position, from, to, filters) => {
-      const cursor = cursors.write({ position, from, to }, filters);
-      expect(cursors.read(cursor, filters)).toEqual({ position, from, to });
-      expect(cursors.read(cursor, `${filters}x`)).toBeUndefined();
-    }),
+    fc.property(
+      fc.maxSafeNat(),
+      fc.maxSafeInteger(),
+      fc.maxSafeInteger(),
+      fc.string(),
+      (position, from, to, filters) => {
+        const cursor = cursors.write({ position, from, to }, filters);
+        expect(cursors.read(cursor, filters)).toEqual({ position, from, to });
+        expect(cursors.read(cursor, `${filters}x`)).toBeUndefined();
+      },
+    ),
   );
 });
 

@@ -4,7 +4,7 @@ import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 export interface Place {
   /** The last position that was shown; the walk goes down from here. */
   readonly position: number;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch; a range may begin before it. */
   readonly from: number;
   readonly to: number;
 }
@@ -19,9 +19,9 @@ export class Cursors {
 
   write({ position, from, to }: Place, filters: string): string {
     const bytes = Buffer.alloc(PLACE_BYTES);
-    bytes.writeBigUInt64BE(BigInt(position), 0);
-    bytes.writeBigUInt64BE(BigInt(from), 8);
-    bytes.writeBigUInt64BE(BigInt(to), 16);
+    bytes.writeBigInt64BE(BigInt(position), 0);
+    bytes.writeBigInt64BE(BigInt(from), 8);
+    bytes.writeBigInt64BE(BigInt(to), 16);
     return Buffer.concat([bytes, this.#mac(bytes, filters)]).toString('base64url');
   }
 
@@ -32,9 +32,9 @@ export class Cursors {
     const place = bytes.subarray(0, PLACE_BYTES);
     if (!timingSafeEqual(bytes.subarray(PLACE_BYTES), this.#mac(place, filters))) return undefined;
     return {
-      position: Number(place.readBigUInt64BE(0)),
-      from: Number(place.readBigUInt64BE(8)),
-      to: Number(place.readBigUInt64BE(16)),
+      position: Number(place.readBigInt64BE(0)),
+      from: Number(place.readBigInt64BE(8)),
+      to: Number(place.readBigInt64BE(16)),
     };
   }
 

@@ -11,7 +11,12 @@ export const dispositions = {
   error: 27,
 } as const;
 
-const word = z.string().min(1).max(256);
+/** No record holds U+0000, and Postgres takes none in a question either. */
+const word = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(/^[^\0]*$/, 'no record holds such a character');
 const moment = z.iso.datetime({ offset: true, error: 'expected a moment such as 2026-11-20T08:00:00Z' });
 
 /** The filters of a search. Unknown names are refused: a misspelt filter must not look like a wide answer. */

@@ -54,7 +54,7 @@ class ListKeysQuery extends createZodDto(
   z.strictObject({
     limit: z.coerce.number().int().min(1).max(200).default(50),
     cursor: z.string().max(100).optional(),
-    consumer: z.string().max(63).optional(),
+    consumer: mintRequest.shape.name.optional(),
     status: z.enum(['active', 'expired', 'revoked']).optional(),
   }),
 ) {}

@@ -51,10 +51,13 @@ export class Keys {
     const runner = this.ports.dataSource.createQueryRunner();
     try {
       await runner.startTransaction();
-      await this.insert(runner.manager, key, actor, view);
+      try {
+        await this.insert(runner.manager, key, actor, view);
+      } finally {
+        await runner.rollbackTransaction();
+      }
       return view;
     } finally {
-      await runner.rollbackTransaction();
       await runner.release();
     }
   }
@@ -118,7 +121,7 @@ export class Keys {
 
   /** @throws RefusalError AUTH_KEY_NOT_FOUND */
   async get(kid: string): Promise<ApiKeyView> {
-    const key = await apiKeys.find(this.ports.dataSource.manager, TENANT, kid);
+    const key = isKid(kid) ? await apiKeys.find(this.ports.dataSource.manager, TENANT, kid) : undefined;
     return viewOf(found(key, kid), this.ports.clock.now());
   }
 
@@ -127,6 +130,7 @@ export class Keys {
    * @throws RefusalError AUTH_KEY_NOT_FOUND
    */
   async revoke(kid: string, actor: AdminActor): Promise<ApiKeyView> {
+    if (!isKid(kid)) throw missing(kid);
     const now = this.ports.clock.now();
     const revoked = await this.ports.dataSource.transaction(async (manager) => {
       const key = found(await apiKeys.lock(manager, TENANT, kid), kid);
@@ -159,8 +163,17 @@ export class Keys {
 }
 
 function found(key: ApiKey | undefined, kid: string): ApiKey {
-  if (!key) throw new RefusalError(refuse('AUTH_KEY_NOT_FOUND', { key: kid }));
+  if (!key) throw missing(kid);
   return key;
+}
+
+function missing(kid: string): RefusalError {
+  return new RefusalError(refuse('AUTH_KEY_NOT_FOUND', { key: kid }));
+}
+
+/** What can be the id of a key at all; anything else is not asked of the database. */
+function isKid(text: string): boolean {
+  return /^[0-9A-Za-z]{1,64}$/.test(text);
 }
 
 function violation(pointer: string, detail: string): RefusalError {

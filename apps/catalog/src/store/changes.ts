@@ -2,6 +2,24 @@ import type { Change, Editor } from '../editing';
 import type { EntityManager } from 'typeorm';
 import { SCHEMA } from './catalog-tables';
 
+/**
+ * The last revision that an object of this name had; 0: there was none. One that is made again counts on from there, or an
+ * entity tag of its predecessor would fit it (RFC 9110 §8.8.1).
+ */
+export async function lastRevision(
+  manager: EntityManager,
+  tenant: string,
+  type: string,
+  name: string,
+): Promise<number> {
+  const [row] = await manager.query<{ rev: number | null }[]>(
+    `SELECT max(coalesce(to_rev, from_rev))::float8 AS rev FROM ${SCHEMA}.change
+     WHERE tenant = $1 AND object_type = $2 AND object_name = $3`,
+    [tenant, type, name],
+  );
+  return row?.rev ?? 0;
+}
+
 /** Appends to the history of all objects; nothing in it is ever changed. */
 export async function appendChange(
   manager: EntityManager,

@@ -32,13 +32,13 @@ export class NamedTable<Spec extends object> {
 
   async insert(
     manager: EntityManager,
-    row: { id: string; tenant: string; name: string; spec: Spec },
+    row: { id: string; tenant: string; rev: number; name: string; spec: Spec },
     { name, now }: Author,
   ): Promise<void> {
     await manager.query(
-      `INSERT INTO ${SCHEMA}.${this.table} (id, tenant, name, spec, created_at, created_by, updated_at, updated_by)
-       VALUES ($1, $2, $3, $4, $5, $6, $5, $6)`,
-      [row.id, row.tenant, row.name, JSON.stringify(row.spec), new Date(now), name],
+      `INSERT INTO ${SCHEMA}.${this.table} (id, tenant, rev, name, spec, created_at, created_by, updated_at, updated_by)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $7)`,
+      [row.id, row.tenant, row.rev, row.name, JSON.stringify(row.spec), new Date(now), name],
     );
   }
 

@@ -47,13 +47,13 @@ export const services = {
 
   async insert(
     manager: EntityManager,
-    row: { id: string; tenant: string; name: string; kind: string },
+    row: { id: string; tenant: string; rev: number; name: string; kind: string },
     { name, now }: Author,
   ): Promise<void> {
     await manager.query(
-      `INSERT INTO ${SCHEMA}.service (id, tenant, name, kind, created_at, created_by, updated_at, updated_by)
-       VALUES ($1, $2, $3, $4, $5, $6, $5, $6)`,
-      [row.id, row.tenant, row.name, row.kind, new Date(now), name],
+      `INSERT INTO ${SCHEMA}.service (id, tenant, rev, name, kind, created_at, created_by, updated_at, updated_by)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $7)`,
+      [row.id, row.tenant, row.rev, row.name, row.kind, new Date(now), name],
     );
   },
 
@@ -101,16 +101,25 @@ export const versions = {
 
   async insert(
     manager: EntityManager,
-    row: { id: string; serviceId: string } & VersionEntry,
+    row: { id: string; rev: number; serviceId: string } & VersionEntry,
     routeIds: () => string,
     author: Author,
   ): Promise<void> {
     const { routes: _, ...spec } = row.spec;
     await manager.query(
       `INSERT INTO ${SCHEMA}.service_version
-         (id, tenant, service_id, label, state, spec, created_at, created_by, updated_at, updated_by)
-       VALUES ($1, $2, $3, $4, 'draft', $5, $6, $7, $6, $7)`,
-      [row.id, row.tenant, row.serviceId, row.version, JSON.stringify(spec), new Date(author.now), author.name],
+         (id, tenant, rev, service_id, label, state, spec, created_at, created_by, updated_at, updated_by)
+       VALUES ($1, $2, $3, $4, $5, 'draft', $6, $7, $8, $7, $8)`,
+      [
+        row.id,
+        row.tenant,
+        row.rev,
+        row.serviceId,
+        row.version,
+        JSON.stringify(spec),
+        new Date(author.now),
+        author.name,
+      ],
     );
     await insertRoutes(manager, row.id, row, routeIds, author);
   },

@@ -8,6 +8,8 @@ export interface SnapshotRow {
   readonly revision: number;
   readonly sha256: string;
   readonly contentSha256: string;
+  /** Of the document. */
+  readonly bytes: number;
   readonly createdAt: Date;
 }
 
@@ -15,7 +17,8 @@ export interface SnapshotRow {
 export const snapshots = {
   async latest(manager: EntityManager): Promise<SnapshotRow | undefined> {
     const rows = await manager.query<SnapshotRow[]>(
-      `SELECT revision::float8 AS revision, sha256, content_sha256 AS "contentSha256", created_at AS "createdAt"
+      `SELECT revision::float8 AS revision, sha256, content_sha256 AS "contentSha256",
+         octet_length(document) AS bytes, created_at AS "createdAt"
        FROM ${SCHEMA}.snapshot ORDER BY revision DESC LIMIT 1`,
     );
     return rows[0];

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { describeFault, parseDeclarative } from '@sallyport/contracts';
-import { adminClient } from '../admin-client';
+import { adminClient, LONG_TIMEOUT_MS } from '../admin-client';
 import type { Command } from '../command-line';
 import { exitCodes, Failure, usageFailure } from '../failure';
 import { plain, table, type Output } from '../output';
@@ -53,7 +53,9 @@ export const apply: Command = {
     }
     const admin = adminClient(invocation.text('server'), world);
     const dryRun = invocation.has('dry-run');
-    const changeset = await admin.post<Changeset>('/api/v1/changesets', source, { dryRun: dryRun || undefined });
+    const query = { dryRun: dryRun || undefined };
+    // Thousands of objects take their time, and who stops waiting does not know what became of them.
+    const changeset = await admin.post<Changeset>('/api/v1/changesets', source, query, LONG_TIMEOUT_MS);
     if (output.json) output.document(changeset);
     else show(changeset, output);
     return exitCodes.done;
@@ -63,8 +65,10 @@ export const apply: Command = {
 async function read(file: string, { directory, readStandardInput }: World): Promise<string> {
   if (file === STANDARD_INPUT) return readStandardInput();
   try {
-    return await readFile(resolve(directory, file), 'utf8');
+    // Read leniently, letters of another encoding would be replaced without a word.
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(resolve(directory, file)));
   } catch (error) {
+    if (error instanceof TypeError) throw usageFailure(`${file} is not written in UTF-8.`);
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw usageFailure(missing ? `There is no file ${file}.` : `${file} cannot be read: ${(error as Error).message}.`);
   }

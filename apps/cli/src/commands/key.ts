@@ -1,4 +1,4 @@
-import { adminClient, didYouMean, type AdminClient } from '../admin-client';
+import { adminClient, didYouMean, MOST_ITEMS, type AdminClient } from '../admin-client';
 import type { Command, Invocation } from '../command-line';
 import { exitCodes, Failure, usageFailure } from '../failure';
 import { dayOf, listing, plain } from '../output';
@@ -70,7 +70,9 @@ export const keyList: Command = {
     if (status !== undefined && !known.includes(status)) {
       throw usageFailure(`--status is ${known.join(', ')}, not “${status}”.${didYouMean(status, known)}`);
     }
-    const listed = await keys(adminClient(invocation.text('server'), world), status, invocation.text('consumer'));
+    const admin = adminClient(invocation.text('server'), world);
+    const narrower = 'sallyport key list --status active --consumer NAME';
+    const listed = await keys(admin, { status, consumer: invocation.text('consumer') }, narrower);
     if (listed.length === 0) output.note('no keys; make one: sallyport key create demo');
     const rows = listed.map((key) => [
       key.name,
@@ -123,10 +125,32 @@ function wishOf(invocation: Invocation) {
   };
 }
 
-async function keys(admin: AdminClient, status?: string, consumer?: string): Promise<KeyView[]> {
+/**
+ * @param next what to try when there are more than a list shows
+ * @throws Failure (1) then: what is not on the list must not seem not to be there.
+ */
+async function keys(
+  admin: AdminClient,
+  query: { readonly status?: string; readonly consumer?: string },
+  next: string,
+): Promise<KeyView[]> {
   const listed: KeyView[] = [];
-  for await (const key of admin.all<KeyView>(PATH, { status, consumer })) listed.push(key);
-  return listed;
+  const all = admin.all<KeyView>(PATH, query);
+  let step = await all.next();
+  for (; !step.done; step = await all.next()) listed.push(step.value);
+  if (step.value) return listed;
+  throw new Failure(`There are more than ${MOST_ITEMS} keys.`, { exitCode: exitCodes.failed, next });
+}
+
+/** An id is asked for by itself: the list may be long. */
+async function keyOfId(admin: AdminClient, asked: string): Promise<KeyView | undefined> {
+  if (!/^[0-9A-Za-z]{11}$/.test(asked)) return undefined;
+  try {
+    return await admin.get<KeyView>(`${PATH}/${asked}`);
+  } catch (error) {
+    if (error instanceof Failure && error.facts.code === 'AUTH_KEY_NOT_FOUND') return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -134,9 +158,11 @@ async function keys(admin: AdminClient, status?: string, consumer?: string): Pro
  * @throws Failure (1) with the nearest name.
  */
 async function findKey(admin: AdminClient, asked: string): Promise<KeyView> {
-  const listed = await keys(admin);
+  const meant = await keyOfId(admin, asked);
+  if (meant) return meant;
+  const listed = await keys(admin, {}, 'name the key by its kid');
   const named = listed.filter(({ name }) => name === asked);
-  const found = listed.find(({ kid }) => kid === asked) ?? named.find(({ status }) => status === 'active') ?? named[0];
+  const found = named.find(({ status }) => status === 'active') ?? named[0];
   if (found) return found;
   const active = listed.filter(({ status }) => status === 'active').map(({ name }) => name);
   throw new Failure(`There is no key ${plain(asked)}.${didYouMean(asked, active)}`, {

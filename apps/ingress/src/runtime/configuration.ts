@@ -54,9 +54,9 @@ function patternOf({ route: { match } }: CompiledRoute): RoutePattern {
   return match;
 }
 
-/** A name no route is for, and a method none names: what a route for any must answer, too. */
-const ANY_HOST = 'probe.invalid';
-const ANY_METHOD = 'SALLYPORTPROBE';
+/** What no route can name as its host or method, and a route for any must answer, too. */
+const ANY_HOST = '';
+const ANY_METHOD = '';
 
 /** Every route must answer an example of itself: a table in which one cannot be reached is not put in force. */
 function* probe(table: RouteTable<CompiledRoute>, compiled: readonly CompiledRoute[]): Sliced<void> {

@@ -136,6 +136,27 @@ describe('a private admin listener', () => {
     expect(answer.body).toMatchObject({ code: 'AUTH_REQUIRED', request_id: answer.headers['x-sallyport-request-id'] });
   });
 
+  it('refuses as a problem what can be no path, and what cannot be kept', async () => {
+    const unreadable = await call('/api/teams/v1/teams/%ff');
+    expect(unreadable).toMatchObject({
+      status: 400,
+      headers: { 'content-type': 'application/problem+json' },
+      body: { code: 'REQUEST_MALFORMED', request_id: unreadable.headers['x-sallyport-request-id'] },
+    });
+    const deep = `{"name":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    for (const text of [deep, '{"name":"\\u0000"}', '{"name":"\\ud800"}']) {
+      expect(await post(text)).toMatchObject({ status: 422, body: { code: 'SCHEMA_VIOLATION' } });
+    }
+  });
+
+  it('finds an object whose name is as long as a name may be', async () => {
+    const name = 'a'.repeat(128);
+    expect(await call(`/api/teams/v1/teams/${name}`)).toMatchObject({
+      status: 404,
+      body: { code: 'CATALOG_NOT_FOUND', detail: expect.stringContaining(name) },
+    });
+  });
+
   it('leaves a route open that says so', async () => {
     await expect(call('/page', { bearer: null })).resolves.toMatchObject({ status: 200, body: 'a page' });
   });

@@ -15,6 +15,8 @@ import { SchemaPipe } from './validation';
 
 /** Largest body of an admin request: a declarative file or an OpenAPI document. */
 const MAX_BODY_BYTES = 5 * 1024 * 1024;
+/** Longest name in a path: those of models have 128 characters, each of which may be escaped. */
+const MAX_PARAMETER_LENGTH = 512;
 
 export interface AdminAppOptions {
   readonly module: Type | DynamicModule;
@@ -39,11 +41,16 @@ export interface AdminAppOptions {
 export async function createAdminApp(options: AdminAppOptions): Promise<Closable & { openApi(): object }> {
   const { area, runtime } = options;
   const prefix = area === '' ? '/api/v1' : `/api/${area}/v1`;
+  const failures = new Failures(area, runtime);
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     genReqId: () => requestId(runtime.random),
     requestIdHeader: false,
     logger: false,
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    // Of another Fastify than ours by its types, and the same at work.
+    frameworkErrors: (error: unknown, request: unknown, reply: unknown) =>
+      failures.answer(error, request as FastifyRequest, reply as FastifyReply),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   // Fastify reads JSON and text by itself; text would reach handlers that expect a document.
@@ -57,7 +64,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<Closable
   });
   app.setGlobalPrefix(prefix);
   app.useGlobalPipes(new SchemaPipe());
-  app.useGlobalFilters(new ProblemFilter(area, runtime));
+  app.useGlobalFilters(failures);
   const openApi = remembered(() => describeApi(app, options.title, runtime.config.publicUrl));
   fastify.get(`${prefix}/openapi.json`, async () => openApi());
   await start(app, fastify, options.address);
@@ -91,9 +98,9 @@ function isBindError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && (error as NodeJS.ErrnoException).syscall === 'listen';
 }
 
-/** The one place where an admin failure becomes an answer. */
+/** The one place where an admin failure becomes an answer: of Nest's handlers, and of paths that no route can be asked for. */
 @Catch()
-class ProblemFilter implements ExceptionFilter {
+class Failures implements ExceptionFilter {
   constructor(
     private readonly area: string,
     private readonly runtime: Runtime,
@@ -101,7 +108,10 @@ class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
+    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+  }
+
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const failure = failureOf(error, {
       area: this.area || 'catalog',
       method: request.method,
@@ -119,10 +129,9 @@ class ProblemFilter implements ExceptionFilter {
       publicUrl: this.runtime.config.publicUrl,
       violations: failure.violations,
     });
-    void http
-      .getResponse<FastifyReply>()
+    void reply
       .code(problem.status)
-      .headers(problem.headers)
+      .headers({ ...problem.headers, [headers.requestId]: request.id })
       .send(Buffer.from(JSON.stringify(problem.body)));
   }
 }
