@@ -24,7 +24,7 @@ export async function openUsageLedger({
   const lost = metrics.counter('sallyport_ai_unrecorded_total', 'Settlements the usage spool did not take');
   const happened = metrics.counter(
     'sallyport_ai_usage_spool_events_total',
-    'What happened to the usage spool itself: damage, failed writes, gaps.',
+    'What happened to the usage spool itself: damage, failed writes, a lost folder, gaps.',
     ['what'],
   );
   const spool = await openSpool({
@@ -52,7 +52,7 @@ export async function openUsageLedger({
       return note.what === 'gap' ? stated(note.gap.uid) : undefined;
     },
     // The ledger knows a settlement by its event's id: one that it has already is not counted twice.
-    salvage: ({ seq, body }) => write(`salvaged-${seq}`, body),
+    entryOf: ({ seq, body }) => ({ uid: `salvaged-${seq}`, label: 'usage', control: false, body: () => body }),
   });
   const shipper = startShipper({
     spool,

@@ -149,6 +149,15 @@ export class ChainFiles {
     return this.#inTurn(() => this.#letGo());
   }
 
+  /** Another process has it from now on: nothing is read or deleted here any more. */
+  abandon(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.segments.length = 0;
+      this.#bytes = 0;
+      await this.#letGo();
+    });
+  }
+
   async #letGo(): Promise<void> {
     const cursor = this.#cursor;
     this.#cursor = undefined;

@@ -1,0 +1,88 @@
+import { turns } from '@sallyport/testkit';
+import { control, house, large, open, plain, settled, uids, type House } from './spool-under-test';
+
+const lost = ({ notes }: House) => notes.filter(({ what }) => what === 'folder-lost');
+/** Two signs of life, each of which looks whether the folder is still there. */
+const passBeats = async (at: House) => {
+  for (let beat = 0; beat < 2; beat++) {
+    at.clock.time += 5_000;
+    at.disk.now = at.clock.time;
+    await at.scheduler.advance(5_000);
+  }
+};
+
+describe('a folder that is deleted under a running process', () => {
+  it('is made again, with what is at hand of the records in it, under a new chain', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    const { chain } = spool;
+    for (const uid of ['a', 'b']) await spool.append(plain(uid)).durable;
+    await spool.committed(chain, 1);
+    at.disk.deleteTree('/spool/ingress-1');
+    await passBeats(at);
+    expect(spool.chain).not.toBe(chain);
+    expect(spool.room()).toBe(true);
+    await spool.append(plain('c')).durable;
+    expect(await uids(spool)).toEqual(['b', 'c']);
+    expect(lost(at)).toEqual([{ what: 'folder-lost', chain, again: 1 }]);
+  });
+
+  it('is noticed by the first record that needs a new segment, which then finds its place all the same', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    await spool.append(plain('a')).durable;
+    at.disk.deleteTree('/spool');
+    at.clock.time += 60_000;
+    const receipt = spool.append(plain('b'));
+    expect(await settled(receipt)).toEqual({ written: 'done', durable: 'done' });
+    expect((await uids(spool)).length).toBe(2);
+    expect(lost(at).length).toBe(1);
+  });
+
+  it('heals once it can be made again, and keeps what was taken until then', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    await spool.append(plain('a')).durable;
+    await spool.committed(spool.chain, 1);
+    at.disk.deleteTree('/spool/ingress-1');
+    at.disk.faults.push({ call: 'open', code: 'EROFS', lasting: true });
+    await spool.append(plain('b')).written;
+    await passBeats(at);
+    expect(spool.room()).toBe(false);
+    spool.append(plain('refused'));
+    await at.scheduler.advance(1_000);
+    at.disk.faults.length = 0;
+    await at.scheduler.advance(1_000);
+    expect(spool.room()).toBe(true);
+    await spool.append(plain('c')).durable;
+    expect((await uids(spool)).filter((uid) => uid.length === 1)).toEqual(['b', 'c']);
+    expect(lost(at).length).toBe(1);
+  });
+
+  it('takes a gap along that has not been stated', async () => {
+    const at = house();
+    const { spool } = await open(at, { maxBytes: 400 * 1024 });
+    for (let count = 0; count < 15; count++) await spool.append(large(`r${count}`, 10 * 1024)).durable;
+    for (let count = 0; count < 5; count++) spool.append(plain(`lost${count}`));
+    await spool.committed(spool.chain, 15);
+    at.disk.deleteTree('/spool/ingress-1');
+    await passBeats(at);
+    await at.scheduler.advance(1_000);
+    const gaps = at.notes.flatMap((note) => (note.what === 'gap' ? [note.gap.counts] : []));
+    expect(gaps).toEqual([{ 'request.completed/public': 5 }]);
+  });
+
+  it('finds control records by uid in the new chain', async () => {
+    const at = house();
+    const { spool } = await open(at);
+    await spool.append(control('change')).durable;
+    at.disk.deleteTree('/spool/ingress-1');
+    const next = spool.append(control('next'));
+    await passBeats(at);
+    await next.durable;
+    expect([spool.has('change'), spool.has('next')]).toEqual([true, true]);
+    await spool.close();
+    await turns();
+    expect(at.disk.paths().filter((path) => path.includes('owner'))).toEqual([]);
+  });
+});
