@@ -186,13 +186,9 @@ function notesOf(begun: string | undefined, ends: readonly EndedChain[], tornByt
   return notes;
 }
 
-/**
- * Leaves a home that was lost. What is under way in it ends first, and nothing more begins: its names may soon be those of
- * another owner, or of this one.
- */
-export async function quitHome({ claim, live, ended, page }: Home, file: SpoolFile): Promise<void> {
-  const ends = [...[live, ...ended].map((chain) => chain.abandon()), file.close(), page.close(), claim.release()];
-  await Promise.allSettled(ends);
+/** Lets go of a home that was lost, with the segment that was open in it. */
+export async function quitHome({ claim, page }: Home, file: SpoolFile): Promise<void> {
+  await Promise.allSettled([file.close(), page.close(), claim.release()]);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { turns } from '@sallyport/testkit';
+import { Hosts } from './hosts-under-test';
 import { control, house, large, open, plain, settled, uids, type House } from './spool-under-test';
 
 const lost = ({ notes }: House) => notes.filter(({ what }) => what === 'folder-lost');
@@ -84,5 +85,45 @@ describe('a folder that is deleted under a running process', () => {
     await spool.close();
     await turns();
     expect(at.disk.paths().filter((path) => path.includes('owner'))).toEqual([]);
+  });
+});
+
+describe('a folder that is lost', () => {
+  it('is claimed again where only the owner file is gone, and all in it is shipped', async () => {
+    const hosts = new Hosts();
+    const host = await hosts.open();
+    const { chain } = host.spool;
+    host.append('a');
+    await hosts.pass(1_000);
+    hosts.isBusDown = true;
+    host.append('b');
+    await hosts.pass(1_000);
+    await hosts.disk.remove('/spool/ingress-1/owner.1');
+    await hosts.pass(10_000);
+    hosts.isBusDown = false;
+    host.append('c');
+    await hosts.pass(20_000);
+    expect([host.spool.producer, host.spool.chain]).toEqual(['ingress-1', chain]);
+    expect(hosts.stored).toEqual(['a', 'b', 'c']);
+    expect([hosts.contradictions, hosts.holes]).toEqual([[], []]);
+  });
+
+  it('keeps the chains that ended in it for its next owner, whatever is committed meanwhile', async () => {
+    const at = house();
+    const first = await open(at);
+    for (const uid of ['a', 'b', 'c']) await first.spool.append(plain(uid)).durable;
+    first.kill();
+    const path = '/spool/ingress-1/0000000000000001.spool';
+    const bytes = Buffer.from(at.disk.contents(path));
+    bytes[bytes.indexOf('"b"')] = 0;
+    at.disk.put(path, bytes);
+    const { spool } = await open(at);
+    const ended = spool.chains[0]!;
+    const file = `${ended.directory}/chain`;
+    at.disk.put('/spool/ingress-1/owner.9', Buffer.from('{}'));
+    at.disk.faults.push({ call: 'open', code: 'EROFS', lasting: true });
+    await passBeats(at);
+    await spool.committed(ended.chain, 0);
+    expect(at.disk.paths()).toContain(file);
   });
 });

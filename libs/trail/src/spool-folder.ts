@@ -103,6 +103,8 @@ export async function endLeftChain(
 ): Promise<EndedChain | undefined> {
   const chain = await readChain(files, home);
   if (chain === undefined) return undefined;
+  // The copy may need it.
+  await files.remove(`${home}/reserve`);
   const found = await recover(files, home);
   const { damage, segments, nextSeq } = found;
   if (damage) {
@@ -112,7 +114,13 @@ export async function endLeftChain(
   const open = segments.at(-1);
   if (open) {
     const bytes = Buffer.from((await files.readAll(open.path)) ?? []).subarray(0, open.bytes);
-    await moveChain(files, home, directory, chain, segments.slice(0, -1), { name: nameOf(open.path), bytes });
+    const last = { name: nameOf(open.path), bytes };
+    await moveChain(files, home, directory, chain, segments.slice(0, -1), last).catch(async (error: unknown) => {
+      if (!isDiskFull(error)) throw error;
+      // Better one that may yet grow, or be cut to what its owner has made sure of, than none.
+      await files.remove(`${directory}/${epochOf(chain)}/next`);
+      await moveChain(files, home, directory, chain, segments);
+    });
     await files.remove(open.path);
   }
   await forgetChain(files, home);
@@ -125,12 +133,12 @@ async function moveChain(
   directory: string,
   chain: string,
   segments: readonly Segment[],
-  last: { readonly name: string; readonly bytes: Uint8Array },
+  last?: { readonly name: string; readonly bytes: Uint8Array },
 ): Promise<void> {
   const folder = `${directory}/${epochOf(chain)}`;
   await files.makeFolder(folder);
   await writeWhole(files, folder, 'chain', Buffer.from(chain));
-  if (last.bytes.length > SEGMENT_HEADER_BYTES) await writeWhole(files, folder, last.name, last.bytes);
+  if (last && last.bytes.length > SEGMENT_HEADER_BYTES) await writeWhole(files, folder, last.name, last.bytes);
   for (const { path } of segments) await move(files, path, `${folder}/${nameOf(path)}`);
   await files.syncFolder(folder);
   await files.syncFolder(home);

@@ -227,7 +227,7 @@ export class Spool {
     const ended = this.#home.ended.find((one) => one.chain === chain);
     await ended?.trim(seq);
     // Only now: others may have gone meanwhile, or this one.
-    const at = this.#home.ended.findIndex((one) => one === ended && one.segments.length === 0);
+    const at = this.#home.ended.findIndex((one) => one === ended && one.isSpent);
     if (at === -1) return;
     const { directory } = this.#home.ended.splice(at, 1)[0]!;
     await this.options.files.remove(`${directory}/chain`);
@@ -645,6 +645,8 @@ export class Spool {
     let home: Home;
     try {
       await this.#syncing;
+      // What is under way in it ends first, and nothing more begins: its names may soon be those of another owner, or of this one.
+      for (const chain of this.chains) await chain.abandon();
       home = await findHome(this.options);
     } catch (error) {
       return this.#stuck(error);

@@ -61,6 +61,23 @@ describe('a process that was frozen while another host took its folder', () => {
     expect(hosts.stored).toEqual(['a']);
   });
 
+  it('leaves a chain that is shipped also when the disk is full', async () => {
+    const hosts = new Hosts();
+    const first = await hosts.open();
+    hosts.isBusDown = true;
+    for (let count = 0; count < 100; count++) first.append(`r${count}`);
+    await hosts.pass(1_000);
+    first.freeze();
+    await hosts.pass(21_000);
+    // What is set aside has no room for a second one of the open segment.
+    hosts.disk.put('/spool/ingress-1/reserve', Buffer.alloc(5 * 1024));
+    hosts.disk.size = hosts.disk.used + 200;
+    hosts.isBusDown = false;
+    await hosts.open();
+    await hosts.pass(5_000);
+    expect(hosts.stored).toEqual([...hosts.acknowledged]);
+  });
+
   it('keeps its folder and its chain when nobody has taken it', async () => {
     const hosts = new Hosts();
     const first = await hosts.open();
