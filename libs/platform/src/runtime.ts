@@ -1,6 +1,6 @@
 import { auditV1, subjects, systemClock, type AppName, type Clock, type RandomBytes } from '@sallyport/contracts';
 import {
-  adoptOrphans,
+  adoptTrails,
   openTrail,
   startShipper,
   type Shipper,
@@ -165,7 +165,7 @@ async function openShippedTrail(parts: TrailParts, ends: Array<() => Promise<voi
     },
   });
   ends.push(() => shipper.close());
-  const orphans = adoptOrphans({
+  const orphans = adoptTrails({
     ...options,
     publish,
     onFailure: (error) => logger.warn({ err: error }, 'a spool that was left behind cannot be adopted'),

@@ -22,10 +22,16 @@ const LATER = Promise.resolve();
 
 type Call = 'open' | 'write' | 'sync' | 'rename' | 'remove' | 'touch';
 
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
 /** A disk in memory with a page cache that can be lost, a size that can be reached, and faults on demand. */
 export class FakeDisk implements FileSystem {
   readonly #files = new Map<string, Inode>();
   readonly #folders = new Set<string>();
+  /** Folders that were removed: nothing can be made in them. */
+  readonly #removed = new Set<string>();
   /** Bytes it holds. */
   size = Infinity;
   /** Fails the next calls of a kind: once each, or until the fault is taken away. */
@@ -79,6 +85,14 @@ export class FakeDisk implements FileSystem {
 
   async makeFolder(path: string): Promise<void> {
     this.#folders.add(path);
+    for (const removed of this.#removed) if (isWithin(path, removed)) this.#removed.delete(removed);
+  }
+
+  /** Deletes a folder with all that is in it, as somebody at a keyboard does. Open files stay what they are. */
+  deleteTree(path: string): void {
+    for (const file of this.#files.keys()) if (isWithin(file, path)) this.#files.delete(file);
+    for (const folder of this.#folders) if (isWithin(folder, path)) this.#folders.delete(folder);
+    this.#removed.add(path);
   }
 
   async list(path: string): Promise<string[]> {
@@ -88,6 +102,7 @@ export class FakeDisk implements FileSystem {
 
   async open(path: string, mode: 'create' | 'exclusive' | 'edit' | 'read'): Promise<SpoolFile> {
     this.#fail('open', path);
+    if ([...this.#removed].some((removed) => isWithin(path, removed))) throw new DiskError('ENOENT', path);
     if (mode === 'exclusive' && this.#files.has(path)) throw new DiskError('EEXIST', path);
     if (mode === 'create' || mode === 'exclusive') this.put(path, Buffer.alloc(0));
     return this.#fileOf(path, this.#inode(path));
@@ -152,7 +167,9 @@ export class FakeDisk implements FileSystem {
   }
 
   async removeFolder(path: string): Promise<void> {
+    if (this.paths().some((file) => isWithin(file, path))) throw new DiskError('ENOTEMPTY', path);
     this.#folders.delete(path);
+    this.#removed.add(path);
   }
 
   async syncFolder(): Promise<void> {}

@@ -29,6 +29,7 @@ export class ChainFiles {
   /** Where a run is read to; used again for the next one. */
   #window: Buffer | undefined;
   #bytes: number;
+  #isAbandoned = false;
   /** Reading and trimming take turns: a segment is not deleted under a reader. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -46,6 +47,11 @@ export class ChainFiles {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** All of it is committed, and nothing more comes. */
+  get isSpent(): boolean {
+    return !this.#isAbandoned && this.segments.length === 0;
   }
 
   /** A segment becomes the last one. */
@@ -147,6 +153,16 @@ export class ChainFiles {
   /** Forgets the open file; the next read opens it again. */
   release(): Promise<void> {
     return this.#inTurn(() => this.#letGo());
+  }
+
+  /** Another process has it from now on: nothing is read or deleted here any more. */
+  abandon(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#isAbandoned = true;
+      this.segments.length = 0;
+      this.#bytes = 0;
+      await this.#letGo();
+    });
   }
 
   async #letGo(): Promise<void> {

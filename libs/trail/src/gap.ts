@@ -52,6 +52,23 @@ export class GapPage {
     this.#write();
   }
 
+  /** Gaps that another page has counted. The uid of the first stays: whoever else states it is recognised by that. */
+  inherit(gaps: readonly Gap[]): void {
+    for (const gap of gaps) this.#open = this.#open ? joined(gap, this.#open) : gap;
+    if (gaps.length > 0) this.#write();
+  }
+
+  /** Writes what was inherited, of which there is no other page any more. @throws what the disk says. */
+  async keep(): Promise<void> {
+    await this.#quiet();
+    await this.#store();
+  }
+
+  /** @param isStating What was taken is on its way into the chain. */
+  unstated(isStating: boolean): readonly Gap[] {
+    return [isStating ? undefined : this.#closed, this.#open].filter((gap) => gap !== undefined);
+  }
+
   /** The gap to be stated next. What is lost from now on belongs to another one. */
   take(): Gap | undefined {
     if (!this.#closed) {
@@ -111,6 +128,19 @@ function pageOf(gaps: readonly Gap[]): Buffer {
   const short = () => JSON.stringify(gaps.map((gap) => ({ ...gap, counts: { other: lossesOf(gap) } })));
   page.write(full.length <= GAP_PAGE_BYTES ? full : short());
   return page;
+}
+
+function joined(one: Gap, other: Gap): Gap {
+  // Two states of one gap, where a takeover was broken off and done again.
+  if (one.uid === other.uid) return lossesOf(one) > lossesOf(other) ? one : other;
+  const counts: Record<string, number> = { ...one.counts };
+  for (const [label, count] of Object.entries(other.counts)) counts[label] = (counts[label] ?? 0) + count;
+  return { uid: one.uid, first: Math.min(one.first, other.first), last: Math.max(one.last, other.last), counts };
+}
+
+/** The gaps of a page that is read and not written to. */
+export async function gapsIn(files: FileSystem, path: string): Promise<Gap[]> {
+  return readGaps((await files.readAll(path)) ?? Buffer.from('[]'));
 }
 
 function readGaps(page: Uint8Array): Gap[] {

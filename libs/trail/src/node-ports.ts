@@ -2,6 +2,7 @@ import { fdatasync, read, readFileSync, readlinkSync, writev, writevSync } from 
 import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat, utimes, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { kill, pid as ownPid } from 'node:process';
+import { isMissing } from './disk-errors';
 import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
 import { QuickWrites } from './quick-writes';
 import { openThreadTime } from './thread-time';
@@ -78,10 +79,6 @@ class NodeFile implements SpoolFile {
       }),
     );
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 /** The file system of the host. */

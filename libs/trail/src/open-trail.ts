@@ -1,4 +1,5 @@
 import { systemClock, type Clock, type Json, type RandomBytes } from '@sallyport/contracts';
+import type { Entry } from './entry';
 import { eventText, isWritten } from './event';
 import { lossesOf } from './gap';
 import { controlReported } from './kinds';
@@ -34,7 +35,7 @@ export interface TrailOptions extends SpoolPlace {
 
 /** A trail and the spool behind it, which the shipper reads. */
 export interface OpenTrail extends Trail {
-  /** `<app>-<n>` */
+  /** `<app>-<n>`: another one once its folder was lost. */
   readonly producer: string;
   readonly spool: Spool;
 }
@@ -67,30 +68,33 @@ export function spoolOptions(place: SpoolPlace): SpoolOptions {
 /** Writes events, and what happens to the spool itself, into a spool. */
 export function trailOver(spool: Spool, options: TrailOptions): OpenTrail {
   const { cluster, version, clock = systemClock } = options;
-  const { producer } = spool;
 
-  function append(event: AuditEvent): Receipt {
-    return spool.append({
+  function entryOf(event: AuditEvent): Entry {
+    return {
       uid: event.uid,
       label: labelOf(event),
       control: !event.kind.startsWith('request.'),
-      body: (chain, seq) => eventText(event, { cluster, chain, producer, seq, now: clock.now(), version }),
-    });
+      body: (chain, seq) =>
+        eventText(event, { cluster, chain, producer: spool.producer, seq, now: clock.now(), version }),
+    };
   }
+  const append = (event: AuditEvent): Receipt => spool.append(entryOf(event));
 
   spool.watch({
     note(note) {
       options.onNote?.(note);
       return append(recordOf(note, options));
     },
-    salvage(record) {
+    entryOf(record) {
       const event = eventOf(record);
-      if (event && !spool.has(event.uid)) append(event);
+      return event && entryOf(event);
     },
   });
 
   return {
-    producer,
+    get producer() {
+      return spool.producer;
+    },
     spool,
     append,
     room: () => spool.room(),
@@ -109,7 +113,13 @@ function classIn({ body }: AuditEvent): string | undefined {
   return typeof sallyport?.route_class === 'string' ? sallyport.route_class : undefined;
 }
 
-const failures: ReadonlySet<SpoolNote['what']> = new Set(['damage', 'sync-failed', 'write-failed', 'gap']);
+const failures: ReadonlySet<SpoolNote['what']> = new Set([
+  'damage',
+  'sync-failed',
+  'write-failed',
+  'folder-lost',
+  'gap',
+]);
 
 function recordOf(note: SpoolNote, options: TrailOptions): AuditEvent {
   const { what, ...detail } = note.what === 'gap' ? { what: note.what, ...gapDetail(note.gap) } : note;

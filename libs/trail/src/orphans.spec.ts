@@ -2,7 +2,8 @@ import { auditV1 } from '@sallyport/contracts';
 import { FakeDisk, FakeProcesses, FakeScheduler, turns } from '@sallyport/testkit';
 import { controlReported } from './kinds';
 import { openTrail, type TrailOptions } from './open-trail';
-import { adoptOrphans } from './orphans';
+import { adoptTrails } from './orphans';
+import { mortal } from './spool-under-test';
 
 function bench() {
   const clock = { time: 1_795_450_000_000, now: () => clock.time, monotonic: () => clock.time };
@@ -13,7 +14,7 @@ function bench() {
   let pid = 0;
   const process = () => processes.spawn(++pid, String(pid));
   const random = (count: number) => Buffer.alloc(count, ++seed);
-  const options = (of: ReturnType<typeof process>): TrailOptions => ({
+  const options = (of: ReturnType<typeof process>, life = { over: false }): TrailOptions => ({
     directory: '/spool',
     app: 'ingress',
     cluster: 'cluster-a',
@@ -23,7 +24,7 @@ function bench() {
     clock,
     random,
     scheduler,
-    files: disk,
+    files: mortal(disk, life),
     processes: of,
   });
   const event = () => controlReported({ now: clock.time, random, tenant: 'default', app: 'ingress', what: 'start' });
@@ -36,18 +37,28 @@ function bench() {
     }
     await turns();
   };
-  return { disk, processes, process, options, event, sent, publish, pass };
+  /** A trail of a process, and what ends that process. */
+  const openDying = async () => {
+    const [dying, life] = [process(), { over: false }];
+    const left = await openTrail(options(dying, life));
+    const die = () => {
+      life.over = true;
+      processes.die(dying);
+    };
+    return { left, die };
+  };
+  return { disk, openDying, process, options, event, sent, publish, pass };
 }
 
 describe('the folder of a process that does not come back', () => {
   it('is shipped under its own chain, and removed once all of it is committed', async () => {
-    const { disk, processes, process, options, event, sent, publish, pass } = bench();
-    const [living, dying] = [process(), process()];
+    const { disk, openDying, process, options, event, sent, publish, pass } = bench();
+    const living = process();
     await openTrail(options(living));
-    const left = await openTrail(options(dying));
+    const { left, die } = await openDying();
     await left.append(event()).durable;
-    processes.die(dying);
-    const orphans = adoptOrphans({ ...options(living), publish });
+    die();
+    const orphans = adoptTrails({ ...options(living), publish });
     await pass(61_000);
     expect(sent.map(({ chain, firstSeq, bodies }) => [chain, firstSeq, bodies.length])).toEqual([
       [left.spool.chain, 1n, 2],
@@ -62,13 +73,13 @@ describe('the folder of a process that does not come back', () => {
   });
 
   it('is given up again by a process that ends before all is committed', async () => {
-    const { processes, process, options, event, publish, pass } = bench();
-    const [living, dying] = [process(), process()];
+    const { openDying, process, options, event, publish, pass } = bench();
+    const living = process();
     await openTrail(options(living));
-    const left = await openTrail(options(dying));
+    const { left, die } = await openDying();
     await left.append(event()).durable;
-    processes.die(dying);
-    const orphans = adoptOrphans({ ...options(living), publish });
+    die();
+    const orphans = adoptTrails({ ...options(living), publish });
     await pass(61_000);
     const closing = orphans.close();
     await pass(6_000);
@@ -77,12 +88,55 @@ describe('the folder of a process that does not come back', () => {
     expect([next.producer, next.spool.chain]).toEqual(['ingress-2', left.spool.chain]);
   });
 
+  it('is shipped also when another one cannot be opened, which is tried again', async () => {
+    const { disk, openDying, process, options, event, sent, publish, pass } = bench();
+    const living = process();
+    await openTrail(options(living));
+    const both = [await openDying(), await openDying()];
+    for (const { left } of both) await left.append(event()).durable;
+    for (const { die } of both) die();
+    disk.faults.push({ call: 'open', code: 'EIO', path: /ingress-2\/.*spool$/ });
+    const failures: unknown[] = [];
+    const orphans = adoptTrails({ ...options(living), publish, onFailure: (error) => failures.push(error) });
+    await pass(61_000);
+    const shipped = () => new Set(sent.map(({ chain }) => chain));
+    expect(failures.length).toBe(1);
+    expect(shipped()).toEqual(new Set([both[1]!.left.spool.chain]));
+    orphans.committed(both[1]!.left.spool.chain, 2);
+    await pass(65_000);
+    expect(shipped()).toEqual(new Set(both.map(({ left }) => left.spool.chain)));
+    await orphans.close();
+  });
+
+  it('is taken over again by the next owner once it was emptied', async () => {
+    const { openDying, process, options, event, publish, pass } = bench();
+    const living = process();
+    await openTrail(options(living));
+    const { left, die } = await openDying();
+    await left.append(event()).durable;
+    const { chain } = left.spool;
+    die();
+    const orphans = adoptTrails({ ...options(living), publish });
+    await pass(61_000);
+    orphans.committed(chain, 2);
+    await pass(2_000);
+    await orphans.close();
+    const next = await openTrail(options(process()));
+    await next.append(event()).durable;
+    expect(next.producer).toBe('ingress-2');
+    expect(next.spool.chains.map(({ chain: name }) => name)).toEqual([next.spool.chain]);
+    expect(next.spool.chain).not.toBe(chain);
+    await next.close();
+    const again = await openTrail(options(process()));
+    expect([again.producer, again.spool.chain]).toEqual(['ingress-2', next.spool.chain]);
+  });
+
   it('is left alone while its process lives', async () => {
     const { process, options, event, sent, publish, pass } = bench();
     const [one, other] = [process(), process()];
     await openTrail(options(one));
     await (await openTrail(options(other))).append(event()).durable;
-    const orphans = adoptOrphans({ ...options(one), publish });
+    const orphans = adoptTrails({ ...options(one), publish });
     await pass(130_000);
     expect(sent).toEqual([]);
     await orphans.close();

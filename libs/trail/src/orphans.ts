@@ -1,6 +1,6 @@
 import { systemClock } from '@sallyport/contracts';
-import { claimOrphans } from './claim';
-import { spoolOptions, trailOver, type TrailOptions } from './open-trail';
+import { spoolOptions, trailOver, type SpoolPlace, type TrailOptions } from './open-trail';
+import { claimOrphans } from './producer-folders';
 import { startShipper, type Shipper, type ShipperOptions } from './shipper';
 import { Spool } from './spool';
 
@@ -9,7 +9,9 @@ const LOOK_MS = 60_000;
 /** How often to see whether an orphan's records are all committed. */
 const CHECK_MS = 1_000;
 
-export interface OrphanOptions extends TrailOptions, Pick<ShipperOptions, 'publish'> {
+export interface OrphanOptions extends SpoolPlace, Pick<ShipperOptions, 'publish'> {
+  /** Begins to watch a spool that was adopted. */
+  readonly watch: (spool: Spool) => void;
   /** Told when a folder cannot be adopted; it is tried again. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -18,6 +20,11 @@ export interface Orphanage {
   /** The consumer has committed a chain up to `seq`. */
   committed(chain: string, seq: number): void;
   close(): Promise<void>;
+}
+
+/** Ships what is left of audit trails. */
+export function adoptTrails(options: TrailOptions & Omit<OrphanOptions, 'watch'>): Orphanage {
+  return adoptOrphans({ ...options, watch: (spool) => void trailOver(spool, options) });
 }
 
 /**
@@ -33,14 +40,16 @@ export function adoptOrphans(options: OrphanOptions): Orphanage {
   let cancel = () => {};
 
   async function look(): Promise<void> {
-    for (const claim of await claimOrphans(place.root, place.app, place)) {
-      const spool = await Spool.openClaimed(place, claim);
-      trailOver(spool, options);
-      adopted.set(
-        spool,
-        startShipper({ spool, clock: place.clock ?? systemClock, scheduler, publish: options.publish }),
-      );
+    for await (const claim of claimOrphans(place.root, place.app, place)) {
+      // One that cannot be opened is no reason to leave the others.
+      await Spool.openClaimed(place, claim).then(adopt, options.onFailure);
     }
+  }
+
+  function adopt(spool: Spool): void {
+    options.watch(spool);
+    const { clock = systemClock, publish } = options;
+    adopted.set(spool, startShipper({ spool, clock, scheduler, publish }));
   }
 
   async function retireShipped(): Promise<void> {

@@ -32,9 +32,9 @@ export class Pending implements Receipt {
 
   constructor(
     readonly uid: string,
-    readonly seq: number,
+    public seq: number,
     readonly label: string,
-    readonly bytes: Buffer,
+    public bytes: Buffer,
     /** Told that somebody waits for this record to be durable. */
     private readonly hurry: (seq: number) => void,
   ) {}
@@ -57,6 +57,12 @@ export class Pending implements Receipt {
     if (this.state === 'durable') return RESOLVED;
     this.hurry(this.seq);
     return (this.#durable ??= defer()).promise;
+  }
+
+  /** It goes on in another chain. */
+  move(seq: number, bytes: Buffer): void {
+    this.seq = seq;
+    this.bytes = bytes;
   }
 
   advance(state: 'written' | 'durable'): void {

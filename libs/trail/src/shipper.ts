@@ -74,7 +74,8 @@ export function startShipper(options: ShipperOptions): Shipper {
 
   function progressOf(files: ChainFiles): Progress {
     let known = progress.get(files.chain);
-    if (!known) {
+    // Files that are others under the same name: the chain goes on in a folder that was lost and claimed again.
+    if (known?.files !== files) {
       const before = (files.firstSeq ?? 1) - 1;
       const since = clock.monotonic();
       known = { files, published: before, committed: before, since, patience: REPEAT_MS };
@@ -124,11 +125,19 @@ export function startShipper(options: ShipperOptions): Shipper {
 
   /** Ended chains first. When the bus fails, those behind wait, too. */
   async function ship(): Promise<void> {
+    forgetOthers();
     for (const files of spool.chains) {
       const chain = progressOf(files);
       if (isStuck(chain) && !(await repeat(chain))) return;
       if (!(await shipNew(chain))) return;
     }
+  }
+
+  /** Chains may have gone with a folder that was lost. */
+  function forgetOthers(): void {
+    const { chains } = spool;
+    if (progress.size <= chains.length) return;
+    for (const name of progress.keys()) if (!chains.some(({ chain }) => chain === name)) progress.delete(name);
   }
 
   function isStuck({ committed, published, since, patience }: Progress): boolean {

@@ -1,22 +1,28 @@
+import type { Entry } from './entry';
 import type { Gap } from './gap';
-import type { SpoolRecord } from './segment';
+import { recordFlags, type SpoolRecord } from './segment';
 import type { Receipt } from './trail';
 
 /** What happened to the spool itself. Each is worth a record of its own. */
 export type SpoolNote =
-  /** A chain begins: the folder was empty, or its last chain was damaged after `lastSound`. */
+  /** A chain begins: the folder was empty, or its last chain ends with `lastSound`, by a damage or because its owner is gone. */
   | { readonly what: 'chain-begun'; readonly chain: string; readonly after?: { chain: string; lastSound: number } }
   | { readonly what: 'torn-tail'; readonly bytes: number }
   | { readonly what: 'damage'; readonly chain: string; readonly lastSound: number; readonly salvaged: number }
   | { readonly what: 'sync-failed' | 'write-failed'; readonly error: string }
+  /** The folder is gone, or another process has it, with the chain; `again` records were written into the next one. */
+  | { readonly what: 'folder-lost'; readonly chain: string; readonly again: number }
   | { readonly what: 'gap'; readonly gap: Gap };
 
 /** Who is told what happens to the spool. */
 export interface SpoolWatcher {
   /** Writes a note into a trail. The receipt of a gap says when its count may be forgotten. */
   note(note: SpoolNote): Receipt | undefined;
-  /** Takes a record from behind a damage; it belongs to no chain any more. */
-  salvage(record: SpoolRecord): void;
+  /**
+   * A record from behind a damage or from a lost folder, as it is to be written again. @returns undefined for one that cannot
+   * be read.
+   */
+  entryOf(record: SpoolRecord): Entry | undefined;
 }
 
 /** Work beside the records, which is tried again when it fails. */
@@ -41,6 +47,12 @@ export class SpoolNotes {
     if (this.#watcher) return this.#watcher.note(note);
     this.#untold.push(note);
     return undefined;
+  }
+
+  entryOf(record: SpoolRecord): Entry | undefined {
+    if (this.#watcher) return this.#watcher.entryOf(record);
+    const control = (record.flags & recordFlags.control) !== 0;
+    return { uid: '', label: 'other', control, body: () => record.body };
   }
 
   /** Tells that a chore failed, once until it is done: a note is a record, which brings new chores with it. */

@@ -1,5 +1,6 @@
 import { FakeDisk, FakeProcesses, FakeScheduler, turns } from '@sallyport/testkit';
-import { Spool, type Entry, type SpoolOptions } from './spool';
+import type { Entry } from './entry';
+import { Spool, type SpoolOptions } from './spool';
 import type { SpoolNote } from './spool-notes';
 import type { Receipt } from './trail';
 
@@ -36,7 +37,7 @@ export const large = (uid: string, bytes: number): Entry => ({ ...plain(uid), bo
 let seed = 0;
 
 /** Makes every later call of an object lead nowhere, as for a process that has been killed. */
-function mortal<T extends object>(target: T, life: { over: boolean }): T {
+export function mortal<T extends object>(target: T, life: { over: boolean }): T {
   return new Proxy(target, {
     get(object, name, receiver) {
       const member: unknown = Reflect.get(object, name, receiver);
@@ -54,6 +55,8 @@ function mortal<T extends object>(target: T, life: { over: boolean }): T {
 }
 
 const isFile = (value: unknown): value is object => typeof value === 'object' && value !== null && 'sync' in value;
+
+const uidOf = (body: Buffer) => /"uid":"([^"]*)"/.exec(body.toString())?.[1] ?? 'salvaged';
 
 /** Opens a spool as a process of its own, and writes its notes down as control records. */
 export async function open(at: House, more: Partial<SpoolOptions> = {}) {
@@ -76,7 +79,7 @@ export async function open(at: House, more: Partial<SpoolOptions> = {}) {
       at.notes.push(note);
       return note.what === 'gap' ? spool.append(control(note.gap.uid)) : undefined;
     },
-    salvage: (record) => void spool.append({ ...plain('salvaged'), body: () => record.body }),
+    entryOf: ({ flags, body }) => ({ ...plain(uidOf(body)), control: flags !== 0, body: () => body }),
   });
   const kill = () => {
     life.over = true;

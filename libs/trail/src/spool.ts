@@ -1,23 +1,25 @@
-import { uuidv7, type Clock, type RandomBytes } from '@sallyport/contracts';
-import { ChainFiles } from './chain-files';
-import { claimProducer, type Claim } from './claim';
-import { GapPage } from './gap';
-import type { FileSystem, Processes, Scheduler, SpoolFile } from './ports';
+import { uuidv7 } from '@sallyport/contracts';
+import type { ChainFiles } from './chain-files';
+import type { Claim } from './claim';
+import { isDiskFull } from './disk-errors';
+import type { Entry } from './entry';
+import { findHome, leaveHome, openHome, quitHome, type Home, type HomeOptions } from './home';
+import type { SpoolFile } from './ports';
 import { Pending, RESOLVED } from './pending';
+import { readBack } from './read-back';
 import { RecordMemory } from './record-memory';
-import { recover, type Recovery, type Segment } from './recover';
-import { encodeRecord, encodeSegmentEnd, encodeText, recordFlags, recordTypes, type SpoolRecord } from './segment';
-import { createSegment, replaceSegment, type OpenSegment } from './segment-files';
+import type { Segment } from './recover';
 import {
-  endChain,
-  endedChains,
-  isDiskFull,
-  makeReserve,
-  newChain,
-  readChain,
-  RESERVE_BYTES,
-  writeWhole,
-} from './spool-folder';
+  decodeRecord,
+  encodeRecord,
+  encodeSegmentEnd,
+  encodeText,
+  recordFlags,
+  recordTypes,
+  type SpoolRecord,
+} from './segment';
+import { createSegment, replaceSegment, type OpenSegment } from './segment-files';
+import { makeReserve, RESERVE_BYTES } from './spool-folder';
 import { messageOf, SpoolNotes, type SpoolWatcher } from './spool-notes';
 import { StallWatch } from './stall-watch';
 import type { Receipt } from './trail';
@@ -31,47 +33,24 @@ const SYNC_DELAY_MS = 4;
 const MEMORY_BYTES = 16 * 1024 * 1024;
 const RETRY_MS = 250;
 
-/** One record on its way into the spool. */
-export interface Entry {
-  readonly uid: string;
-  /** What a loss of it is counted under: `<kind>/<route class>`. */
-  readonly label: string;
-  /** Control records are found by uid as long as they are not trimmed, and may use the last of the space. */
-  readonly control: boolean;
-  /** Writes the body, as bytes or as their text, now that the record's place is known. */
-  body(chain: string, seq: number): string | Uint8Array;
-}
-
-export interface SpoolOptions {
-  /** Folder of the lane; each producer has a folder in it. */
-  readonly root: string;
-  readonly app: string;
-  /** First part of the chain's name. */
-  readonly cluster: string;
+export interface SpoolOptions extends HomeOptions {
+  /** Of all chains of the spool together. */
   readonly maxBytes: number;
-  readonly clock: Clock;
-  readonly random: RandomBytes;
-  readonly files: FileSystem;
-  readonly scheduler: Scheduler;
-  readonly processes: Processes;
 }
-
-type Chained = Readonly<Pick<Recovery, 'controls' | 'nextSeq'>> & { readonly segments: readonly Segment[] };
-const EMPTY: Chained = { segments: [], controls: new Map(), nextSeq: 1 };
 
 /**
  * Keeps the records of one producer on disk until they are committed elsewhere. Everything of one turn of the event
- * loop goes out in one write; at most one write and one sync are under way; while nothing comes, nothing runs.
+ * loop goes out in one write; at most one write and one sync are under way; while nothing comes, nothing runs. A spool whose folder
+ * is taken by another process, or gone, goes on in another.
  */
 export class Spool {
-  readonly producer: string;
   #queue: Pending[] = [];
   #queuedBytes = 0;
   /** Written, but not yet known to be on the disk: kept so that they can be written again elsewhere. */
   #unsynced: Pending[] = [];
   #unsyncedBytes = 0;
   /** Of records that are not yet known to be on the disk. */
-  readonly #memory = new RecordMemory();
+  #memory = new RecordMemory();
   #pumping = false;
   #turnPending = false;
   #file: SpoolFile | undefined;
@@ -97,92 +76,76 @@ export class Spool {
   readonly #notes = new SpoolNotes();
   #salvaged: readonly SpoolRecord[] = [];
   #durableThrough: number;
+  /** Everything up to here is safe elsewhere. */
+  #committedThrough = 0;
   readonly #listeners = new Set<() => void>();
   readonly #idle: (() => void)[] = [];
 
+  #home: Home;
+  #nextSeq: number;
+
   private constructor(
     private readonly options: SpoolOptions,
-    private readonly claim: Claim,
-    private readonly live: ChainFiles,
-    /** Chains that ended with a damage and still hold records to be shipped. */
-    private readonly ended: ChainFiles[],
-    private readonly page: GapPage,
-    private nextSeq: number,
+    home: Home,
   ) {
-    this.producer = claim.producer;
-    this.#durableThrough = nextSeq - 1;
+    this.#home = home;
+    this.#nextSeq = home.nextSeq;
+    this.#durableThrough = home.nextSeq - 1;
     this.#stall = new StallWatch(
       options.scheduler,
-      () => ({ taken: this.nextSeq - 1, durable: this.#durableThrough }),
+      () => ({ taken: this.#nextSeq - 1, durable: this.#durableThrough }),
       () => this.#giveUpWaiting('the disk does not answer'),
     );
+    this.#moveIn(home);
   }
 
   /** Claims a producer's folder, repairs what its last owner left, and begins a new segment. */
   static async open(options: SpoolOptions): Promise<Spool> {
-    return Spool.openClaimed(options, await claimProducer(options.root, options.app, options));
+    return new Spool(options, await findHome(options));
   }
 
   /** Opens a folder that is claimed already. */
   static async openClaimed(options: SpoolOptions, claim: Claim): Promise<Spool> {
-    try {
-      return await Spool.#repair(options, claim);
-    } catch (error) {
-      await claim.release();
-      throw error;
-    }
+    return new Spool(options, await openHome(options, claim));
   }
 
-  static async #repair(options: SpoolOptions, claim: Claim): Promise<Spool> {
-    const { files } = options;
-    const { directory } = claim;
-    const found = await recover(files, directory);
-    const { damage } = found;
-    const previous = await readChain(files, directory);
-    const begin = () => newChain(options.cluster, claim.producer, options.clock.now(), options.random);
-    if (damage) await endChain(files, directory, previous ?? begin(), damage, found.segments);
-    // A name without a segment has lost its place: numbered from one again, its records would pass for repetitions.
-    const kept = found.goesOn ? previous : undefined;
-    const chain = kept ?? begin();
-    const fresh = kept === undefined;
-    if (fresh) await writeWhole(files, directory, 'chain', Buffer.from(chain));
-    const { segments, controls, nextSeq }: Chained = damage ? EMPTY : found;
-    const live = new ChainFiles(files, directory, chain, [...segments], new Map(controls));
-    const page = await GapPage.open(files, `${directory}/gap.page`);
-    const spool = new Spool(options, claim, live, await endedChains(files, directory), page, nextSeq);
-    await spool.#beginFirstSegment();
-    const after = damage && previous !== undefined ? { chain: previous, lastSound: damage.lastSound } : undefined;
-    if (fresh) spool.#notes.tell({ what: 'chain-begun', chain, ...(after && { after }) });
-    if (found.tornBytes > 0) spool.#notes.tell({ what: 'torn-tail', bytes: found.tornBytes });
-    if (damage && after) spool.#notes.tell({ what: 'damage', ...after, salvaged: damage.salvaged.length });
-    spool.#salvaged = damage?.salvaged ?? [];
-    return spool;
+  #moveIn(home: Home): void {
+    this.#home = home;
+    ({ hasReserve: this.#reserve, isStarved: this.#starved } = home);
+    this.#nextSeq = home.nextSeq;
+    this.#durableThrough = home.nextSeq - 1;
+    this.#committedThrough = (home.live.firstSeq ?? 1) - 1;
+    this.#use(home.opened);
+    this.#salvaged = [...this.#salvaged, ...home.salvaged];
+    for (const note of home.notes) this.#notes.tell(note);
+    if (this.#notes.isWatched) this.#writeSalvaged();
+    this.#home.claim.onLost(() => this.#schedulePump());
+    if (this.#starved) this.#retryLater();
   }
 
   /** Hands over what was found on opening, and from then on whatever happens. */
   watch(watcher: SpoolWatcher): void {
     this.#notes.watch(watcher);
-    for (const record of this.#salvaged) watcher.salvage(record);
-    this.#salvaged = [];
+    this.#writeSalvaged();
     this.#stateGap();
   }
 
-  /** A disk that is full already still has the reserve of the last owner. */
-  async #beginFirstSegment(): Promise<void> {
-    const { files } = this.options;
-    this.#reserve = await makeReserve(files, this.claim.directory);
-    await this.#beginSegment().catch(async (error: unknown) => {
-      if (!isDiskFull(error)) throw error;
-      this.#starved = true;
-      await this.#releaseReserve();
-      await this.#beginSegment();
-      this.#retryLater();
-    });
+  #writeSalvaged(): void {
+    for (const record of this.#salvaged) {
+      const entry = this.#notes.entryOf(record);
+      if (entry && !this.has(entry.uid)) this.append(entry);
+    }
+    this.#salvaged = [];
+  }
+
+  /** `<app>-<n>`: another one once the folder was lost. */
+  get producer(): string {
+    return this.#home.claim.producer;
   }
 
   /** `<cluster>/<producer>/<epoch>`; a new epoch for every folder and after every damage, so that no name comes twice. */
   get chain(): string {
-    return this.live.chain;
+    return this.#home.live.chain;
   }
 
   /** Everything up to here is on the disk. */
@@ -191,29 +154,34 @@ export class Spool {
   }
 
   get bytes(): number {
-    return this.live.bytes + this.ended.reduce((sum, chain) => sum + chain.bytes, 0);
+    return this.#home.live.bytes + this.#home.ended.reduce((sum, chain) => sum + chain.bytes, 0);
   }
 
   /** Chains with records to be shipped: ended ones first, the growing one last. */
   get chains(): readonly ChainFiles[] {
-    return [...this.ended, this.live];
+    return [...this.#home.ended, this.#home.live];
   }
 
   append(entry: Entry): Receipt {
     if (this.#closed || !this.#admits(entry)) return this.#refuse(entry);
-    const seq = this.nextSeq++;
-    const flags = entry.control ? recordFlags.control : 0;
-    const bytes = this.#encode(flags, seq, entry.body(this.chain, seq));
+    const seq = this.#nextSeq++;
+    const bytes = this.#encode(entry, seq);
     const pending = new Pending(entry.uid, seq, entry.label, bytes, this.#hurry);
-    if (entry.control) this.live.controls.set(entry.uid, seq);
-    this.#queue.push(pending);
-    this.#queuedBytes += bytes.length;
-    this.#stall.begin();
+    this.#enqueue(pending);
     this.#schedulePump();
     return pending;
   }
 
-  #encode(flags: number, seq: number, body: string | Uint8Array): Buffer {
+  #enqueue(pending: Pending): void {
+    this.#queue.push(pending);
+    this.#queuedBytes += pending.bytes.length;
+    this.#stall.begin();
+  }
+
+  #encode(entry: Entry, seq: number): Buffer {
+    const flags = entry.control ? recordFlags.control : 0;
+    const body = entry.body(this.chain, seq);
+    if (entry.control) this.#home.live.controls.set(entry.uid, seq);
     return typeof body === 'string'
       ? encodeText(this.#memory, recordTypes.event, flags, seq, body)
       : encodeRecord(recordTypes.event, flags, seq, body);
@@ -226,10 +194,10 @@ export class Spool {
   }
 
   has(uid: string): boolean {
-    return this.live.controls.has(uid) || this.ended.some(({ controls }) => controls.has(uid));
+    return this.#home.live.controls.has(uid) || this.#home.ended.some(({ controls }) => controls.has(uid));
   }
 
-  /** Calls back whenever `durableThrough` has grown. @returns what ends it. */
+  /** Calls back whenever `durableThrough` has grown, or the chains are others. @returns what ends it. */
   onDurable(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -241,7 +209,7 @@ export class Spool {
    */
   async committed(chain: string, seq: number): Promise<void> {
     try {
-      if (chain === this.chain) await this.live.trim(seq, this.#active);
+      if (chain === this.chain) await this.#trimLive(seq);
       else await this.#trimEnded(chain, seq);
       this.#notes.done('trim');
     } catch (error) {
@@ -250,13 +218,18 @@ export class Spool {
     if (this.#refusing || this.#starved) this.#schedulePump();
   }
 
+  #trimLive(seq: number): Promise<void> {
+    this.#committedThrough = Math.max(this.#committedThrough, seq);
+    return this.#home.live.trim(seq, this.#active);
+  }
+
   async #trimEnded(chain: string, seq: number): Promise<void> {
-    const ended = this.ended.find((one) => one.chain === chain);
+    const ended = this.#home.ended.find((one) => one.chain === chain);
     await ended?.trim(seq);
     // Only now: others may have gone meanwhile, or this one.
-    const at = this.ended.findIndex((one) => one === ended && one.segments.length === 0);
+    const at = this.#home.ended.findIndex((one) => one === ended && one.isSpent);
     if (at === -1) return;
-    const { directory } = this.ended.splice(at, 1)[0]!;
+    const { directory } = this.#home.ended.splice(at, 1)[0]!;
     await this.options.files.remove(`${directory}/chain`);
     await this.options.files.removeFolder(directory);
   }
@@ -265,7 +238,7 @@ export class Spool {
   async close(): Promise<void> {
     if (this.#closed) return;
     await this.#end();
-    await this.claim.release();
+    await this.#home.claim.release();
   }
 
   async #end(): Promise<void> {
@@ -281,30 +254,24 @@ export class Spool {
     }
     for (const chain of this.chains) await chain.release();
     await this.#file?.close();
-    await this.page.close();
+    await this.#home.page.close();
   }
 
-  /**
-   * Closes the spool and removes its folder, once all of it is committed elsewhere. The folder goes in one step, so that
-   * nobody takes a part of it for the whole. Files set aside as damaged are left.
-   */
+  /** Closes the spool and removes its files, once all of them are committed elsewhere. Files set aside as damaged are left. */
   async retire(): Promise<void> {
-    const { files, root } = this.options;
-    const { directory, producer } = this.claim;
-    await this.#end();
-    const retired = `${root}/${producer}.${this.chain.slice(this.chain.lastIndexOf('/') + 1)}.retired`;
-    // Still claimed: nobody can open the folder before it is gone.
-    await files.rename(directory, retired);
-    await files.syncFolder(root);
-    await this.claim.release();
-    const names = await files.list(retired);
-    const kept = names.filter((name) => name.endsWith('.damaged'));
-    for (const name of names) if (!kept.includes(name)) await files.remove(`${retired}/${name}`);
-    if (kept.length === 0) await files.removeFolder(retired);
+    try {
+      await this.#end();
+      await leaveHome(this.options.files, this.#home);
+    } finally {
+      await this.#home.claim.release();
+    }
   }
 
   /** Writes and syncs what was appended, as far as the disk lets it. */
   async flush(): Promise<void> {
+    await this.#settled();
+    await this.#syncAll();
+    if (!this.#home.claim.isLost) return;
     await this.#settled();
     await this.#syncAll();
   }
@@ -336,7 +303,7 @@ export class Spool {
 
   #lose(label: string): void {
     const { clock, random } = this.options;
-    this.page.count(label, clock.now(), () => uuidv7(clock.now(), random));
+    this.#home.page.count(label, clock.now(), () => uuidv7(clock.now(), random));
   }
 
   // ---- the pump: writes, rolls and repairs, one thing at a time -----------------------------------------------
@@ -358,6 +325,8 @@ export class Spool {
       let going = true;
       // Between the look at the queue and the end nothing is awaited: what is appended there would be overlooked.
       while (going) {
+        if (this.#home.claim.isLost) going = await this.#moveHouse();
+        if (!going) break;
         if (this.#starved || this.#refusing) await this.#seekRoom();
         if (this.#broken) going = await this.#moveOn();
         else if (this.#queue.length === 0) going = false;
@@ -384,9 +353,10 @@ export class Spool {
     } catch (error) {
       return this.#writeFailed(error);
     }
+    if (!this.#home.claim.isRelied() && !(await this.#home.claim.confirm())) return true;
     this.#leaveQueue(batch);
     for (const pending of batch) {
-      this.live.grow(pending.bytes.length);
+      this.#home.live.grow(pending.bytes.length);
       pending.advance('written');
     }
     active.lastSeq = batch.at(-1)!.seq;
@@ -409,11 +379,12 @@ export class Spool {
     for (const { bytes, countedLost, label } of batch) {
       this.#queuedBytes -= bytes.length;
       this.#unsyncedBytes += bytes.length;
-      if (countedLost) this.page.uncount(label);
+      if (countedLost) this.#home.page.uncount(label);
     }
   }
 
   async #writeFailed(error: unknown): Promise<boolean> {
+    if (await this.#isTaken()) return true;
     // A partly written record must not stay: what comes next goes to the same place.
     await this.#file!.truncate(this.#active!.bytes).catch(() => undefined);
     if (!isDiskFull(error)) {
@@ -452,7 +423,7 @@ export class Spool {
   async #releaseReserve(): Promise<boolean> {
     if (!this.#reserve) return false;
     try {
-      await this.options.files.remove(`${this.claim.directory}/reserve`);
+      await this.options.files.remove(`${this.#home.directory}/reserve`);
     } catch (error) {
       this.#notes.failed('reserve', error);
       return false;
@@ -463,7 +434,7 @@ export class Spool {
 
   async #refillReserve(): Promise<boolean> {
     try {
-      this.#reserve = await makeReserve(this.options.files, this.claim.directory);
+      this.#reserve = await makeReserve(this.options.files, this.#home.directory);
       this.#notes.done('reserve');
     } catch (error) {
       this.#notes.failed('reserve', error);
@@ -488,13 +459,14 @@ export class Spool {
   #stateGap(): void {
     // What waits may still be written; its loss is stated only once it has come to pass.
     if (!this.#notes.isWatched || this.#statingGap || this.#queue[0]?.countedLost) return;
-    const gap = this.page.take();
+    const gap = this.#home.page.take();
     if (!gap) return;
     this.#statingGap = true;
     // A crash after the record and before the page was cleared: the record is already there.
     const durable = this.has(gap.uid) ? RESOLVED : this.#notes.tell({ what: 'gap', gap })?.durable;
+    const { page } = this.#home;
     void durable
-      ?.then(() => this.page.stated())
+      ?.then(() => page.stated())
       .catch(() => undefined)
       .finally(() => (this.#statingGap = false));
   }
@@ -530,28 +502,42 @@ export class Spool {
 
   #sync(): Promise<void> {
     if (this.#syncing) return this.#syncing;
-    if (this.#broken || this.#unsynced.length === 0) return RESOLVED;
+    if (this.#broken || this.#home.claim.isLost || this.#unsynced.length === 0) return RESOLVED;
     const count = this.#unsynced.length;
     this.#syncing = this.#file!.sync().then(
-      () => {
-        this.#syncing = undefined;
-        this.#madeDurable(count);
-        if (this.#unsynced.length > 0) this.#scheduleSync();
-      },
-      (error: unknown) => {
-        this.#syncing = undefined;
-        // After a failed fsync the kernel may drop the pages and report success next time: this descriptor is done.
-        this.#broken = true;
-        this.#notes.tell({ what: 'sync-failed', error: messageOf(error) });
-        this.#schedulePump();
-      },
+      () => (this.#home.claim.isRelied() ? this.#synced(count) : this.#syncedLate(count)),
+      (error: unknown) => this.#syncFailed(error),
     );
     return this.#syncing;
   }
 
+  #synced(count: number): void {
+    this.#syncing = undefined;
+    this.#madeDurable(count);
+    if (this.#unsynced.length > 0) this.#scheduleSync();
+  }
+
+  async #syncedLate(count: number): Promise<void> {
+    try {
+      if (await this.#home.claim.confirm()) return this.#synced(count);
+      this.#syncing = undefined;
+      this.#schedulePump();
+    } catch (error) {
+      this.#syncFailed(error);
+    }
+  }
+
+  #syncFailed(error: unknown): void {
+    this.#syncing = undefined;
+    // After a failed fsync the kernel may drop the pages and report success next time: this descriptor is done.
+    this.#broken = true;
+    this.#notes.tell({ what: 'sync-failed', error: messageOf(error) });
+    this.#schedulePump();
+  }
+
   /** Syncs until nothing written is left, or the segment proves broken. */
   async #syncAll(): Promise<void> {
-    while (!this.#broken && this.#unsynced.length > 0) await this.#sync();
+    while (!this.#broken && !this.#home.claim.isLost && this.#unsynced.length > 0) await this.#sync();
   }
 
   #madeDurable(count: number): void {
@@ -577,8 +563,10 @@ export class Spool {
   /** Closes the open segment and begins the next. */
   async #roll(): Promise<boolean> {
     const active = this.#active!;
+    // What is in this segment can be read back from here only as long as it is open.
+    if (!(await this.#home.claim.stands())) return true;
     await this.#syncAll();
-    if (this.#broken) return true;
+    if (this.#broken || this.#home.claim.isLost) return true;
     try {
       const end = encodeSegmentEnd(active.lastSeq - active.firstSeq + 1, active.lastSeq);
       await this.#file!.write([end], active.bytes);
@@ -594,9 +582,9 @@ export class Spool {
 
   async #beginSegment(): Promise<void> {
     const { files, clock } = this.options;
-    const firstSeq = this.#queue[0]?.seq ?? this.nextSeq;
+    const firstSeq = this.#queue[0]?.seq ?? this.#nextSeq;
     const last = this.#file;
-    this.#use(await createSegment(files, this.claim.directory, firstSeq, clock.now()));
+    this.#use(await createSegment(files, this.#home.directory, firstSeq, clock.now()));
     await last?.close();
   }
 
@@ -604,7 +592,7 @@ export class Spool {
     this.#file = file;
     this.#active = segment;
     this.#activeSince = createdAt;
-    this.live.add(segment);
+    this.#home.live.add(segment);
   }
 
   /** Leaves a segment that failed: everything since its last good sync is written again into a new one. */
@@ -617,22 +605,93 @@ export class Spool {
     const encoded = records.map(({ bytes }) => bytes);
     let next: OpenSegment;
     try {
-      await this.live.release();
-      next = await replaceSegment(files, this.claim.directory, firstSeq, clock.now(), encoded);
+      await this.#home.live.release();
+      next = await replaceSegment(files, this.#home.directory, firstSeq, clock.now(), encoded);
     } catch (error) {
       if (isDiskFull(error)) {
         this.#starved = true;
         if (await this.#releaseReserve()) return true;
       }
-      return this.#stuck(error);
+      return (await this.#isTaken()) || this.#stuck(error);
+    }
+    if (!this.#home.claim.isRelied() && !(await this.#home.claim.confirm())) {
+      await next.file.close().catch(() => undefined);
+      return true;
     }
     await this.#file!.close().catch(() => undefined);
-    this.live.endAt(firstSeq - 1);
+    this.#home.live.endAt(firstSeq - 1);
     this.#use(next);
     this.#leaveQueue(batch);
     this.#unsynced = records;
     this.#broken = false;
     this.#madeDurable(records.length);
     return true;
+  }
+
+  // ---- the folder is lost -------------------------------------------------------------------------------------
+
+  /** Whether that is why something failed. */
+  async #isTaken(): Promise<boolean> {
+    return !(await this.#home.claim.stands().catch(() => true));
+  }
+
+  /**
+   * Goes on in another folder. What is not known to be committed is written again there as far as it is at hand, for the next
+   * owner may not have found it; what it has found as well is known by its uid.
+   */
+  async #moveHouse(): Promise<boolean> {
+    const left = this.#home;
+    const [file, active] = [this.#file!, this.#active!];
+    let home: Home;
+    try {
+      await this.#syncing;
+      // What is under way in it ends first, and nothing more begins: its names may soon be those of another owner, or of this one.
+      for (const chain of this.chains) await chain.abandon();
+      home = await findHome(this.options);
+    } catch (error) {
+      return this.#stuck(error);
+    }
+    // Of a process that was frozen commits may have come in, which have waited for it.
+    const written = await readBack(file, active, this.#committedThrough).catch(() => []);
+    const kept = written.filter(({ seq }) => seq <= this.#durableThrough);
+    await quitHome(left, file);
+    // From here on nothing is awaited: what is appended meanwhile has its place in the chain that is left.
+    const waiting = [...this.#unsynced, ...this.#queue];
+    this.#forgetPlaces();
+    home.page.inherit(left.page.unstated(this.#statingGap));
+    this.#moveIn(home);
+    for (const record of kept) this.#takeAlong(record);
+    for (const pending of waiting) this.#takeAlong(decodeRecord(pending.bytes, 0)!, pending);
+    this.#awaited = this.#nextSeq - 1;
+    // The folder may have come with chains that nobody else ships.
+    for (const listener of this.#listeners) listener();
+    this.#notes.tell({ what: 'folder-lost', chain: left.live.chain, again: kept.length + waiting.length });
+    this.#stateGap();
+    return true;
+  }
+
+  #forgetPlaces(): void {
+    this.#stall.end();
+    this.#syncCancel?.();
+    this.#syncCancel = undefined;
+    this.#memory = new RecordMemory();
+    this.#unsynced = [];
+    this.#unsyncedBytes = 0;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#awaited = 0;
+    this.#broken = false;
+    this.#failing = false;
+  }
+
+  /** Gives a record of the chain that was left a place in this one. */
+  #takeAlong(record: SpoolRecord, waiting?: Pending): void {
+    const entry = this.#notes.entryOf(record);
+    if (!entry) return waiting?.refuse();
+    const seq = this.#nextSeq++;
+    const bytes = this.#encode(entry, seq);
+    const pending = waiting ?? new Pending(entry.uid, seq, entry.label, bytes, this.#hurry);
+    pending.move(seq, bytes);
+    this.#enqueue(pending);
   }
 }
