@@ -23,11 +23,11 @@ export class TestCertificates {
   }
 
   /** Makes a certificate that an authority has signed; written over one of the same name. @param hosts names or addresses */
-  issue(name: string, authority: string, hosts: readonly string[]): void {
+  issue(name: string, authority: string, hosts: readonly string[], days = 30): void {
     this.openssl('req', '-new', ...this.newKey(name), '-out', `${name}.csr`, '-subj', `/CN=${name}`);
     const names = hosts.map((host) => `${/^[\d.]+$|:/.test(host) ? 'IP' : 'DNS'}:${host}`);
     writeFileSync(this.path(`${name}.ext`), names.length > 0 ? `subjectAltName=${names.join(',')}\n` : '');
-    const signing = ['-CA', `${authority}.crt`, '-CAkey', `${authority}.key`, '-CAcreateserial', '-days', '30'];
+    const signing = ['-CA', `${authority}.crt`, '-CAkey', `${authority}.key`, '-CAcreateserial', '-days', `${days}`];
     this.openssl('x509', '-req', '-in', `${name}.csr`, ...signing, '-extfile', `${name}.ext`, '-out', `${name}.crt`);
   }
 

@@ -48,7 +48,9 @@ interface Generation {
 
 /**
  * The certificates of one listener: read from disk, chosen by the name a client asks for, and read again when a file
- * has changed. What cannot be used is never put in force: the ones before stay.
+ * has changed. What cannot be used is never put in force: the ones before stay. One that has expired takes the place only of
+ * one that has expired as well: a process that starts has no other, and to serve nobody would take all hosts away for
+ * the sake of one, whose clients refuse it themselves.
  */
 export class Certificates {
   private generation: Generation;
@@ -90,26 +92,30 @@ export class Certificates {
     const signature = this.sign();
     if (signature === this.signature) return false;
     this.signature = signature;
-    this.generation = this.read();
+    this.generation = this.read(this.generation);
     return true;
   }
 
-  private read(): Generation {
+  private read(before?: Generation): Generation {
     const { settings } = this;
+    const now = this.now();
     const ca = settings.clientCa === undefined ? undefined : readBundle(settings.clientCa);
     const exact = new Map<string, SecureContext>();
     const wildcard = new Map<string, SecureContext>();
     const installed: Installed[] = [];
     const contexts = settings.certificates.map((entry, at) => {
       const place = `certificates[${at}]`;
-      const { cert, key, leaf } = readPair(entry, place, this.now());
+      const { cert, key, leaf } = readPair(entry, place);
+      const notAfter = Date.parse(leaf.validTo);
+      if (notAfter <= now && before && before.installed[at]!.notAfter > now)
+        throw new CertificateError(`${place}.certificate`, `has expired on ${leaf.validTo}`);
       const options: SecureContextOptions = { ...protocol(settings), cert, key, ...(ca && { ca }) };
       const context = usable(`${place}.certificate`, () => createSecureContext(options));
       for (const host of entry.hosts) {
         if (host.startsWith('*.')) wildcard.set(host.slice(1), context);
         else exact.set(host, context);
       }
-      installed.push({ name: entry.hosts[0] ?? 'default', notAfter: Date.parse(leaf.validTo) });
+      installed.push({ name: entry.hosts[0] ?? 'default', notAfter });
       return { context, options };
     });
     const [first] = contexts;
@@ -142,7 +148,6 @@ function protocol({ minVersion }: TlsSettings): SecureContextOptions {
 function readPair(
   { certificate, key }: TlsSettings['certificates'][number],
   place: string,
-  now: number,
 ): { cert: Buffer; key: Buffer; leaf: X509Certificate } {
   const cert = readPem(`${place}.certificate`, certificate);
   const secret = readPem(`${place}.key`, key);
@@ -150,8 +155,6 @@ function readPair(
   const privateKey = usable(`${place}.key`, () => createPrivateKey(secret));
   if (!leaf.checkPrivateKey(privateKey))
     throw new CertificateError(`${place}.key`, 'is not the key of the certificate');
-  if (Date.parse(leaf.validTo) <= now)
-    throw new CertificateError(`${place}.certificate`, `has expired on ${leaf.validTo}`);
   return { cert, key: secret, leaf };
 }
 

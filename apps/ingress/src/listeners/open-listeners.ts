@@ -149,12 +149,16 @@ class Door {
   }
 
   private showExpiry(certificates: Certificates): void {
-    const { metrics, clock } = this.options.runtime;
+    const { metrics, clock, logger } = this.options.runtime;
     const gauge = metrics.gauge('sallyport_certificate_expiry_seconds', 'Seconds until a certificate expires', [
       'listener',
       'host',
     ]);
-    for (const { name, notAfter } of certificates.installed)
-      gauge.observe(() => (notAfter - clock.now()) / 1000, { listener: this.settings.name, host: name });
+    const { name: listener } = this.settings;
+    for (const { name: host, notAfter } of certificates.installed) {
+      gauge.observe(() => (notAfter - clock.now()) / 1000, { listener, host });
+      if (notAfter <= clock.now())
+        logger.error({ listener, host, notAfter: new Date(notAfter) }, 'a certificate in force has expired');
+    }
   }
 }
