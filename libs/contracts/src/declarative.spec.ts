@@ -76,9 +76,14 @@ describe('a configuration file', () => {
   });
 
   it('refuses the name of a model that no receipt could hold', async () => {
-    for (const model of ['gpt\\u0000', 'gpt\\ud800', 'gpt\\n5']) {
+    const unstorable = 'a text holds a character that cannot be stored';
+    for (const [model, fault] of [
+      ['gpt\\u0000', unstorable],
+      ['gpt\\ud800', unstorable],
+      ['gpt\\n5', 'write plain text'],
+    ]) {
       const faults = await faultsOf(orders.replace('model: gpt-5', `model: "${model}"`));
-      expect(faults).toEqual([expect.stringContaining('/models/0/fallback/0/model: write plain text')]);
+      expect(faults).toEqual([expect.stringContaining(`/models/0/fallback/0/model: ${fault}`)]);
     }
     expect(await faultsOf(orders.replace('model: gpt-5', 'model: "accounts/é 模型:5"'))).toEqual([]);
   });
