@@ -37,6 +37,7 @@ export async function startTestRedis(binary: string, port?: number): Promise<Tes
       server.kill(signal);
     }
     await ended;
+    rmSync(folder, { recursive: true, force: true });
   };
   await accepting(server);
   return {
@@ -44,10 +45,7 @@ export async function startTestRedis(binary: string, port?: number): Promise<Tes
     pause: () => void server.kill('SIGSTOP'),
     resume: () => void server.kill('SIGCONT'),
     kill: () => end('SIGKILL'),
-    close: async () => {
-      await end('SIGTERM');
-      rmSync(folder, { recursive: true, force: true });
-    },
+    close: () => end('SIGTERM'),
   };
 }
 
