@@ -14,6 +14,8 @@ if (!binary)
 
 /** A busy machine must not turn the timing of production into a failure here. */
 const PATIENT_MS = 2_000;
+/** Twenty times what a question may take, and as long as a server may wait for a processor. */
+const BUSY_MS = 400;
 const tenPerMinute = { capacity: 600_000, perRequest: 60_000, perMillisecond: 10 };
 
 /** So many requests in a window so long that nothing drains that would matter while a test runs. */
@@ -180,11 +182,10 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
     server.pause();
     try {
       for (let count = 0; count < 3; count++) expect(await draw(source, [one])).toBeUndefined();
-      const started = performance.now();
-      expect(await Promise.all(Array.from({ length: 50 }, () => draw(source, [one])))).toEqual(
-        Array(50).fill(undefined),
-      );
-      expect(performance.now() - started).toBeLessThan(400);
+      let atOnce = 0;
+      for (let count = 0; count < 50; count++) source.draw('default', [one], (drawn) => drawn ?? atOnce++);
+      // One in some time asks whether the server is back.
+      expect(atOnce).toBeGreaterThanOrEqual(49);
     } finally {
       server.resume();
     }
@@ -208,7 +209,7 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
     for (let round = 0; round < 3; round++) {
       const answer = draw(source, [one]);
       for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
-      const until = performance.now() + 80;
+      const until = performance.now() + BUSY_MS;
       // Nothing of this process runs meanwhile, and Redis answers.
       while (performance.now() < until);
       expect((await answer)?.taken).toBe(true);
