@@ -27,8 +27,11 @@ export type OnRead = (bytes: Buffer) => void;
 /**
  * What every connection is read into, one after the other: it is copied out before anything else is read, so that a read
  * costs the bytes it brought and no buffer of the size that it might have brought.
+ *
+ * What it brings waits for its client, and is old by then where that one is slow. With 64 KiB two hundred slow readers of
+ * large answers cost 192 to 219 MB, with 48 KiB 135 to 158, and a megabyte of such an answer a tenth more processor time.
  */
-const READ_INTO = Buffer.allocUnsafeSlow(64 * 1024);
+const READ_INTO = Buffer.allocUnsafeSlow(48 * 1024);
 
 /**
  * Opens connections to one origin: to addresses that were checked and no other, over TLS where the origin is https.
