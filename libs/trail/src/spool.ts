@@ -75,22 +75,19 @@ export class Spool {
   #statingGap = false;
   readonly #notes = new SpoolNotes();
   #salvaged: readonly SpoolRecord[] = [];
-  #durableThrough: number;
+  #durableThrough!: number;
   /** Everything up to here is safe elsewhere. */
   #committedThrough = 0;
   readonly #listeners = new Set<() => void>();
   readonly #idle: (() => void)[] = [];
 
-  #home: Home;
-  #nextSeq: number;
+  #home!: Home;
+  #nextSeq!: number;
 
   private constructor(
     private readonly options: SpoolOptions,
     home: Home,
   ) {
-    this.#home = home;
-    this.#nextSeq = home.nextSeq;
-    this.#durableThrough = home.nextSeq - 1;
     this.#stall = new StallWatch(
       options.scheduler,
       () => ({ taken: this.#nextSeq - 1, durable: this.#durableThrough }),
