@@ -475,6 +475,19 @@ describe('the audit service', () => {
       expect(all!.high).toBe(all!.n - 1);
     });
 
+    it('takes a record once that an ingester before this one has stored', async () => {
+      const [old, young] = [body(), body()];
+      await send('cluster-a/test-7/a1', 1, [old, young]);
+      await eventually(committedOf('cluster-a/test-7/a1'), (seq) => seq === 2);
+      await running.close();
+      running = await start();
+      await send('cluster-a/test-7/a2', 1, [young, old, body()]);
+      await eventually(committedOf('cluster-a/test-7/a2'), (seq) => seq === 3);
+      const again = `SELECT count(*)::int AS n FROM audit.audit_event WHERE chain IN
+        (SELECT id FROM audit.audit_chain WHERE chain LIKE 'cluster-a/test-7/%')`;
+      expect(await query(again)).toEqual([{ n: 3 }]);
+    }, 20_000);
+
     it('is not held up by a message that is no batch', async () => {
       await bus.publish(subjects.auditBatch, Buffer.from([255, 255, 255]));
       const chain = 'cluster-a/test-4/a1';
@@ -631,7 +644,8 @@ describe('the audit service', () => {
         status: 404,
         body: { code: 'AUDIT_EVENT_NOT_FOUND' },
       });
-      expect(await ask('/events/nonsense')).toMatchObject({ status: 404, body: { code: 'AUDIT_EVENT_NOT_FOUND' } });
+      for (const uid of ['nonsense', 'ffffffff-ffff-7fff-bfff-ffffffffffff', '0199b0c4-6d2b-4c41-9f0e-3a5d2b8e7711'])
+        expect(await ask(`/events/${uid}`)).toMatchObject({ status: 404, body: { code: 'AUDIT_EVENT_NOT_FOUND' } });
     });
 
     it('is itself on record, with what was asked', async () => {

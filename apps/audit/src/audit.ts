@@ -20,7 +20,7 @@ import { LiveRecords } from './query/live';
 import { Reader } from './query/reader';
 import { Search } from './query/search';
 import { trailHealth } from './query/trail-health';
-import { AuditTables1764000000000, SCHEMA } from './store/audit-tables';
+import { AuditTables1764000000000, LeanIndexes1764547200000, SCHEMA } from './store/audit-tables';
 import { keepPartitions } from './store/partitions';
 
 const POOL_SIZE = 3;
@@ -71,7 +71,7 @@ async function openStore(url: string, { logger }: Runtime, opened: Opened): Prom
     url,
     schema: SCHEMA,
     entities: [],
-    migrations: [AuditTables1764000000000],
+    migrations: [AuditTables1764000000000, LeanIndexes1764547200000],
     poolSize: POOL_SIZE,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     logger,

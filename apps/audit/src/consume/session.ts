@@ -47,6 +47,11 @@ interface Unplaced {
 export class IngestSession {
   /** For the rows of the next copy; ten a second, each in memory of its own, were most of what a quiet service asked for. */
   readonly #memory = new BatchMemory(1, MOST_KEPT_BYTES);
+  /**
+   * The youngest moment that records of a class have had since this session writes them, and before; it may be later than what
+   * is there, where a transaction was undone, and never earlier: nobody else writes.
+   */
+  readonly #youngest = new Map<Retention, number>();
 
   private constructor(private readonly client: Client) {}
 
@@ -181,7 +186,16 @@ export class IngestSession {
   async #newOf(read: readonly ReadRecord[]): Promise<ReadRecord[]> {
     const first = new Map<string, ReadRecord>();
     for (const one of read) if (!first.has(keyOf(one.row))) first.set(keyOf(one.row), one);
-    const rows = [...first.values()].map(({ row }) => row);
+    for (const key of await this.#presentOf([...first.values()].map(({ row }) => row))) first.delete(key);
+    return [...first.values()];
+  }
+
+  /** Keys of those that are there. What is younger than all that is there needs no looking up, and most of a batch is. */
+  async #presentOf(rows: readonly EventRow[]): Promise<string[]> {
+    await this.#learnYoungest(new Set(rows.map(({ retention }) => retention)));
+    const doubtful = rows.filter(({ retention, at }) => at <= this.#youngest.get(retention)!);
+    for (const { retention, at } of rows) this.#youngest.set(retention, Math.max(at, this.#youngest.get(retention)!));
+    if (doubtful.length === 0) return [];
     // Sideways, so that each is looked up by the primary key of its one partition, whatever the planner believes of the rest.
     const { rows: present } = await this.client.query<{ retention: Retention; uid: string }>(
       `SELECT asked.retention, asked.uid FROM unnest($1::text[], $2::timestamptz[], $3::uuid[]) AS asked (retention, at, uid)
@@ -189,13 +203,24 @@ export class IngestSession {
          SELECT FROM audit_event AS event
          WHERE event.retention = asked.retention COLLATE "C" AND event.at = asked.at AND event.uid = asked.uid LIMIT 1) AS present`,
       [
-        rows.map(({ retention }) => retention),
-        rows.map(({ at }) => new Date(at).toISOString()),
-        rows.map(({ uid }) => uid),
+        doubtful.map(({ retention }) => retention),
+        doubtful.map(({ at }) => new Date(at).toISOString()),
+        doubtful.map(({ uid }) => uid),
       ],
     );
-    for (const one of present) first.delete(keyOf(one));
-    return [...first.values()];
+    return present.map(keyOf);
+  }
+
+  /** Asks once for each class. */
+  async #learnYoungest(classes: Iterable<Retention>): Promise<void> {
+    for (const retention of classes) {
+      if (this.#youngest.has(retention)) continue;
+      const { rows } = await this.client.query<{ at: Date | null }>(
+        'SELECT max(at) AS at FROM audit_event WHERE retention = $1',
+        [retention],
+      );
+      this.#youngest.set(retention, rows[0]!.at?.getTime() ?? -Infinity);
+    }
   }
 
   async #placeEach(read: readonly ReadRecord[], unplaced: Unplaced[]): Promise<PlacedRow[]> {

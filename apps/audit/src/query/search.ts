@@ -1,6 +1,8 @@
-import { refuse, RefusalError, type Clock } from '@sallyport/contracts';
+import { refuse, RefusalError, uuidv7Time, type Clock } from '@sallyport/contracts';
 import type { DataSource } from 'typeorm';
 import type { Cursors, Place } from './cursor';
+import { retentions } from '../store/retention';
+import { UUID_V7 } from '../store/row';
 import { dispositions, type SearchRequest } from './search-request';
 
 const DAY_MS = 24 * 3_600_000;
@@ -31,7 +33,6 @@ interface EventColumns {
 }
 
 const COLUMNS = 'uid, kind, at, position, body';
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Answers questions about the records, newest first. */
 export class Search {
@@ -60,10 +61,16 @@ export class Search {
     return { items, next };
   }
 
-  /** @throws RefusalError AUDIT_EVENT_NOT_FOUND */
+  /**
+   * By its primary key: a record's moment is that of its uid.
+   * @throws RefusalError AUDIT_EVENT_NOT_FOUND
+   */
   async get(uid: string): Promise<StoredEvent> {
-    const [row] = UUID.test(uid)
-      ? await this.dataSource.query<EventColumns[]>(`SELECT ${COLUMNS} FROM audit_event WHERE uid = $1 LIMIT 1`, [uid])
+    const [row] = UUID_V7.test(uid)
+      ? await this.dataSource.query<EventColumns[]>(
+          `SELECT ${COLUMNS} FROM audit_event WHERE retention = ANY($1) AND at = $2 AND uid = $3 LIMIT 1`,
+          [retentions, new Date(uuidv7Time(uid)), uid],
+        )
       : [];
     if (!row) throw new RefusalError(refuse('AUDIT_EVENT_NOT_FOUND', { uid: uid.slice(0, 64) }));
     return eventOf(row);

@@ -22,7 +22,8 @@ export interface EventRow {
   readonly spanId: string | null;
 }
 
-const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+/** What names a record; the moment of its making is in it. */
+export const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const TENANT = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const KIND = /^[a-z][a-z-]{0,30}\.[a-z][a-z-]{0,30}$/;
 /** What an index takes comfortably; the body holds the whole. */
