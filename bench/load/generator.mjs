@@ -94,7 +94,7 @@ class Connection {
     }
     if (this.unread && bytes.length > 0) {
       this.unread = false;
-      firstBytes.push(now() - this.since);
+      if (this.since >= countedFrom) firstBytes.push(now() - this.since);
     }
     if (this.expected === 'chunked') {
       // The closing chunk stands at the very end of what a sender writes last.
@@ -107,7 +107,7 @@ class Connection {
   }
 
   answered() {
-    latencies.push(now() - this.since);
+    if (this.since >= countedFrom) latencies.push(now() - this.since);
     if (this.good) answers++;
     else failed++;
     this.since = undefined;
@@ -124,6 +124,7 @@ function now() {
 
 const connections = Array.from({ length: plan.connections }, () => new Connection());
 const begun = now();
+const countedFrom = begun + (plan.settle ?? 0) * 1e6;
 let sent = 0;
 const pace =
   plan.rate &&

@@ -49,10 +49,10 @@ async function warmUp(system, fire) {
 }
 
 /** One window of load on one system. */
-export async function fireAt(system, { seconds, connections, rate }, requests) {
+export async function fireAt(system, { seconds, connections, rate, settle }, requests) {
   const before = await system.processorSeconds();
   const { host, port } = system;
-  const figures = await runLoad('generator.mjs', { host, port, requests, connections, seconds, rate });
+  const figures = await runLoad('generator.mjs', { host, port, requests, connections, seconds, rate, settle });
   const after = await system.processorSeconds();
   const each = 1e6 / Math.max(1, figures.answers);
   return {

@@ -21,7 +21,8 @@ export async function benchLoad(values) {
     minutes: Number(values.minutes),
   };
   const { mode, rows, ratios } = await measured(scenario, load, values.only);
-  const result = { scenario: values.scenario, mode, machine: describeMachine(), method: METHOD, load, rows, ratios };
+  const method = scenario.method ? `${METHOD}; ${scenario.method}` : METHOD;
+  const result = { scenario: values.scenario, mode, machine: describeMachine(), method, load, rows, ratios };
   const date = new Date().toISOString().slice(0, 10);
   const page = pageOf(scenario.title, result, date);
   if (values.keep) {
