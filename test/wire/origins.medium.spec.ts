@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -41,16 +41,24 @@ async function startNode(): Promise<CountingOrigin> {
   };
 }
 
-/** A program that writes the target of each request on a line of a file. */
-async function startProgram(
-  make: (port: number, folder: string, log: string) => { command: string; args: string[] },
-): Promise<CountingOrigin> {
+/** Where a program listens and writes. */
+interface Place {
+  readonly port: number;
+  /** For itself, where it hands on to itself what it has had whole. */
+  readonly inner: number;
+  readonly folder: string;
+  readonly log: string;
+}
+
+/** A program that writes the target of each request on a line of a file, or of its output. */
+async function startProgram(make: (place: Place) => { command: string; args: string[] }): Promise<CountingOrigin> {
   const folder = mkdtempSync(join(tmpdir(), 'sp-'));
   const log = join(folder, 'requests.log');
-  writeFileSync(log, '');
-  const port = await freePort();
-  const { command, args } = make(port, folder, log);
-  const program = spawn(command, args, { stdio: 'ignore' });
+  const output = openSync(log, 'a');
+  const [port, inner] = [await freePort(), await freePort()];
+  const { command, args } = make({ port, inner, folder, log });
+  const program = spawn(command, args, { stdio: ['ignore', output, 'ignore'] });
+  closeSync(output);
   await listening(port, program);
   return {
     url: `http://127.0.0.1:${port}`,
@@ -79,7 +87,7 @@ async function listening(port: number, program: ChildProcess): Promise<void> {
 }
 
 const startNginx = () =>
-  startProgram((port, folder, log) => {
+  startProgram(({ port, folder, log }) => {
     const configuration = `
       daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
       events {}
@@ -93,6 +101,64 @@ const startNginx = () =>
       }`;
     writeFileSync(join(folder, 'nginx.conf'), configuration);
     return { command: 'nginx', args: ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')] };
+  });
+
+const startHaproxy = () =>
+  startProgram(({ port, folder }) => {
+    const configuration = `
+      global
+        log stdout format raw local0
+      defaults
+        mode http
+        timeout connect 5s
+        timeout client 5s
+        timeout server 5s
+      frontend whole
+        bind 127.0.0.1:${port}
+        # It hands on what it has had whole, and counts that.
+        option http-buffer-request
+        default_backend counted
+      backend counted
+        server counted unix@${folder}/counted
+      frontend counted
+        bind unix@${folder}/counted
+        log global
+        log-format %HU
+        http-request return status 200 content-type text/plain string ok
+`;
+    writeFileSync(join(folder, 'haproxy.cfg'), configuration);
+    return { command: 'haproxy', args: ['-db', '-f', join(folder, 'haproxy.cfg')] };
+  });
+
+/** Where Debian keeps them. */
+const APACHE_MODULES = '/usr/lib/apache2/modules';
+
+const startApache = () =>
+  startProgram(({ port, inner, folder, log }) => {
+    const modules = ['mpm_event', 'authz_core', 'alias', 'env', 'proxy', 'proxy_http'];
+    const configuration = `
+      ${modules.map((name) => `LoadModule ${name}_module ${APACHE_MODULES}/mod_${name}.so`).join('\n')}
+      ServerName localhost
+      PidFile ${folder}/pid
+      DefaultRuntimeDir ${folder}
+      Mutex posixsem
+      ErrorLog ${folder}/error.log
+      User nobody
+      Group nogroup
+      Listen 127.0.0.1:${port}
+      Listen 127.0.0.1:${inner}
+      AllowEncodedSlashes NoDecode
+      <VirtualHost 127.0.0.1:${port}>
+        # It hands on what it has had whole, and counts that.
+        SetEnv proxy-sendcl 1
+        ProxyPass / http://127.0.0.1:${inner}/ nocanon
+      </VirtualHost>
+      <VirtualHost 127.0.0.1:${inner}>
+        CustomLog ${log} %U%q
+        Redirect 200 /
+      </VirtualHost>`;
+    writeFileSync(join(folder, 'apache.conf'), configuration);
+    return { command: 'apache2', args: ['-d', folder, '-f', join(folder, 'apache.conf'), '-D', 'FOREGROUND'] };
   });
 
 const PYTHON = `
@@ -120,7 +186,7 @@ ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 `;
 
 const startPython = () =>
-  startProgram((port, _, log) => ({ command: 'python3', args: ['-c', PYTHON, String(port), log] }));
+  startProgram(({ port, log }) => ({ command: 'python3', args: ['-c', PYTHON, String(port), log] }));
 
 function isInstalled(command: string, ...args: string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
@@ -129,6 +195,8 @@ function isInstalled(command: string, ...args: string[]): boolean {
 const origins: [string, boolean, () => Promise<CountingOrigin>][] = [
   ['Node', true, startNode],
   ['nginx', isInstalled('nginx', '-v'), startNginx],
+  ['HAProxy', isInstalled('haproxy', '-v'), startHaproxy],
+  ['Apache', isInstalled('apache2', '-v') && existsSync(APACHE_MODULES), startApache],
   ['Python', isInstalled('python3', '--version'), startPython],
 ];
 
@@ -163,6 +231,8 @@ describe.each(origins)('rel-T34 in front of %s', (name, installed, start) => {
       );
     }
     expect(wrong).toEqual([]);
+    // Most mutations are refused; where none were served, nothing would have been compared.
+    expect(origin.seen().length).toBeGreaterThanOrEqual(30);
     const strange = origin.seen().filter((target) => !/^\/open\/(hidden\/open\/)?\d+$/.test(target));
     expect(strange).toEqual([]);
   }, 120_000);
