@@ -60,6 +60,16 @@ export const errors = {
     fix: 'Check the path, or publish the API.',
     openai: invalid,
   },
+  WEBSOCKET_VERSION_UNSUPPORTED: {
+    http: 400,
+    grpc: 'INVALID_ARGUMENT',
+    retry: 'never',
+    title: 'WebSocket version not supported',
+    detail: 'WebSockets are opened with version {version} of the protocol.',
+    cause: 'The request for a WebSocket states another version in Sec-WebSocket-Version, or none.',
+    fix: 'Use the version that Sec-WebSocket-Version of the answer states; every browser and library does.',
+    openai: invalid,
+  },
   METHOD_NOT_ALLOWED: {
     http: 405,
     grpc: 'INVALID_ARGUMENT',

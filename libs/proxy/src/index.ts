@@ -57,7 +57,7 @@ export {
   closeFrame,
   controlFrame,
   FrameGate,
-  handshakeFault,
+  handshakeRefusal,
   type ControlFrame,
   type WebSocketFault,
 } from './websocket';

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { acceptOf, closeFrame, controlFrame, FrameGate, handshakeFault, type ControlFrame } from './websocket';
+import { acceptOf, closeFrame, controlFrame, FrameGate, handshakeRefusal, type ControlFrame } from './websocket';
 
 const MASK = Uint8Array.of(1, 2, 3, 4);
 const MOST = 1_000;
@@ -121,9 +121,10 @@ describe('the handshake', () => {
   });
 
   it('needs the version and a key of sixteen bytes', () => {
-    expect(handshakeFault(fields({}))).toBeUndefined();
-    expect(handshakeFault(fields({ 'sec-websocket-version': '8' }))).toMatch(/version/);
+    expect(handshakeRefusal(fields({}))).toBeUndefined();
+    const old = handshakeRefusal(fields({ 'sec-websocket-version': '8' }));
+    expect(old).toMatchObject({ code: 'WEBSOCKET_VERSION_UNSUPPORTED', params: { version: '13' } });
     for (const key of ['', 'short', 'dGhlIHNhbXBsZSBub25jZR==', 'dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ=='])
-      expect(handshakeFault(fields({ 'sec-websocket-key': key }))).toMatch(/Key/);
+      expect(handshakeRefusal(fields({ 'sec-websocket-key': key }))).toMatchObject({ code: 'REQUEST_MALFORMED' });
   });
 });

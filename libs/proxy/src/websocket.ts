@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { refuse, type Refusal } from '@sallyport/contracts';
 
 /** RFC 6455 §7.4.1, and 1014 of the IANA registry. */
 export const closeCodes = {
@@ -197,12 +198,16 @@ export function closeFrame({ code, reason }: WebSocketFault, mask: Uint8Array | 
 /** Sixteen bytes in base64, with nothing in the bits that are left over. */
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
+/** The only version there is (RFC 6455 §4.1). */
+const WEBSOCKET_VERSION = '13';
+
 /** @returns why a request cannot open a WebSocket (RFC 6455 §4.2.1), beyond what makes it an upgrade. */
-export function handshakeFault(field: ReadonlyMap<string, string>): string | undefined {
-  if (field.get('sec-websocket-version') !== '13') return 'the version of WebSocket that is served is 13';
+export function handshakeRefusal(field: ReadonlyMap<string, string>): Refusal | undefined {
+  if (field.get('sec-websocket-version') !== WEBSOCKET_VERSION)
+    return refuse('WEBSOCKET_VERSION_UNSUPPORTED', { version: WEBSOCKET_VERSION });
   return KEY.test(field.get('sec-websocket-key') ?? '')
     ? undefined
-    : 'Sec-WebSocket-Key is not sixteen bytes in base64';
+    : refuse('REQUEST_MALFORMED', { reason: 'Sec-WebSocket-Key is not sixteen bytes in base64' });
 }
 
 /** What a server must answer to a key (§4.2.2). */

@@ -19,10 +19,19 @@ export function renderRefusal(refusal: Refusal, dialect: Dialect, occurrence: Oc
   }
   const rendered =
     dialect === 'openai' ? renderOpenAiRefusal(refusal, occurrence.requestId) : renderProblem(refusal, occurrence);
-  if (refusal.code !== 'METHOD_NOT_ALLOWED') return rendered;
-  // RFC 9110 §15.5.6: a 405 says what would be allowed.
-  return { ...rendered, fields: { ...rendered.fields, allow: String(refusal.params['allow'] ?? '') } };
+  return { ...rendered, fields: { ...rendered.fields, ...fieldsOf(refusal) } };
 }
+
+/** What the protocol has a refusal say in a field. */
+function fieldsOf({ code, params }: Refusal): Readonly<Record<string, string>> {
+  // RFC 9110 §15.5.6: a 405 says what would be allowed.
+  if (code === 'METHOD_NOT_ALLOWED') return { allow: String(params['allow'] ?? '') };
+  // RFC 6455 §4.4: whoever asks for another version learns which one there is.
+  if (code === 'WEBSOCKET_VERSION_UNSUPPORTED') return { 'sec-websocket-version': String(params['version']) };
+  return NO_FIELDS;
+}
+
+const NO_FIELDS = {};
 
 function renderProblem(refusal: Refusal, occurrence: Occurrence): RenderedRefusal {
   const { status, headers, body: problem } = problemOf(refusal, occurrence);

@@ -308,6 +308,12 @@ describe('an upgrade that is none', () => {
     expect(asked).toEqual([]);
   });
 
+  it('says which version there is to whoever asks for another (RFC 6455 §4.4)', async () => {
+    const other = ['connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 8'];
+    const answer = await say(ask(...other, key));
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*\r\nsec-websocket-version: 13\r\n[^]*WEBSOCKET_VERSION_UNSUPPORTED/i);
+  });
+
   it.each([
     ['a 200 instead of 101', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok', /^HTTP\/1\.1 200 /],
     [

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { isRefusal, refuse, type Refusal } from '@sallyport/contracts';
-import { BodyCap, fieldsToClient, handshakeFault, type RawFields, type UpstreamRequest } from '@sallyport/proxy';
+import { BodyCap, fieldsToClient, handshakeRefusal, type RawFields, type UpstreamRequest } from '@sallyport/proxy';
 import type { Exchange } from '../exchange';
 import type { GatewayParts } from '../gateway-parts';
 import { prepareRequest } from '../hooks/request-hooks';
@@ -13,8 +13,8 @@ const ENDS_HERE = ['sec-websocket-extensions'] as const;
 
 /** Opens a WebSocket for an admitted request, and not one byte of it before the upstream has agreed. */
 export function sendWebSocket(exchange: Exchange, parts: GatewayParts): void {
-  const fault = handshakeFault(exchange.request!.field) ?? earlyFault(exchange);
-  if (fault !== undefined) return parts.refuse(exchange, refuse('REQUEST_MALFORMED', { reason: fault }), 'close');
+  const refusal = handshakeRefusal(exchange.request!.field) ?? earlyRefusal(exchange);
+  if (refusal) return parts.refuse(exchange, refusal, 'close');
   prepareRequest(exchange, parts, (body) => {
     sendThrough(exchange, parts, (group) => {
       if (group.settings.protocol === 'http2')
@@ -24,8 +24,9 @@ export function sendWebSocket(exchange: Exchange, parts: GatewayParts): void {
   });
 }
 
-function earlyFault({ incoming }: Exchange): string | undefined {
-  return incoming.takeOver!.early.length > 0 ? 'something was sent before the protocol had changed' : undefined;
+function earlyRefusal({ incoming }: Exchange): Refusal | undefined {
+  if (incoming.takeOver!.early.length === 0) return undefined;
+  return refuse('REQUEST_MALFORMED', { reason: 'something was sent before the protocol had changed' });
 }
 
 /** A handshake is a call like any other: limited, judged, and made elsewhere where nothing was sent; then there is a tunnel. */
