@@ -129,7 +129,7 @@ if (!hasNatsServer) {
 
     it('keeps nothing of a subscription that the server never confirmed', async () => {
       const [never, heard]: [string[], string[]] = [[], []];
-      void server.stop('SIGSTOP');
+      await server.freeze();
       const subscribing = bus.subscribe('sallyport.test.>', (message) => never.push(text(message.data)));
       const refused = expect(subscribing).rejects.toThrow(BusUnavailable);
       await server.stop('SIGKILL');

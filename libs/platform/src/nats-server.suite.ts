@@ -1,7 +1,9 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { freePort } from '@sallyport/testkit';
 
 /** Whether the machine has a NATS server to test against. */
@@ -11,8 +13,10 @@ export const hasNatsServer = spawnSync('nats-server', ['--version']).status === 
 export interface NatsServer {
   readonly url: string;
   start(): Promise<void>;
-  /** @param signal default SIGTERM; SIGSTOP and SIGCONT freeze and thaw it. */
+  /** @param signal default SIGTERM. */
   stop(signal?: NodeJS.Signals): Promise<void>;
+  /** Resolves once not one of its threads runs any more: kill(2) returns before. */
+  freeze(): Promise<void>;
   /** Forgets all it kept; only while it is stopped. */
   wipe(): Promise<void>;
   close(): Promise<void>;
@@ -47,6 +51,10 @@ export async function startNatsServer(...flags: string[]): Promise<NatsServer> {
       process.kill(signal);
       await exited;
     },
+    freeze: async () => {
+      child!.kill('SIGSTOP');
+      while (!isFrozen(child!.pid!)) await wait(1);
+    },
     wipe: () => rm(store, { recursive: true, force: true }),
     close: async () => {
       await server.stop('SIGKILL');
@@ -55,4 +63,12 @@ export async function startNatsServer(...flags: string[]): Promise<NatsServer> {
   };
   await server.start();
   return server;
+}
+
+/** proc(5), /proc/pid/stat: behind the name, which may hold anything, T says that a signal stopped the thread. */
+function isFrozen(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) => {
+    const line = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
+    return line.slice(line.lastIndexOf(')') + 2).startsWith('T');
+  });
 }
