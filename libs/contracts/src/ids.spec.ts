@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { base62, requestId, uuidv7, uuidv7Time } from './ids';
+import { base62, isUuidv7, requestId, uuidv7, uuidv7Time } from './ids';
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
@@ -53,9 +53,19 @@ describe('uuidv7', () => {
       fc.property(anyTime, fc.uint8Array({ minLength: 10, maxLength: 10 }), (now, drawn) => {
         const uuid = uuidv7(now, () => drawn);
         expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+        expect(isUuidv7(uuid)).toBe(true);
         expect(uuidv7Time(uuid)).toBe(now);
       }),
     );
+  });
+
+  it.each([
+    ['another version', '0199b0c4-6d2b-4c41-9f0e-3a5d2b8e7711'],
+    ['another variant', '0199b0c4-6d2b-7c41-1f0e-3a5d2b8e7711'],
+    ['capital letters', '0199B0C4-6d2b-7c41-9f0e-3a5d2b8e7711'],
+    ['a line behind it', '0199b0c4-6d2b-7c41-9f0e-3a5d2b8e7711\n'],
+  ])('is not taken for one: %s', (_, text) => {
+    expect(isUuidv7(text)).toBe(false);
   });
 
   it('keeps every drawn bit that is not version or variant', () => {

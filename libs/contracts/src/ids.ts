@@ -82,6 +82,13 @@ export function uuidv7(now: number, random: RandomBytes): string {
   return text.toString('latin1', 0, end);
 }
 
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** Whether a text is a version 7 UUID (RFC 9562 §5.7) in the one spelling we write. */
+export function isUuidv7(text: string): boolean {
+  return UUID_V7.test(text);
+}
+
 /** The millisecond a version 7 UUID was made in. */
 export function uuidv7Time(uuid: string): number {
   return Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);

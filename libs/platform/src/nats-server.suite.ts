@@ -1,10 +1,8 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { freePort } from '@sallyport/testkit';
+import { freePort, standStill } from '@sallyport/testkit';
 
 /** Whether the machine has a NATS server to test against. */
 export const hasNatsServer = spawnSync('nats-server', ['--version']).status === 0;
@@ -15,7 +13,7 @@ export interface NatsServer {
   start(): Promise<void>;
   /** @param signal default SIGTERM. */
   stop(signal?: NodeJS.Signals): Promise<void>;
-  /** Resolves once not one of its threads runs any more: kill(2) returns before. */
+  /** Stands still from then on. */
   freeze(): Promise<void>;
   /** Forgets all it kept; only while it is stopped. */
   wipe(): Promise<void>;
@@ -51,10 +49,7 @@ export async function startNatsServer(...flags: string[]): Promise<NatsServer> {
       process.kill(signal);
       await exited;
     },
-    freeze: async () => {
-      child!.kill('SIGSTOP');
-      while (!isFrozen(child!.pid!)) await wait(1);
-    },
+    freeze: () => standStill(child!),
     wipe: () => rm(store, { recursive: true, force: true }),
     close: async () => {
       await server.stop('SIGKILL');
@@ -63,12 +58,4 @@ export async function startNatsServer(...flags: string[]): Promise<NatsServer> {
   };
   await server.start();
   return server;
-}
-
-/** proc(5), /proc/pid/stat: behind the name, which may hold anything, T says that a signal stopped the thread. */
-function isFrozen(pid: number): boolean {
-  return readdirSync(`/proc/${pid}/task`).every((thread) => {
-    const line = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
-    return line.slice(line.lastIndexOf(')') + 2).startsWith('T');
-  });
 }

@@ -4,6 +4,7 @@ export * from './fake-vendor/fake-vendor';
 export type { OpenAiUsage, UsagePlace } from './fake-vendor/openai-chat';
 export * from './fake-disk';
 export * from './redis-server';
+export * from './stand-still';
 export * from './factories';
 export * from './test-runtime';
 export * from './free-ports';

@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-ports';
+import { standStill } from './stand-still';
 
 /** A real Redis or Valkey of a test's own, without persistence. */
 export interface TestRedis {
   readonly url: string;
   /** Stands still until `resume`, as a server that is too slow. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Dies as by `kill -9`. */
   kill(): Promise<void>;
@@ -42,7 +43,7 @@ export async function startTestRedis(binary: string, port?: number): Promise<Tes
   await accepting(server);
   return {
     url: `redis://127.0.0.1:${bound}`,
-    pause: () => void server.kill('SIGSTOP'),
+    pause: () => standStill(server),
     resume: () => void server.kill('SIGCONT'),
     kill: () => end('SIGKILL'),
     close: () => end('SIGTERM'),

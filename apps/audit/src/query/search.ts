@@ -1,8 +1,7 @@
-import { refuse, RefusalError, uuidv7Time, type Clock } from '@sallyport/contracts';
+import { isUuidv7, refuse, RefusalError, uuidv7Time, type Clock } from '@sallyport/contracts';
 import type { DataSource } from 'typeorm';
-import type { Cursors, Place } from './cursor';
 import { retentions } from '../store/retention';
-import { UUID_V7 } from '../store/row';
+import type { Cursors, Place } from './cursor';
 import { dispositions, type SearchRequest } from './search-request';
 
 const DAY_MS = 24 * 3_600_000;
@@ -66,7 +65,7 @@ export class Search {
    * @throws RefusalError AUDIT_EVENT_NOT_FOUND
    */
   async get(uid: string): Promise<StoredEvent> {
-    const [row] = UUID_V7.test(uid)
+    const [row] = isUuidv7(uid)
       ? await this.dataSource.query<EventColumns[]>(
           `SELECT ${COLUMNS} FROM audit_event WHERE retention = ANY($1) AND at = $2 AND uid = $3 LIMIT 1`,
           [retentions, new Date(uuidv7Time(uid)), uid],

@@ -1,4 +1,4 @@
-import { uuidv7Time } from '@sallyport/contracts';
+import { isUuidv7, uuidv7Time } from '@sallyport/contracts';
 import type { Retention } from './retention';
 
 /** The columns of a record, as its body states them. */
@@ -22,8 +22,6 @@ export interface EventRow {
   readonly spanId: string | null;
 }
 
-/** What names a record; the moment of its making is in it. */
-export const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const TENANT = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const KIND = /^[a-z][a-z-]{0,30}\.[a-z][a-z-]{0,30}$/;
 /** What an index takes comfortably; the body holds the whole. */
@@ -43,7 +41,7 @@ export function rowOf(body: Uint8Array): EventRow {
   const uid = textOf(metadata['uid']);
   const tenant = textOf(metadata['tenant_uid']);
   const kind = textOf(ours['kind']);
-  if (uid === null || !UUID_V7.test(uid)) throw new UnreadableRecord('metadata.uid is no version 7 UUID');
+  if (uid === null || !isUuidv7(uid)) throw new UnreadableRecord('metadata.uid is no version 7 UUID');
   if (tenant === null || !TENANT.test(tenant)) throw new UnreadableRecord('metadata.tenant_uid is no tenant');
   if (kind === null || !KIND.test(kind)) throw new UnreadableRecord('unmapped.sallyport.kind is no kind');
   const actor = object(document['actor']);

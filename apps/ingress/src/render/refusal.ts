@@ -19,19 +19,18 @@ export function renderRefusal(refusal: Refusal, dialect: Dialect, occurrence: Oc
   }
   const rendered =
     dialect === 'openai' ? renderOpenAiRefusal(refusal, occurrence.requestId) : renderProblem(refusal, occurrence);
-  return { ...rendered, fields: { ...rendered.fields, ...fieldsOf(refusal) } };
+  const more = fieldsOf(refusal);
+  return more ? { ...rendered, fields: { ...rendered.fields, ...more } } : rendered;
 }
 
 /** What the protocol has a refusal say in a field. */
-function fieldsOf({ code, params }: Refusal): Readonly<Record<string, string>> {
+function fieldsOf({ code, params }: Refusal): Readonly<Record<string, string>> | undefined {
   // RFC 9110 §15.5.6: a 405 says what would be allowed.
   if (code === 'METHOD_NOT_ALLOWED') return { allow: String(params['allow'] ?? '') };
   // RFC 6455 §4.4: whoever asks for another version learns which one there is.
   if (code === 'WEBSOCKET_VERSION_UNSUPPORTED') return { 'sec-websocket-version': String(params['version']) };
-  return NO_FIELDS;
+  return undefined;
 }
-
-const NO_FIELDS = {};
 
 function renderProblem(refusal: Refusal, occurrence: Occurrence): RenderedRefusal {
   const { status, headers, body: problem } = problemOf(refusal, occurrence);

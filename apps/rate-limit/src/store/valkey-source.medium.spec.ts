@@ -134,7 +134,7 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
     const changes: boolean[] = [];
     const source = patient(await connect(), 100, (up) => changes.push(up));
     const one = { key: 'silent', rate: tenPerMinute, cost: 1 };
-    server.pause();
+    await server.pause();
     try {
       expect(await Promise.all(Array.from({ length: 3 }, () => draw(source, [one])))).toEqual(Array(3).fill(undefined));
       expect(source.up).toBe(false);
@@ -179,7 +179,7 @@ when(`limits in Redis or Valkey${binary ? '' : ' (neither redis-server nor valke
     const source = patient(await connect(), 400, (up) => changes.push(up));
     const one = { key: 'slow', rate: tenPerMinute, cost: 1 };
     expect((await draw(source, [one]))!.taken).toBe(true);
-    server.pause();
+    await server.pause();
     try {
       for (let count = 0; count < 3; count++) expect(await draw(source, [one])).toBeUndefined();
       let atOnce = 0;

@@ -1,4 +1,4 @@
-import { aiV1, canonicalJson, type Json } from '@sallyport/contracts';
+import { aiV1, canonicalJson, isUuidv7, type Json } from '@sallyport/contracts';
 
 const outcomes = {
   ok: aiV1.Outcome.OUTCOME_OK,
@@ -41,7 +41,6 @@ export function writeSettlement(settlement: aiV1.Settlement): Buffer {
   return Buffer.from(canonicalJson(aiV1.Settlement.toJSON(settlement) as Json));
 }
 
-const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const TENANT = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 /** Every column of the ledger holds a number below it. */
 const LARGEST = 10n ** 18n;
@@ -54,7 +53,7 @@ const LONGEST_TEXT = 1024;
  */
 export function readSettlement(bytes: Uint8Array): aiV1.Settlement {
   const settlement = aiV1.Settlement.fromJSON(JSON.parse(Buffer.from(bytes).toString('utf8')));
-  demand(UUID_V7.test(settlement.eventId), 'eventId is no UUID version 7');
+  demand(isUuidv7(settlement.eventId), 'eventId is no UUID version 7');
   demand(TENANT.test(settlement.tenant), 'tenant is no name');
   demand(settlement.requestId !== '', 'requestId is empty');
   demand(settlement.n >= 1, 'n is below 1');
