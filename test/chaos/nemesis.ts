@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pause } from '../e2e/waiting';
@@ -18,26 +18,45 @@ export async function standingStill(nodes: readonly Node[], body: () => Promise<
 /** A file system of its own of so many bytes; undefined where one cannot be mounted. */
 export interface SmallDisk {
   readonly folder: string;
-  fill(): void;
+  /** Takes all the room there is, and what others let go of meanwhile, until that has been nothing for a while. */
+  fill(): Promise<void>;
   /** Makes room again. */
   empty(): void;
   unmount(): void;
 }
 
+/** Between two looks for room; shorter than anybody who waits for room takes to use it. */
+const FILL_TURN_MS = 10;
+const QUIET_TURNS = 100;
+const PAGE = Buffer.alloc(4096);
+
+/** Appends to a file as far as the disk lets it. @returns the bytes that there was room for. */
+function takeRoom(path: string): number {
+  const file = openSync(path, 'a');
+  let taken = 0;
+  try {
+    for (;;) taken += writeSync(file, PAGE);
+  } catch {
+    return taken;
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** @param folder is made; it must not be in use. */
 export function mountSmallDisk(folder: string, bytes: number): SmallDisk | undefined {
+  const filler = join(folder, 'filler');
   mkdirSync(folder, { recursive: true });
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]).status !== 0) return undefined;
   return {
     folder,
-    fill: () => {
-      try {
-        writeFileSync(join(folder, 'filler'), Buffer.alloc(bytes));
-      } catch {
-        // It is full now, which was asked for.
+    fill: async () => {
+      for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
+        if (takeRoom(filler) > 0) quiet = 0;
+        await pause(FILL_TURN_MS);
       }
     },
-    empty: () => rmSync(join(folder, 'filler'), { force: true }),
+    empty: () => rmSync(filler, { force: true }),
     unmount: () => void spawnSync('umount', ['-l', folder]),
   };
 }

@@ -30,8 +30,7 @@ export const spoolFull: ChaosTest = {
         context,
         async ({ phase }) => {
           await phase('room', () => pause(1_000));
-          disk.fill();
-          await pause(1_000);
+          await disk.fill();
           await phase('full', () => pause(context.seconds * 500));
           disk.empty();
           await pause(3_000);

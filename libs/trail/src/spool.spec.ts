@@ -1,6 +1,7 @@
 import { turns } from '@sallyport/testkit';
 import * as fc from 'fast-check';
-import { control, house, large, open, plain, settled, uids } from './spool-under-test';
+import type { Spool } from './spool';
+import { control, house, large, open, plain, settled, uids, type House } from './spool-under-test';
 import { SpoolFull, type Receipt } from './trail';
 
 describe('appending', () => {
@@ -385,7 +386,68 @@ describe('a full spool', () => {
     const gaps = at.notes.flatMap((note) => (note.what === 'gap' ? [note.gap] : []));
     expect(gaps.map(({ counts }) => counts)).toEqual([{ 'request.completed/public': 120 - taken.length }]);
   });
+
+  it('has room again once all it holds is committed, though its one segment filled the disk', async () => {
+    const at = house();
+    at.disk.size = 1024 * 1024;
+    const { spool } = await open(at);
+    const taken = await fill(spool, at);
+    expect(spool.room()).toBe(false);
+    await spool.committed(spool.chain, taken);
+    await at.scheduler.advance(1_000);
+    expect(spool.room()).toBe(true);
+    expect(at.disk.used).toBeLessThan(300 * 1024);
+    const next = spool.append(plain('after'));
+    await next.durable;
+    expect(next.seq).toBeGreaterThan(taken);
+    expect(await uids(spool)).toContain('after');
+  });
+
+  it('has room again once all it holds is committed, though its one segment is all it may take', async () => {
+    const at = house();
+    const { spool } = await open(at, small);
+    const taken = await fill(spool, at);
+    expect(spool.room()).toBe(false);
+    await spool.committed(spool.chain, taken);
+    await at.scheduler.advance(1_000);
+    expect(spool.room()).toBe(true);
+  });
+
+  it('goes on with the next number after a crash, though its one segment was let go', async () => {
+    const at = house();
+    const first = await open(at, small);
+    const taken = await fill(first.spool, at);
+    await first.spool.committed(first.spool.chain, taken);
+    await turns();
+    first.kill();
+    const second = await open(at, small);
+    expect(second.spool.append(plain('after')).seq).toBeGreaterThan(taken);
+  });
+
+  it('has room again when the disk has, though it had none even for the beginning of a segment', async () => {
+    const at = house();
+    at.disk.size = 1024 * 1024;
+    const { spool } = await open(at);
+    const taken = await fill(spool, at);
+    at.disk.size = at.disk.used;
+    await spool.committed(spool.chain, taken);
+    await at.scheduler.advance(1_000);
+    expect(spool.room()).toBe(false);
+    at.disk.size = 1024 * 1024;
+    await at.scheduler.advance(1_000);
+    expect(spool.room()).toBe(true);
+  });
 });
+
+/** Appends ordinary records until one is refused. @returns the sequence of the last that was taken. */
+async function fill(spool: Spool, at: House): Promise<number> {
+  for (let last = 0; ;) {
+    const receipt = spool.append(large('filling', 10_000));
+    await Promise.race([receipt.durable.catch(() => undefined), at.scheduler.advance(20)]);
+    if (receipt.seq === 0) return last;
+    last = receipt.seq;
+  }
+}
 
 describe('closing', () => {
   it('writes and syncs what is there, and leaves the folder to the next', async () => {

@@ -326,6 +326,7 @@ export class Spool {
         if (!going) break;
         if (this.#starved || this.#refusing) await this.#seekRoom();
         if (this.#broken) going = await this.#moveOn();
+        else if (this.#holdsRoomForNothing()) going = await this.#leaveSpent();
         else if (this.#queue.length === 0) going = false;
         else if (this.#segmentIsFull()) going = await this.#roll();
         else going = await this.#writeBatch();
@@ -571,10 +572,24 @@ export class Spool {
       await this.#beginSegment();
       // Only now: until the next segment stands, a failure cuts the end record off again.
       active.bytes += end.length;
+      this.#failing = false;
       return true;
     } catch (error) {
       return this.#writeFailed(error);
     }
+  }
+
+  /** There is no room, and all of the open segment is safe elsewhere: it would stay as long as nothing new is taken. */
+  #holdsRoomForNothing(): boolean {
+    const { firstSeq, lastSeq } = this.#active!;
+    return (this.#refusing || this.#starved) && firstSeq <= lastSeq && lastSeq <= this.#committedThrough;
+  }
+
+  /** Begins the next segment, and lets the last one go. */
+  async #leaveSpent(): Promise<boolean> {
+    const going = await this.#roll();
+    await this.committed(this.chain, this.#committedThrough);
+    return going;
   }
 
   async #beginSegment(): Promise<void> {
