@@ -6,6 +6,10 @@ import type { AddressInfo } from 'node:net';
 const EVENT_GAP_MS = 50;
 const PIECE = Buffer.alloc(64 * 1024, 'x');
 
+const rows = Buffer.from(
+  JSON.stringify({ rows: Array.from({ length: 500 }, (_, row) => ({ row, name: `row ${row}`, even: row % 2 === 0 })) }),
+);
+
 const hits: Record<string, number> = {};
 let received = 0;
 let largest = 0;
@@ -36,6 +40,8 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
         return sendEvents(response, number('events', 20), number('gap', EVENT_GAP_MS));
       case 'big':
         return sendBytes(response, number('bytes', 1024));
+      case 'rows':
+        return sendText(response, 200, rows);
       case 'slow':
         return void setTimeout(() => sendJson(response, 200, { id, bytes }), number('ms', 1000));
       case 'broken':
@@ -47,7 +53,10 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
 }
 
 function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  const body = Buffer.from(JSON.stringify(value));
+  sendText(response, status, Buffer.from(JSON.stringify(value)));
+}
+
+function sendText(response: ServerResponse, status: number, body: Buffer): void {
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length }).end(body);
 }
 

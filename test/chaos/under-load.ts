@@ -1,7 +1,7 @@
 import { pause, until } from '../e2e/waiting';
 import type { ChaosContext } from './chaos-test';
 import { authorisation, none, shareAtLeast, trail, type Check } from './checkers';
-import { deniedKinds, isServed, outcomes, ratio, type Ledger, type Row, type Shot } from './ledger';
+import { deniedKinds, isServed, outcomes, percentile, ratio, type Ledger, type Row, type Shot } from './ledger';
 import { Load, type OriginCounts } from './load';
 import type { World } from './world';
 
@@ -46,31 +46,60 @@ export type Nemesis = (tools: {
 /** How much of what the machine takes now a test asks for: the rest is for what it does to the product meanwhile. */
 const SHARE_OF_CAPACITY = 0.3;
 const CALIBRATION_MS = 1_500;
+/** So many of these in which it answers no more than before. */
+const SETTLED = 3;
 /** A product that has just started answers a third of what it does when its code is compiled. A long run waits for that. */
 const warmUpMs = (seconds: number): number => Math.max(0, seconds - 10) * 250;
 
 /** Requests a second that the product answers here and now, when it is asked for as many as it can. */
-export async function capacityOf(context: ChaosContext, shots: readonly Shot[]): Promise<number> {
-  const world = await context.world();
+export function capacityOf(context: ChaosContext, shots: readonly Shot[]): Promise<number> {
+  return asked(context, shots, 16, async (load) => {
+    await pause(warmUpMs(context.seconds));
+    return rateOf(load);
+  });
+}
+
+/** The same of a product that has been asked for so long that its code is compiled: until it answers no more than before. */
+export function settledCapacityOf(context: ChaosContext, shots: readonly Shot[]): Promise<number> {
+  return asked(context, shots, 64, async (load) => {
+    const rates = [await rateOf(load)];
+    while (Math.max(...rates.slice(-SETTLED)) > 1.05 * Math.max(0, ...rates.slice(0, -SETTLED))) {
+      rates.push(await rateOf(load));
+    }
+    return percentile(rates.slice(-SETTLED), 0.5);
+  });
+}
+
+/** Asks with so many requests under way, without a pause, for as long as the body lasts. */
+async function asked<T>(
+  context: ChaosContext,
+  shots: readonly Shot[],
+  atATime: number,
+  body: (load: Load) => Promise<T>,
+): Promise<T> {
+  const { stage } = await context.world();
   const load = new Load({
-    doors: world.stage.doors,
+    doors: stage.doors,
     shots,
     requestsPerSecond: 0,
-    atATime: 16,
+    atATime,
     seed: context.seed,
     timeoutMs: TIMEOUT_MS,
   });
   try {
     await until('the first answers', () => load.ledger.rows.length > 32);
-    await pause(warmUpMs(context.seconds));
-    const before = load.ledger.rows.length;
-    await pause(CALIBRATION_MS);
-    const answered = load.ledger.rows.length - before;
+    const result = await body(load);
     await load.stop();
-    return (answered / CALIBRATION_MS) * 1000;
+    return result;
   } finally {
     load.kill();
   }
+}
+
+async function rateOf(load: Load): Promise<number> {
+  const before = load.ledger.rows.length;
+  await pause(CALIBRATION_MS);
+  return ((load.ledger.rows.length - before) / CALIBRATION_MS) * 1000;
 }
 
 /** What can be asked without overload: the figure that is wished for, or less where the machine has no more to give. */

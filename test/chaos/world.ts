@@ -16,11 +16,14 @@ export const LIMIT_BURST = 5;
 /** What `narrow` lets through: little, so that every machine can be asked for many times as much. */
 export const NARROW_PER_SECOND = 10;
 
+/** As many as the policy allows of what the origin answers, or nearly: milliseconds of an ingress, and no large body. */
+const COSTLY_COPIES = 24;
+
 /** The provider's key that the ai-router finds in its environment. */
 export const vendorKey = `sk-chaos-${randomBytes(18).toString('hex')}`;
 
 export const routes = ['open', 'flagged', 'guarded', 'regulated', 'inner', 'scoped'] as const;
-type RouteName = (typeof routes)[number] | 'limited' | 'narrow';
+type RouteName = (typeof routes)[number] | 'limited' | 'narrow' | 'costly';
 
 /** What is published on a stage, and everybody who calls it: routes of each class and credentials of each kind. */
 export class World {
@@ -47,6 +50,8 @@ export class World {
   document(): Omit<DeclarativeInput, 'sallyport'> {
     const upstream = { targets: [{ url: `http://127.0.0.1:${this.origin.port}` }], allowPrivate: true };
     const uninspected = { waf: { mode: 'off' } };
+    const copies = Array.from({ length: COSTLY_COPIES }, () => ({ copy: '/rows', to: '/again' }));
+    const rewritten = { 'response-transform': { json: [...copies, { remove: '/again' }] } };
     const rate = (limit: number) => ({
       'rate-limit': { limit, window: '1s', burst: LIMIT_BURST, by: 'consumer' },
     });
@@ -60,6 +65,7 @@ export class World {
         { name: 'scoped', class: 'public', upstream, policies: [uninspected], auth: { scopes: [SCOPE] } },
         { name: 'limited', class: 'public', upstream, policies: [uninspected, rate(LIMIT_PER_SECOND)] },
         { name: 'narrow', class: 'public', upstream, policies: [uninspected, rate(NARROW_PER_SECOND)] },
+        { name: 'costly', class: 'public', upstream, policies: [uninspected, rewritten] },
       ],
       accounts: [
         {
@@ -114,6 +120,11 @@ export class World {
   shot(route: RouteName, kind: CredentialKind, weight: number, more: Partial<Shot> = {}): Shot {
     const path = `/${route}/things`;
     return { route, kind, method: 'GET', path, headers: this.headersOf(kind), weight, echoes: true, ...more };
+  }
+
+  /** Costs an ingress milliseconds, and whoever asks next to nothing. */
+  costly(weight: number): Shot {
+    return this.shot('costly', 'allowed', weight, { path: '/costly/rows' });
   }
 
   /** An event stream of two seconds. */

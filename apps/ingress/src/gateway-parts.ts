@@ -7,6 +7,7 @@ import type {
   ConsultedVerifier,
 } from './consult/with-fallback';
 import type { Exchange } from './exchange';
+import type { BodyWork } from './hooks/body-work';
 import type { Page } from './match';
 import type { Overload } from './overload/overload';
 import type { BrokenRequest } from './record';
@@ -31,6 +32,7 @@ export interface GatewayParts {
   readonly consults: Consults;
   readonly upstreams: Upstreams;
   readonly overload: Pick<Overload, 'pressed' | 'limit' | 'judge'>;
+  readonly bodyWork: Pick<BodyWork, 'do'>;
   readonly models: Models;
   readonly publicUrl: string;
   readonly showConfigVersion: boolean;

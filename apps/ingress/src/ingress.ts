@@ -33,6 +33,7 @@ import { policyServices } from './hooks/policy-services';
 import { settlePolicies } from './hooks/settle';
 import { IngressModule } from './ingress.module';
 import { plainConnection } from './listeners/connection';
+import { BodyWork } from './hooks/body-work';
 import { listenHttp, type HttpListener } from './listeners/http';
 import { addressOf } from './listeners/listeners-file';
 import { openListeners } from './listeners/open-listeners';
@@ -115,14 +116,16 @@ export async function startIngress(
     );
     consults.useModels(builtInModels());
     const ledger = opened.push(await openUsageLedger(runtime));
+    const bodyWork = new BodyWork(() => clock.monotonic());
     const overload: Overload = openOverload(
       runtime,
       () => gateway.open,
       () => listener,
+      bodyWork,
       opened,
       signals,
     );
-    const parts = gatewayParts(config, runtime, current, consults, upstreams, overload, ledger);
+    const parts = gatewayParts(config, runtime, current, consults, upstreams, overload, bodyWork, ledger);
     const gateway = new Gateway(parts);
     let listener: HttpListener | undefined = undefined;
     metrics.gauge('sallyport_ingress_inflight', 'Exchanges under way').observe(() => gateway.open.size);
@@ -138,7 +141,8 @@ export async function startIngress(
     );
 
     const { broken, brokenBody } = new SocketAnswers(runtime, parts, gateway.open);
-    const handler = { handle: gateway.handle, broken, brokenBody };
+    const onFewAccepts = (err: Error) => logger.warn({ err }, 'new connections are taken one a turn');
+    const handler = { handle: gateway.handle, broken, brokenBody, onFewAccepts };
     const door = opened.push(
       config.listeners
         ? await openListeners(config.listeners, { ...handler, runtime })
@@ -187,11 +191,13 @@ function openOverload(
   { random, metrics, logger }: Runtime,
   open: () => OpenExchanges,
   listener: () => HttpListener | undefined,
+  bodyWork: BodyWork,
   opened: Opened,
   signals: IngressPlace['signals'],
 ): Overload {
   const sockets = () => (listener()?.sockets ?? 0) / (listener()?.capacity ?? 1);
-  const read = signals ?? opened.push(new ProcessSignals(sockets)).read;
+  const lateMs = () => Math.max(bodyWork.lateMs, listener()?.crowdedMs ?? 0);
+  const read = signals ?? opened.push(new ProcessSignals(sockets, lateMs)).read;
   return opened.push(
     new Overload({
       read,
@@ -241,6 +247,7 @@ function gatewayParts(
   consults: OpenConsults,
   upstreams: Upstreams,
   overload: Overload,
+  bodyWork: BodyWork,
   ledger: { append: GatewayParts['models']['ledger'] },
 ): GatewayParts {
   const { showConfigVersion } = config;
@@ -283,6 +290,7 @@ function gatewayParts(
     consults,
     upstreams,
     overload,
+    bodyWork,
     models: {
       wires: openWires({ pools: upstreams.pools, clock, timers: systemTimers, random }),
       timers: systemTimers,

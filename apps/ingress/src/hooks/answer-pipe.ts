@@ -125,7 +125,7 @@ export class AnswerPipe {
     const step = this.steps![index]!.run;
     if (step.mode !== 'whole') return;
     let answered = false;
-    this.attempt(() =>
+    const run = (): void =>
       step.run(this.exchange.policyInput, this.draft!, body, (made) => {
         if (answered || this.over || this.exchange.over) return;
         answered = true;
@@ -135,8 +135,8 @@ export class AnswerPipe {
           this.draft!.fields.setLength(written.length);
           put(this.open(index + 1), written);
         });
-      }),
-    );
+      });
+    this.parts.bodyWork.do(() => this.over || this.exchange.over || this.attempt(run));
   }
 
   /** Whatever the upstream still sends is for nobody. */

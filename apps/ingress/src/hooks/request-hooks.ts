@@ -154,15 +154,15 @@ function runWholes(
   if (step.run.mode !== 'whole') return;
   let answered = false;
   const hook = step.run;
-  attempt(exchange, parts, () =>
+  const run = (): void =>
     hook.run(exchange.policyInput, body, exchange.draft!, (made) => {
       if (answered || exchange.over) return;
       answered = true;
       const replaced = Buffer.isBuffer(made) ? made : body;
       if (!Buffer.isBuffer(made) && endedBy(exchange, parts, made, step.at)) return;
       runWholes(exchange, parts, steps.slice(1), replaced, next);
-    }),
-  );
+    });
+  parts.bodyWork.do(() => exchange.over || attempt(exchange, parts, run));
 }
 
 /** Puts the transforms of a route between the body and the upstream. */

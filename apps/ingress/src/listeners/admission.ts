@@ -28,10 +28,16 @@ export class SocketCount {
 }
 
 /**
- * Puts itself before everything else that happens to a new connection: reads the header of a balancer where the listener
- * says that there is one, and closes what one caller has too much of.
+ * Puts itself before everything else that happens to a new connection: closes those there is no room for, reads the header of a
+ * balancer where the listener says that there is one, and closes what one caller has too much of.
+ * @param admit counts a connection until it closes. @returns false when there is no room for it.
  */
-export function guardConnections(server: Server, { limits, trustedProxies }: Connection, proxyProtocol: boolean): void {
+export function guardConnections(
+  server: Server,
+  { limits, trustedProxies }: Connection,
+  proxyProtocol: boolean,
+  admit: (socket: Socket) => boolean,
+): void {
   const serving = server.listeners('connection') as Serve[];
   const count = new SocketCount(limits.socketsPerAddress);
   const serve = (socket: Socket, address: string): void => {
@@ -41,6 +47,7 @@ export function guardConnections(server: Server, { limits, trustedProxies }: Con
   };
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {
+    if (!admit(socket)) return void socket.destroy();
     const peer = socket.remoteAddress;
     // Gone before it was looked at; or a socket of the file system, where everybody is the same machine.
     if (peer === undefined) return socket.destroyed ? undefined : serving.forEach((one) => one.call(server, socket));

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { ListenError, type Address, type Closable } from '@sallyport/platform';
+import { Acceptors, BACKLOG } from './accepting';
 import { guardConnections } from './admission';
 import type { Connection } from './connection';
 import { Http1Sessions, type Http1Handler } from './http1-session';
@@ -24,6 +25,8 @@ export interface HttpListener extends Closable {
   readonly sockets: number;
   /** How many may be. */
   readonly capacity: number;
+  /** Milliseconds that connections wait before they are taken, at most; 0 while all are taken as they come. */
+  readonly crowdedMs: number;
   /** Behind TLS: puts certificates in force that were read anew. */
   renew(): void;
 }
@@ -37,6 +40,8 @@ export interface HttpListenerOptions extends Http1Handler {
   readonly proxyProtocol?: boolean;
   /** Where connections go that speak HTTP/2; absent: it is not served. */
   readonly http2?: Http2Sessions | undefined;
+  /** Told when the process accepts one connection a turn and no more. Absent: no more is wanted. */
+  readonly onFewAccepts?: (error: Error) => void;
 }
 
 /**
@@ -50,6 +55,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   const sockets = new Set<Socket>();
   let draining = false;
   let lean = false;
+  let closed = false;
   const http1 = new Http1Sessions(
     {
       handle: options.handle,
@@ -68,16 +74,20 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   const server = tls
     ? createTlsServer({ ...tls.options, noDelay: true, ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'] })
     : createServer({ allowHalfOpen: true, noDelay: true });
-  server.maxConnections = limits.sockets;
-  server.on('connection', (socket: Socket) => {
+  const acceptors = new Acceptors(server, { allowHalfOpen: !tls });
+  const admit = (socket: Socket): boolean => {
+    acceptors.taken();
+    // With none open there is nothing to be relieved of.
+    if (sockets.size >= (closed ? 1 : limits.sockets)) return false;
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-  });
+    return true;
+  };
   if (tls) tls.guard(server as TlsServer, serve, http2);
   else if (http2)
     recognisePreface(server, (socket) => http2.accept(socket, { ...connection, http2: true }), serve, limits);
   else server.on('connection', serve);
-  guardConnections(server, connection, options.proxyProtocol === true);
+  guardConnections(server, connection, options.proxyProtocol === true, admit);
 
   try {
     await bind(server, options.address);
@@ -85,16 +95,19 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     http1.stop();
     throw error;
   }
+  if (options.onFewAccepts) acceptors.prepareLater(options.onFewAccepts);
   return {
     get sockets() {
       return sockets.size;
     },
     capacity: limits.sockets,
+    get crowdedMs() {
+      return acceptors.crowdedMs;
+    },
     renew: () => tls?.renew(server as TlsServer),
-    relieve(toLean, closed) {
+    relieve(toLean, toClosed) {
       lean = toLean;
-      // With any connection open Node closes every further one; with none there is nothing to be relieved of.
-      server.maxConnections = closed ? 1 : limits.sockets;
+      closed = toClosed;
     },
     announceEnd() {
       draining = true;
@@ -104,6 +117,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
       draining = true;
       http2?.goAway();
       server.close();
+      acceptors.close();
     },
     closeIdle: () => http1.closeIdle(),
     async close() {
@@ -111,8 +125,10 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
       http1.stop();
       http2?.destroy();
       server.close();
+      acceptors.close();
+      const ended = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
       for (const socket of sockets) socket.destroy();
-      if (sockets.size > 0) await new Promise<void>((resolve) => server.once('close', resolve));
+      await Promise.all(ended);
     },
   };
 }
@@ -160,6 +176,6 @@ function bind(server: Server | TlsServer, address: Address): Promise<void> {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(new ListenError(address, error.code ?? error.message)),
     );
-    server.listen(address, () => resolve());
+    server.listen({ ...address, backlog: BACKLOG }, () => resolve());
   });
 }

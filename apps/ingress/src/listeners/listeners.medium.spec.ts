@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { copyFileSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect as http2Connect, constants, type ClientHttp2Session } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { connect as tcpConnect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
 import { defaultListenerLimits } from '@sallyport/proxy';
 import { freePort, TestCertificates, testRuntime, type TestRuntime } from '@sallyport/testkit';
 import { until } from '../ingress-under-test';
@@ -127,6 +130,23 @@ describe('a listener with TLS', () => {
     expect(altNameOf(await handshake({ servername: 'api.example.com' }))).toContain('DNS:api.example.com');
     replace('api', 'wild');
     await until(async () => altNameOf(await handshake({ servername: 'api.example.com' })) === 'DNS:*.example.com');
+  });
+
+  it('serves a crowd that comes in while its loop is busy, by further descriptors of its port', async () => {
+    const failures: Error[] = [];
+    await open({}, (error) => failures.push(error));
+    await pause(2_500);
+    const crowd = new Crowd(port, 60);
+    const turns = { busy: true };
+    const busy = () => {
+      for (const end = performance.now() + 20; performance.now() < end;);
+      if (turns.busy) setImmediate(busy);
+    };
+    busy();
+    expect(await crowd.statuses).toEqual(Array.from({ length: 60 }, () => 200));
+    turns.busy = false;
+    expect(new Set(seen.map(({ connection }) => connection.encrypted))).toEqual(new Set([true]));
+    expect(failures).toEqual([]);
   });
 
   it('does not start on a certificate that cannot be used, and names it', async () => {
@@ -355,7 +375,7 @@ const tls = (more: object = {}) => ({
   ...more,
 });
 
-async function open(settings: object = {}): Promise<void> {
+async function open(settings: object = {}, onFewAccepts?: (error: Error) => void): Promise<void> {
   for (const name of ['api', 'wild']) replace(name, name);
   port = await freePort();
   const path = file('listeners.yaml');
@@ -370,7 +390,27 @@ async function open(settings: object = {}): Promise<void> {
     refreshMs: 50,
     broken: ({ answer }) => answer(''),
     brokenBody: (response) => void response.destroy(),
+    ...(onFewAccepts && { onFewAccepts }),
   });
+}
+
+/** Clients in a process of their own, all of which ask at once, each on a connection of its own. */
+class Crowd {
+  private static readonly program = `const { get } = require('node:https');
+    const [port, count] = process.argv.slice(1).map(Number);
+    const ask = () => new Promise((done) => {
+      get({ host: '127.0.0.1', port, agent: false, rejectUnauthorized: false }, (answer) => done(answer.resume().statusCode))
+        .on('error', ({ code }) => done(code));
+    });
+    Promise.all(Array.from({ length: count }, ask)).then((statuses) => console.log(JSON.stringify(statuses)));`;
+
+  readonly statuses: Promise<unknown>;
+
+  constructor(port: number, count: number) {
+    this.statuses = promisify(execFile)(process.execPath, ['-e', Crowd.program, String(port), String(count)]).then(
+      ({ stdout }) => JSON.parse(stdout) as unknown,
+    );
+  }
 }
 
 function handshake(options: ConnectionOptions): Promise<TLSSocket> {

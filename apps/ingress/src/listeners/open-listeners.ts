@@ -1,7 +1,7 @@
 import type { Runtime } from '@sallyport/platform';
 import { Certificates } from './certificates';
 import { plainConnection, type Connection } from './connection';
-import { listenHttp, type HttpListener } from './http';
+import { listenHttp, type HttpListener, type HttpListenerOptions } from './http';
 import type { Http1Handler } from './http1-session';
 import { Http2Sessions, type Http2Watcher } from './http2-session';
 import { unusableFile, type ListenerSettings } from './listeners-file';
@@ -10,7 +10,7 @@ import { TlsDoor } from './tls-door';
 /** How often the files of certificates are looked at. */
 const REFRESH_MS = 5_000;
 
-export interface ListenersOptions extends Http1Handler {
+export interface ListenersOptions extends Http1Handler, Pick<HttpListenerOptions, 'onFewAccepts'> {
   readonly runtime: Runtime;
   /** Milliseconds between two looks at the files of certificates. */
   readonly refreshMs?: number;
@@ -38,6 +38,9 @@ export async function openListeners(
       return opened.reduce((sum, { sockets }) => sum + sockets, 0);
     },
     renew: () => opened.forEach((listener) => listener.renew()),
+    get crowdedMs() {
+      return Math.max(...opened.map(({ crowdedMs }) => crowdedMs));
+    },
     capacity: opened.reduce((sum, { capacity }) => sum + capacity, 0),
     relieve: (lean, closed) => opened.forEach((listener) => listener.relieve(lean, closed)),
     announceEnd: () => opened.forEach((listener) => listener.announceEnd()),

@@ -2,7 +2,7 @@ import type { RoutePriority } from '@sallyport/contracts';
 
 /** What a process feels, read every {@link REFRESH_MS}. */
 export interface Signals {
-  /** 99th percentile of how late the event loop was since the last reading, milliseconds. */
+  /** How late this process is, milliseconds: its loop since the last reading (99th percentile), or what waits beside it. */
   readonly loopDelayMs: number;
   /** Used share of the heap's limit, 0 to 1. */
   readonly heap: number;
@@ -10,7 +10,7 @@ export interface Signals {
   readonly sockets: number;
 }
 
-export const REFRESH_MS = 250;
+export const REFRESH_MS = 100;
 
 /** What is done about it; each member is the contract's answer to one signal. */
 export interface Pressure {

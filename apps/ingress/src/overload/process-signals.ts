@@ -6,7 +6,7 @@ import type { Signals } from './pressure';
 /** Milliseconds between two looks at the loop. */
 const DELAY_EVERY_MS = 10;
 /** Counting descriptors costs a look at each: it is done every so many readings. */
-const DESCRIPTORS_EVERY = 20;
+const DESCRIPTORS_EVERY = 50;
 
 /** Reads what this process feels. */
 export class ProcessSignals implements Closable {
@@ -16,13 +16,19 @@ export class ProcessSignals implements Closable {
   private descriptors = 0;
   private readings = 0;
 
-  /** @param sockets share of the sockets that the listeners may have open. */
-  constructor(private readonly sockets: () => number) {}
+  /**
+   * @param sockets share of the sockets that the listeners may have open.
+   * @param lateMs how late other work of this process is.
+   */
+  constructor(
+    private readonly sockets: () => number,
+    private readonly lateMs: () => number,
+  ) {}
 
   readonly read = (): Signals => {
     if (this.readings++ % DESCRIPTORS_EVERY === 0) this.descriptors = openDescriptors() / this.descriptorLimit;
     return {
-      loopDelayMs: this.delay.read(),
+      loopDelayMs: Math.max(this.delay.read(), this.lateMs()),
       heap: getHeapStatistics().used_heap_size / this.heapLimit,
       sockets: Math.max(this.sockets(), this.descriptors),
     };
