@@ -14,9 +14,10 @@ describe('a listener in a process whose turns are long', () => {
   let turn: number;
   let taken: number[];
   let sockets: Socket[];
+  let failures: Error[];
 
   beforeEach(async () => {
-    [turn, taken, sockets] = [0, [], []];
+    [turn, taken, sockets, failures] = [0, [], [], []];
     server = createServer((socket) => {
       acceptors.taken();
       sockets.push(socket);
@@ -44,8 +45,14 @@ describe('a listener in a process whose turns are long', () => {
     }
   }
 
+  async function idle(milliseconds: number): Promise<void> {
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end) await new Promise((resolve) => setImmediate(resolve));
+  }
+
   function gather(count: number): void {
     const { port } = server.address() as AddressInfo;
+    crowd?.kill();
     crowd = spawn(process.execPath, ['-e', CROWD, String(port), String(count)], { stdio: 'ignore' });
   }
 
@@ -89,6 +96,28 @@ describe('a listener in a process whose turns are long', () => {
     server.close();
     const outcome = new Promise((resolve) => connect(port, '127.0.0.1').on('connect', resolve).on('error', resolve));
     expect(await outcome).toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('is ready for the next crowd when the first is gone', async () => {
+    jest.useFakeTimers({ now: Date.now(), doNotFake: ['setImmediate', 'nextTick', 'performance', 'hrtime'] });
+    try {
+      acceptors.prepareLater((error) => failures.push(error));
+      jest.advanceTimersByTime(2_000);
+      await idle(1_500);
+      for (const come of [150, 300]) {
+        taken = [];
+        gather(150);
+        await busyUntil(come);
+        expect(sockets.length).toBe(come);
+        expect(Math.max(...perTurn())).toBeGreaterThan(16);
+        // Once to see that nobody comes any more, and once to be sure.
+        jest.advanceTimersByTime(20_000);
+        await idle(1_500);
+      }
+      expect(failures).toEqual([]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('says so when it gets no further descriptors', async () => {
