@@ -92,6 +92,30 @@ describe('reading JSON to write it again', () => {
       }),
     );
   });
+
+  it('writes every string as JSON.stringify does, also as a name', () => {
+    const anything = fc.string({ unit: 'binary' });
+    const pieces = fc.constantFrom(
+      '"',
+      '\\',
+      '\n',
+      '\u0000',
+      '\u001f',
+      '\u007f',
+      '\u2028',
+      '\ud83d',
+      '\ude00',
+      '😀',
+      'é',
+      'a',
+    );
+    fc.assert(
+      fc.property(fc.oneof(anything, fc.string({ unit: pieces })), (text) => {
+        expect(writeExactJson(text)).toBe(JSON.stringify(text));
+        expect(writeExactJson(new Map([[text, [text, text]]]))).toBe(JSON.stringify({ [text]: [text, text] }));
+      }),
+    );
+  });
 });
 
 describe('JSON Pointers', () => {
