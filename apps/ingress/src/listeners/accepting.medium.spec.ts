@@ -1,10 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { Acceptors } from './accepting';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Acceptors, ACCEPTS_PER_TURN } from './accepting';
 
-/** Connects so many times at once, and stays. */
-const CROWD = `for (let count = Number(process.argv[2]); count > 0; count--)
-  require('node:net').connect(Number(process.argv[1]), '127.0.0.1').on('error', () => undefined);`;
+/** Connects so many times, stays, and says when the kernel has all of them in its queue. */
+const CROWD = `const [port, count, file] = process.argv.slice(1);
+  const { connect } = require('node:net');
+  const come = () => new Promise((done) => connect(Number(port), '127.0.0.1', done).on('error', () => undefined));
+  Promise.all(Array.from({ length: Number(count) }, come)).then(() => require('node:fs').writeFileSync(file, ''));`;
 const TURN_MS = 20;
 
 describe('a listener in a process whose turns are long', () => {
@@ -15,6 +20,8 @@ describe('a listener in a process whose turns are long', () => {
   let taken: number[];
   let sockets: Socket[];
   let failures: Error[];
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-crowd-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
 
   beforeEach(async () => {
     [turn, taken, sockets, failures] = [0, [], [], []];
@@ -45,15 +52,23 @@ describe('a listener in a process whose turns are long', () => {
     }
   }
 
-  async function idle(milliseconds: number): Promise<void> {
-    const end = performance.now() + milliseconds;
-    while (performance.now() < end) await new Promise((resolve) => setImmediate(resolve));
+  async function prepared(): Promise<void> {
+    const end = performance.now() + 20_000;
+    while (acceptors.inReserve < ACCEPTS_PER_TURN - 1 && performance.now() < end) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
+  /** Nothing of this process runs until everybody is there. */
   function gather(count: number): void {
     const { port } = server.address() as AddressInfo;
+    const file = join(folder, `crowd-${count}-${sockets.length}`);
     crowd?.kill();
-    crowd = spawn(process.execPath, ['-e', CROWD, String(port), String(count)], { stdio: 'ignore' });
+    crowd = spawn(process.execPath, ['-e', CROWD, String(port), String(count), file], { stdio: 'ignore' });
+    const asleep = new Int32Array(new SharedArrayBuffer(4));
+    for (const end = performance.now() + 20_000; !existsSync(file) && performance.now() < end;) {
+      Atomics.wait(asleep, 0, 0, 5);
+    }
   }
 
   /** Of those turns in which any came in. */
@@ -103,8 +118,8 @@ describe('a listener in a process whose turns are long', () => {
     try {
       acceptors.prepareLater((error) => failures.push(error));
       jest.advanceTimersByTime(2_000);
-      await idle(1_500);
       for (const come of [150, 300]) {
+        await prepared();
         taken = [];
         gather(150);
         await busyUntil(come);
@@ -112,7 +127,6 @@ describe('a listener in a process whose turns are long', () => {
         expect(Math.max(...perTurn())).toBeGreaterThan(16);
         // Once to see that nobody comes any more, and once to be sure.
         jest.advanceTimersByTime(20_000);
-        await idle(1_500);
       }
       expect(failures).toEqual([]);
     } finally {

@@ -55,6 +55,11 @@ export class Acceptors {
     return this.fullSince === undefined || this.servers.length === 0 ? 0 : performance.now() - this.fullSince;
   }
 
+  /** Descriptors that are there for the next crowd. */
+  get inReserve(): number {
+    return this.reserve.length;
+  }
+
   /**
    * Gets what a crowd will need.
    * @throws Error when not all descriptors can be had; those that could are used.
