@@ -10,28 +10,34 @@ const victims: readonly Exclude<Service, 'ingress'>[] = ['auth', 'rate-limit', '
 /** How long the contract lets a request wait for each. */
 const budgetMs: Partial<Record<Service, number>> = { auth: 50, 'rate-limit': 5, waf: 34, 'ai-router': 50 };
 const SLACK_MS = 10;
+/** One pause of the machine is in one of them: of some two hundred answers the 99th percentile is the second slowest. */
+const TURNS = 3;
 
 export const stopServices: ChaosTest = {
   number: 'T03',
   title: 'services stand still in turn',
-  procedure: 'SIGSTOP both replicas of auth, rate-limit, waf, ai-router, audit and catalog in turn, under mixed load',
-  pass: 'as T02; p99 while one stands still ≤ p99 before + its budget + 10 ms, or twice p99 before where that is more',
+  procedure:
+    'SIGSTOP both replicas of auth, rate-limit, waf, ai-router, audit and catalog in turn, three times round, under mixed load',
+  pass: 'as T02; p99 while one stands still ≤ p99 before + its budget + 10 ms, or twice p99 before where that is more, in the median of the turns',
   quick: false,
   run: async (context) => {
     const hold = Math.max(2_000, (context.seconds * 1000) / victims.length);
     const loaded = await underLoad(context, async ({ world: { stage }, phase }) => {
-      await phase('before', () => pause(hold));
-      for (const victim of victims) {
-        await standingStill(stage.of(victim), () => phase(victim, () => pause(hold)));
-        await stage.consulting(decisionServices.filter((service) => service === victim));
+      for (let turn = 0; turn < TURNS; turn++) {
+        await phase('before', () => pause(hold));
+        for (const victim of victims) {
+          await standingStill(stage.of(victim), () => phase(victim, () => pause(hold)));
+          await stage.consulting(decisionServices.filter((service) => service === victim));
+        }
       }
     });
     const { ledger, phases } = loaded;
     const rowsOf = ({ from, to }: Phase): Row[] => ledger.between(from, to);
-    for (const phase of phases) context.say(`${phase.name}: ${complaints(rowsOf(phase))}`);
+    const allOf = (name: string): Row[] => phases.filter((phase) => phase.name === name).flatMap(rowsOf);
+    for (const name of ['before', ...victims]) context.say(`${name}: ${complaints(allOf(name))}`);
     return {
       checks: [
-        ...phases.slice(1).flatMap((phase) => availability(phase.name, rowsOf(phase))),
+        ...victims.flatMap((victim) => availability(victim, allOf(victim))),
         ...addedTime(phases, rowsOf),
         ...(await oracles(loaded)),
       ],
@@ -39,13 +45,16 @@ export const stopServices: ChaosTest = {
   },
 };
 
-/** @param phases the first is the one that the others are compared with. */
-export function addedTime([before, ...others]: readonly Phase[], rowsOf: (phase: Phase) => Row[]): Check[] {
-  const slowest = (phase: Phase): number =>
+/** @param phases those of the first name are what the others are compared with; of those that come more than once the median counts. */
+export function addedTime(phases: readonly Phase[], rowsOf: (phase: Phase) => Row[]): Check[] {
+  const slowestOf = (phase: Phase): number =>
     percentile(durations(unaffected(rowsOf(phase)).filter(({ stream }) => !stream)), 0.99);
+  const slowest = (name: string): number =>
+    percentile(phases.filter((phase) => phase.name === name).map(slowestOf), 0.5);
+  const [before, ...others] = new Set(phases.map(({ name }) => name));
   const usual = slowest(before!);
-  return others.map((phase) => {
-    const budget = (budgetMs[phase.name as Service] ?? 0) + SLACK_MS;
-    return atMost(`${phase.name}: p99`, slowest(phase), Math.max(usual + budget, 2 * usual), ' ms');
+  return others.map((name) => {
+    const budget = (budgetMs[name as Service] ?? 0) + SLACK_MS;
+    return atMost(`${name}: p99`, slowest(name), Math.max(usual + budget, 2 * usual), ' ms');
   });
 }

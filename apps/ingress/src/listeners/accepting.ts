@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
+import { duplicate, type Handle } from './descriptors';
 
 /** How many connections may wait to be taken; a kernel whose own bound is lower takes that (`net.core.somaxconn`). */
 export const BACKLOG = 4_096;
@@ -11,20 +11,6 @@ const PREPARE_AFTER_MS = 2_000;
 const CROWD_MS = 20;
 /** So long no turn has taken more than one before the crowd is gone. */
 const DISPERSED_MS = 10_000;
-/** To start a process, on a machine that does much else. */
-const DUPLICATE_MS = 30_000;
-
-/** A listening socket as Node hands it from process to process. */
-type Handle = NonNullable<unknown> & { close(): void };
-
-/**
- * Sends back as often as it is asked to what it is sent. The kernel makes a new descriptor of a socket each time that it goes to
- * another process, and Node has no other way to have one made. (Not `once`: Node ends a process that listens to nothing more.)
- */
-const MIRROR = `process.on('message', async (count, handle) => {
-  for (let sent = 0; sent < count; sent++) await new Promise((done) => process.send(sent, handle, done));
-  process.disconnect();
-})`;
 
 /**
  * What takes connections when there is a crowd. libuv takes one for each descriptor and turn of the loop: a process whose turns are
@@ -126,30 +112,4 @@ export class Acceptors {
     for (const handle of this.reserve.splice(0)) handle.close();
     for (const server of this.servers.splice(0)) server.close();
   }
-}
-
-/** @param use called with each new descriptor of the server's socket. */
-function duplicate(server: Server, count: number, use: (handle: Handle) => void): Promise<void> {
-  const mirror = spawn(process.execPath, ['-e', MIRROR], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], env: {} });
-  // Whoever ends meanwhile need not wait for it: without its channel it ends as well.
-  mirror.unref();
-  mirror.channel?.unref();
-  return new Promise((resolve, reject) => {
-    let left = count;
-    const late = setTimeout(() => mirror.kill('SIGKILL'), DUPLICATE_MS).unref();
-    mirror.on('message', (_, handle) => {
-      if (!handle) return;
-      left -= 1;
-      use(handle as unknown as Handle);
-    });
-    mirror.once('error', reject);
-    mirror.once('exit', () => {
-      clearTimeout(late);
-      if (left === 0) resolve();
-      else reject(new Error(`${left} of ${count} descriptors are missing`));
-    });
-    // The bare handle: a server would begin to listen over there, and take connections that nobody serves.
-    const { _handle: handle } = server as unknown as { readonly _handle: Server };
-    mirror.send(count, handle, (error) => error && reject(error));
-  });
 }
