@@ -59,9 +59,9 @@ export class Acceptors {
 
   /** The same in a while. @param onFailure told why there is less than wanted. */
   prepareLater(onFailure: (error: Error) => void): void {
-    const prepare = () => this.prepare().catch((error: Error) => this.isClosed || onFailure(error));
-    this.preparing = setTimeout(() => void prepare(), PREPARE_AFTER_MS).unref();
-    this.dispersing = setInterval(() => this.disperse(onFailure), DISPERSED_MS).unref();
+    const prepare = (): void => void this.prepare().catch((error: Error) => this.isClosed || onFailure(error));
+    this.preparing = setTimeout(prepare, PREPARE_AFTER_MS).unref();
+    this.dispersing = setInterval(() => this.disperse(prepare), DISPERSED_MS).unref();
   }
 
   /** Notes a connection that was taken. */
@@ -96,10 +96,10 @@ export class Acceptors {
   }
 
   /** What has listened cannot stop without being closed: the next crowd needs new ones. */
-  private disperse(onFailure: (error: Error) => void): void {
+  private disperse(prepare: () => void): void {
     if (this.servers.length > 0 && !this.isCrowd) {
       for (const server of this.servers.splice(0)) server.close();
-      this.prepare().catch((error: Error) => this.isClosed || onFailure(error));
+      prepare();
     }
     this.isCrowd = false;
   }

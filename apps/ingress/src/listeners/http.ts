@@ -95,7 +95,8 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     http1.stop();
     throw error;
   }
-  if (options.onFewAccepts) acceptors.prepareLater(options.onFewAccepts);
+  // Crowds come over the network; and a server takes over the handle of a port only.
+  if (options.onFewAccepts && 'port' in options.address) acceptors.prepareLater(options.onFewAccepts);
   return {
     get sockets() {
       return sockets.size;
