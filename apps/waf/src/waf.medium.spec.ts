@@ -23,7 +23,8 @@ async function start() {
   await (await bus.kv(buckets.adminToken)).put('current', Buffer.from(JSON.stringify({ sha256 })));
   const listen = { grpc: { path: paths.grpc }, admin: { path: paths.admin }, health: { path: paths.health } };
   const config = { ...readWafConfig({}), dataDir: folder, crsDir: 'none', listen };
-  const runtime = { ...testRuntime('waf', { bus }), config, metrics: createMetrics('waf') } as Runtime;
+  const base = testRuntime('waf', { bus });
+  const runtime = { ...base, config, metrics: createMetrics('waf') } as Runtime;
   const waf: RunningWaf = await startWaf(config, runtime);
   const client = new wafV1.InspectionServiceClient(`unix:${paths.grpc}`, credentials.createInsecure());
   return {
@@ -33,6 +34,7 @@ async function start() {
     async close() {
       client.close();
       await waf.close();
+      await base.close();
       await bus.drain();
       rmSync(folder, { recursive: true });
     },
