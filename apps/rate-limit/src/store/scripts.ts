@@ -1,7 +1,8 @@
 /**
  * Decides one request after the other, as if each had come alone, all at one moment: a request draws on all of its buckets
- * or on none. KEYS: the buckets of every request, all of one tenant and so in one slot. ARGV, for each request: how many of
- * the keys are its own, then three numbers for each of them: capacity, cost, and what drains in a millisecond, in ticks.
+ * or on none. KEYS: the buckets of every request, all of one tenant and so in one slot. ARGV: one text of numbers, for each
+ * request how many of the keys are its own, then three for each of them: capacity, cost, and what drains in a millisecond, in
+ * ticks.
  * Answers one text of numbers with a space between: for each request whether all was taken, then each debt.
  *
  * The arithmetic is that of `libs/limits/gcra.ts`; one suite runs against both. Time is the server's, so that replicas
@@ -24,12 +25,12 @@ local function bucketOf(key, drain)
   buckets[key] = bucket
   return bucket
 end
-local key, word = 0, 1
-while word <= #ARGV do
-  local count, drawn, met, given, taken = tonumber(ARGV[word]), {}, {}, {}, true
+local key, word = 0, string.gmatch(ARGV[1], '%S+')
+for number in word do
+  local count, drawn, met, given, taken = tonumber(number), {}, {}, {}, true
   for i = 1, count do
-    local capacity, cost, drain = tonumber(ARGV[word + 1]), tonumber(ARGV[word + 2]), tonumber(ARGV[word + 3])
-    key, word = key + 1, word + 3
+    local capacity, cost, drain = tonumber(word()), tonumber(word()), tonumber(word())
+    key = key + 1
     local bucket = bucketOf(KEYS[key], drain)
     drawn[i], met[i], given[i] = bucket, bucket.debt, 0
     if bucket.debt + cost > capacity then
@@ -38,7 +39,6 @@ while word <= #ARGV do
       bucket.debt, given[i] = bucket.debt + cost, cost
     end
   end
-  word = word + 1
   said[#said + 1] = taken and '1' or '0'
   for i = 1, count do
     if taken then
