@@ -95,22 +95,61 @@ export function describeBus(name: string, make: () => Promise<BusHarness>): void
         expect(heard).toHaveLength(1);
       });
 
-      it('says that a subject is heard as long as somebody listens', async () => {
-        const [first, second] = [
-          await peer.subscribe('sallyport.test.*', () => undefined),
-          await bus.subscribe('sallyport.test.one', () => undefined),
-        ];
-        await eventually(() =>
-          expect([bus, peer].map((one) => one.isHeard('sallyport.test.one'))).toEqual([true, true]),
-        );
-        await first.stop();
-        await eventually(() =>
-          expect([bus, peer].map((one) => one.isHeard('sallyport.test.one'))).toEqual([true, true]),
-        );
-        await second.stop();
-        // Of a stream nobody has to listen: it keeps what comes.
-        expect([bus, peer].map((one) => one.isHeard(kept))).toEqual([true, true]);
-        expect(() => bus.isHeard('sallyport.test.*')).toThrow('is not a subject');
+      describe('announcing', () => {
+        const [one, two] = ['sallyport.test.one', 'sallyport.test.two'];
+        const items = ['one 1', 'two 1', 'one 2', 'two 2', 'two 3', 'one 3'];
+        const subjectOf = (item: string) => `sallyport.test.${item.split(' ')[0]}`;
+        let made: string[];
+        const announce = (some: readonly string[] = items) => {
+          made = [];
+          return bus.announce(some, subjectOf, (item) => {
+            made.push(item);
+            return bytes(item);
+          });
+        };
+        const listen = async (pattern: string) => {
+          const heard: string[] = [];
+          const { stop } = await peer.subscribe(pattern, ({ data }) => heard.push(text(data)));
+          return { heard, stop };
+        };
+        const madeOf = (subject: string) => made.filter((item) => subjectOf(item) === subject);
+
+        it('reaches whoever listens, in order for each subject, and makes no more than one that nobody would get', async () => {
+          const { heard } = await listen(one);
+          await announce();
+          await eventually(() => expect(heard).toEqual(['one 1', 'one 2', 'one 3']));
+          expect(madeOf(two).length).toBeLessThanOrEqual(1);
+          const all = await listen('sallyport.test.*');
+          await announce();
+          await eventually(() => expect(all.heard).toHaveLength(6));
+          expect(all.heard.filter((item) => subjectOf(item) === two)).toEqual(['two 1', 'two 2', 'two 3']);
+        });
+
+        it('makes nothing more for somebody who listens no more', async () => {
+          const [first, second] = [await listen('sallyport.test.*'), await listen(one)];
+          await first.stop();
+          // What was told last is what a bus on two connections may learn last.
+          await eventually(async () => {
+            await announce();
+            expect(madeOf(two).length).toBeLessThanOrEqual(1);
+          });
+          await second.stop();
+          await eventually(async () => {
+            await announce();
+            expect(madeOf(one).length).toBeLessThanOrEqual(1);
+          });
+        });
+
+        it('tries every item, and then says what was wrong with one', async () => {
+          const { heard } = await listen('sallyport.test.>');
+          await expect(announce(['one 1', '* 1', 'one 2'])).rejects.toThrow('is not a subject');
+          await eventually(() => expect(heard).toEqual(['one 1', 'one 2']));
+        });
+
+        it('has nothing to do for nothing', async () => {
+          await announce([]);
+          expect(made).toEqual([]);
+        });
       });
 
       it('goes on after a handler that throws', async () => {

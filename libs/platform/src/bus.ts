@@ -141,10 +141,15 @@ export interface Bus {
   /** Listens to what is published from now on, at most once. `*` is one token, `>` the rest. */
   subscribe(subject: string, handler: (message: BusMessage) => void): Promise<Subscription>;
   /**
-   * Whether a message on a subject may reach anybody, a stream included: what nobody would get need not be made. False only
-   * where this bus knows all its listeners; one that is lent to another thread learns of a listener a moment after it begins.
+   * Publishes a message for each item on whose subject somebody listens at that moment, in order for each subject: what nobody
+   * would get is not sent, and but for the first of its subject not even made. Every item is tried.
+   * @throws TooLargeForBus, or an error of the transport, of the first that failed.
    */
-  isHeard(subject: string): boolean;
+  announce<Item>(
+    items: readonly Item[],
+    subjectOf: (item: Item) => string,
+    dataOf: (item: Item) => Uint8Array,
+  ): Promise<void>;
   /**
    * Tells the patterns that are listened to, now and at each change. Only a bus that knows all its listeners has this.
    * @returns what ends it
@@ -155,4 +160,13 @@ export interface Bus {
   health(): { readonly connected: boolean; readonly detail: string };
   /** Stops consumers, flushes and closes. */
   drain(): Promise<void>;
+}
+
+/** A bus that knows by itself who listens. */
+export interface HearingBus extends Bus {
+  /**
+   * Whether a message on a subject may reach anybody, a stream included. One that is lent to another thread learns of a listener
+   * a moment after it begins.
+   */
+  isHeard(subject: string): boolean;
 }

@@ -1,13 +1,14 @@
 import { streams, type Clock, type StreamName } from '@sallyport/contracts';
+import { announceWhereHeard } from './announcing';
 import {
   BusUnavailable,
   KvConflict,
   retry,
   StreamFull,
-  type Bus,
   type BusLogger,
   type BusMessage,
   type ConsumeOptions,
+  type HearingBus,
   type Kv,
   type KvEntry,
   type PublishOptions,
@@ -440,7 +441,7 @@ interface Way {
   readonly mailboxes: readonly Mailbox<BusMessage>[];
 }
 
-class EmbeddedBus implements Bus, Undertaker {
+class EmbeddedBus implements HearingBus, Undertaker {
   private readonly streams = new Map<StreamName, Stream>();
   private readonly buckets = new Map<string, EmbeddedKv>();
   private readonly listeners = new Map<Mailbox<BusMessage>, string>();
@@ -510,6 +511,14 @@ class EmbeddedBus implements Bus, Undertaker {
         mailbox.close();
       },
     };
+  }
+
+  announce<Item>(
+    items: readonly Item[],
+    subjectOf: (item: Item) => string,
+    dataOf: (item: Item) => Uint8Array,
+  ): Promise<void> {
+    return announceWhereHeard(this, items, subjectOf, dataOf);
   }
 
   isHeard(subject: string): boolean {
@@ -609,6 +618,6 @@ class EmbeddedBus implements Bus, Undertaker {
  * @param clock ages messages and ids; waits themselves run on Node's timers.
  * @param logger hears of handlers that throw and of dead letters; without it they are process warnings.
  */
-export function createEmbeddedBus(clock: Clock, logger?: BusLogger): Bus {
+export function createEmbeddedBus(clock: Clock, logger?: BusLogger): HearingBus {
   return new EmbeddedBus(clock, logger);
 }

@@ -41,6 +41,12 @@ describe('a bus that is joined late', () => {
     const kv = await late.kv('sallyport_snapshots');
     expect(late.health()).toEqual({ connected: false, detail: 'not reached yet' });
     await expect(late.publish(subject, bytes('x'))).rejects.toBeInstanceOf(BusUnavailable);
+    const announced = late.announce(
+      [bytes('x')],
+      () => subject,
+      (item) => item,
+    );
+    await expect(announced).rejects.toBeInstanceOf(BusUnavailable);
     await expect(kv.get('head')).rejects.toBeInstanceOf(BusUnavailable);
     await joined();
     await late.publish(subject, bytes('x'));

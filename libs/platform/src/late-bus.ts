@@ -51,8 +51,12 @@ export class LateBus implements Bus {
     return this.begin((bus) => bus.subscribe(subject, handler));
   }
 
-  isHeard(subject: string): boolean {
-    return this.bus?.isHeard(subject) ?? true;
+  async announce<Item>(
+    items: readonly Item[],
+    subjectOf: (item: Item) => string,
+    dataOf: (item: Item) => Uint8Array,
+  ): Promise<void> {
+    return this.reached().announce(items, subjectOf, dataOf);
   }
 
   async kv(bucket: string): Promise<Kv> {

@@ -35,7 +35,9 @@ import {
   type Subscription,
   type Verdict,
 } from './bus';
+import { Attempts } from './announcing';
 import { fromHeaders, toHeaders, withoutOwn } from './nats-headers';
+import { NatsListeners } from './nats-listeners';
 import {
   consumerLimits,
   deadLetter,
@@ -136,6 +138,7 @@ function isMissing(error: unknown): boolean {
 
 class NatsBus implements Bus {
   private readonly jetstream: JetStreamClient;
+  private readonly listeners: NatsListeners;
   private readonly buckets = new Map<string, Promise<NatsKv>>();
   private readonly running = new Set<Subscription>();
   private readonly onReconnect = new Set<() => void>();
@@ -151,6 +154,7 @@ class NatsBus implements Bus {
     readonly logger: BusLogger,
   ) {
     this.jetstream = connection.jetstream();
+    this.listeners = new NatsListeners(connection);
     this.detail = `connected to ${connection.getServer()}`;
   }
 
@@ -214,23 +218,63 @@ class NatsBus implements Bus {
   }
 
   async publish(subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<void> {
+    const name = streamOf(subject);
+    if (!name) return this.send(subject, data, options);
+    this.requireSendable(subject, data, options);
+    const headers = toHeaders(options.headers);
+    const send = () =>
+      this.jetstream.publish(subject, data, { msgID: options.id, headers, timeout: PUBLISH_TIMEOUT_MS });
+    try {
+      await withRepair(send, () => this.ensureStream(name));
+    } catch (error) {
+      throw this.refusalOf(error, subject, data, options);
+    }
+  }
+
+  /** Hands a message to the client; nobody says whether it has arrived. */
+  private send(subject: string, data: Uint8Array, options: PublishOptions = {}, reply?: string): void {
+    this.requireSendable(subject, data, options);
+    try {
+      this.connection.publish(subject, data, { headers: toHeaders(options.headers), ...(reply && { reply }) });
+    } catch (error) {
+      throw this.refusalOf(error, subject, data, options);
+    }
+  }
+
+  private requireSendable(subject: string, data: Uint8Array, options: PublishOptions): void {
     requireSubject(subject);
     requireFits(subject, data, options);
     this.requireConnection();
-    const name = streamOf(subject);
-    const fields = toHeaders(options.headers);
-    try {
-      if (!name) this.connection.publish(subject, data, { headers: fields });
-      else {
-        const send = () =>
-          this.jetstream.publish(subject, data, { msgID: options.id, headers: fields, timeout: PUBLISH_TIMEOUT_MS });
-        await withRepair(send, () => this.ensureStream(name));
-      }
-    } catch (error) {
-      // A server may be set to less than our limit.
-      if (!(error instanceof NatsError) || error.code !== 'MAX_PAYLOAD_EXCEEDED') throw error;
-      throw new TooLargeForBus(subject, messageBytes(data, options), this.connection.info?.max_payload);
+  }
+
+  /** A server may be set to less than our limit. */
+  private refusalOf(error: unknown, subject: string, data: Uint8Array, options: PublishOptions): unknown {
+    if (!(error instanceof NatsError) || error.code !== 'MAX_PAYLOAD_EXCEEDED') return error;
+    return new TooLargeForBus(subject, messageBytes(data, options), this.connection.info?.max_payload);
+  }
+
+  /** The first of each subject is sent in any case: what becomes of it tells whether the others have to be. */
+  async announce<Item>(
+    items: readonly Item[],
+    subjectOf: (item: Item) => string,
+    dataOf: (item: Item) => Uint8Array,
+  ): Promise<void> {
+    this.requireConnection();
+    const survey = this.listeners.survey();
+    const others: Item[] = [];
+    const attempts = new Attempts();
+    for (const item of items) {
+      const subject = subjectOf(item);
+      const reply = survey.about(subject);
+      if (reply === undefined) others.push(item);
+      else attempts.make(() => this.send(subject, dataOf(item), {}, reply));
     }
+    await survey.end();
+    for (const item of others) {
+      const subject = subjectOf(item);
+      if (survey.isHeard(subject)) attempts.make(() => this.send(subject, dataOf(item)));
+    }
+    attempts.requireAll();
   }
 
   async consume(
@@ -271,12 +315,6 @@ class NatsBus implements Bus {
       throw new BusUnavailable(`the bus did not take a subscription: ${reasonOf(error)}`);
     }
     return { stop: async () => subscription.unsubscribe() };
-  }
-
-  isHeard(subject: string): boolean {
-    requireSubject(subject);
-    // Only the server knows, and it does not say.
-    return true;
   }
 
   kv(bucket: string): Promise<Kv> {

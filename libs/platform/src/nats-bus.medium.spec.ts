@@ -1,8 +1,11 @@
+import { connect } from 'nats';
 import { buckets, subjects } from '@sallyport/contracts';
+import { freePort } from '@sallyport/testkit';
 import { ack, BusUnavailable, type Bus, type KvEntry } from './bus';
 import { describeBus, eventually } from './bus.suite';
 import { Unreachable } from './keep-trying';
 import { connectNatsBus } from './nats-bus';
+import { NatsListeners } from './nats-listeners';
 import { hasNatsServer, startNatsServer, type NatsServer } from './nats-server.suite';
 
 jest.setTimeout(60_000);
@@ -151,6 +154,85 @@ if (!hasNatsServer) {
       expect(logger.warn).toHaveBeenCalledWith(expect.anything(), expect.stringContaining('lost'));
       await server.start();
       await connected();
+    });
+
+    it('goes on knowing who listens after a restart of the server', async () => {
+      const heard: string[] = [];
+      await bus.subscribe('sallyport.test.one', ({ data }) => heard.push(text(data)));
+      const announce = async (subject: string) => {
+        const made: string[] = [];
+        await bus.announce(
+          ['1', '2', '3'],
+          () => subject,
+          (item) => {
+            made.push(item);
+            return bytes(item);
+          },
+        );
+        return made;
+      };
+      expect([await announce('sallyport.test.one'), await announce('sallyport.test.two')]).toEqual([
+        ['1', '2', '3'],
+        ['1'],
+      ]);
+      await restart();
+      await connected();
+      await eventually(async () =>
+        expect([await announce('sallyport.test.one'), await announce('sallyport.test.two')]).toEqual([
+          ['1', '2', '3'],
+          ['1'],
+        ]),
+      );
+      expect(heard.slice(0, 3)).toEqual(['1', '2', '3']);
+    });
+
+    it('says that nobody knows who listens when the server stands still or is away', async () => {
+      await server.freeze();
+      const announce = () =>
+        bus.announce(
+          ['1'],
+          () => 'sallyport.test.one',
+          (item) => bytes(item),
+        );
+      await expect(announce()).rejects.toThrow(BusUnavailable);
+      await server.stop('SIGKILL');
+      await eventually(() => expect(bus.health().connected).toBe(false));
+      await expect(announce()).rejects.toThrow('no connection');
+    });
+
+    it('hears of listeners at other servers of its cluster', async () => {
+      const [here, there] = await Promise.all([freePort(), freePort()]);
+      const routed = (port: number, other: number) =>
+        startNatsServer(
+          '--name',
+          `at-${port}`,
+          '--cluster_name',
+          'test',
+          '--cluster',
+          `nats://127.0.0.1:${port}`,
+          '--routes',
+          `nats://127.0.0.1:${other}`,
+        );
+      const servers = [await routed(here, there), await routed(there, here)];
+      const [near, far] = await Promise.all(
+        servers.map(({ url }) => connect({ servers: url.slice('nats://'.length) })),
+      );
+      const heard: string[] = [];
+      far!.subscribe('sallyport.test.*', { callback: (_, { data }) => heard.push(text(data)) });
+      await far!.flush();
+      const listeners = new NatsListeners(near!);
+      const survey = async () => {
+        const asking = listeners.survey();
+        for (const subject of ['sallyport.test.one', 'sallyport.other.one']) {
+          near!.publish(subject, bytes('1'), { reply: asking.about(subject)! });
+        }
+        await asking.end();
+        return ['sallyport.test.one', 'sallyport.other.one'].map((subject) => asking.isHeard(subject));
+      };
+      await eventually(async () => expect(await survey()).toEqual([true, false]), 20_000);
+      await eventually(() => expect(heard).toContain('1'));
+      await Promise.all([near!.close(), far!.close()]);
+      for (const one of servers) await one.close();
     });
 
     it('drains without a server', async () => {

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { StreamName } from '@sallyport/contracts';
 import type { Closable } from './address';
+import { announceWhereHeard } from './announcing';
 import { MAX_KNOWN_SUBJECTS, requireSubject, streamOf, subjectMatches } from './bus-rules';
 import {
   BusUnavailable,
@@ -12,6 +13,7 @@ import {
   type BusLogger,
   type BusMessage,
   type ConsumeOptions,
+  type HearingBus,
   type Kv,
   type KvEntry,
   type PublishOptions,
@@ -190,7 +192,7 @@ class Lender implements Closable {
 }
 
 /** The bus that the thread at the other end of the port lends. Draining it ends what was begun here, and not that bus. */
-export function borrowBus(port: MessagePort, logger: BusLogger): Bus {
+export function borrowBus(port: MessagePort, logger: BusLogger): HearingBus {
   return new BorrowedBus(port, logger);
 }
 
@@ -206,7 +208,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-class BorrowedBus implements Bus {
+class BorrowedBus implements HearingBus {
   private readonly waiting = new Map<number, Waiting>();
   private readonly flows = new Map<number, Flow>();
   private asks = 0;
@@ -233,6 +235,14 @@ class BorrowedBus implements Bus {
       (flow) => ({ what: 'subscribe', flow, subject }),
       (flowing) => 'message' in flowing && handler(flowing.message),
     );
+  }
+
+  announce<Item>(
+    items: readonly Item[],
+    subjectOf: (item: Item) => string,
+    dataOf: (item: Item) => Uint8Array,
+  ): Promise<void> {
+    return announceWhereHeard(this, items, subjectOf, dataOf);
   }
 
   isHeard(subject: string): boolean {

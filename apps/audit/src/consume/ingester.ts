@@ -194,17 +194,11 @@ export class Ingester implements Closable {
   /** Producers may trim; listeners get the records. Neither is needed for anything to be right. */
   async #tell(arranged: readonly ArrangedChain[], committed: readonly Committed[]): Promise<void> {
     const { bus, logger } = this.#options;
-    const messages: { readonly subject: string; readonly data: Uint8Array }[] = [
-      ...arranged.map(({ chain, nextSeq }) => ({
-        subject: subjects.auditCommitted,
-        data: auditV1.SpoolCommitted.encode({ chain, seq: BigInt(nextSeq - 1) }).finish(),
-      })),
-      ...committed.flatMap((one) => {
-        const subject = subjects.auditEvent(one.row.kind, one.row.tenant);
-        return bus.isHeard(subject) ? [{ subject, data: eventOf(one) }] : [];
-      }),
-    ];
-    const outcomes = await Promise.allSettled(messages.map(({ subject, data }) => bus.publish(subject, data)));
+    const trimmed = arranged.map(({ chain, nextSeq }) =>
+      bus.publish(subjects.auditCommitted, auditV1.SpoolCommitted.encode({ chain, seq: BigInt(nextSeq - 1) }).finish()),
+    );
+    const heard = bus.announce(committed, ({ row }) => subjects.auditEvent(row.kind, row.tenant), eventOf);
+    const outcomes = await Promise.allSettled([...trimmed, heard]);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) logger.debug({ err: failed.reason }, 'committed records could not be told of');
   }
