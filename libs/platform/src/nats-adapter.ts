@@ -16,13 +16,10 @@ import {
   type JetStreamManager,
   type JsMsg,
   type KV,
-  type KvEntry as NatsKvEntry,
   type NatsConnection,
-  type QueuedIterator,
 } from 'nats';
 import {
   BusUnavailable,
-  KvConflict,
   retry,
   TooLargeForBus,
   type Bus,
@@ -30,20 +27,20 @@ import {
   type BusMessage,
   type ConsumeOptions,
   type Kv,
-  type KvEntry,
   type PublishOptions,
   type Subscription,
   type Verdict,
 } from './bus';
 import { Attempts } from './announcing';
 import { fromHeaders, toHeaders, withoutOwn } from './nats-headers';
+import { NatsKv } from './nats-kv';
 import { NatsListeners } from './nats-listeners';
+import { apiCode, Backoff, CONSUMER_NOT_FOUND, isMissing, reasonOf, STREAM_NOT_FOUND, withRepair } from './nats-repair';
 import {
   consumerLimits,
   deadLetter,
   messageBytes,
   requireFits,
-  requireKey,
   requireName,
   requirePattern,
   requireSubject,
@@ -56,15 +53,8 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const PUBLISH_TIMEOUT_MS = 5_000;
 /** How long one request for messages waits at the server. */
 const PULL_MS = 5_000;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5_000;
 /** Servers in the URL from which on streams are kept on three of them. */
 const CLUSTER_SIZE = 3;
-
-/** NATS: "wrong last sequence", the answer to a failed compare-and-set. */
-const WRONG_LAST_SEQUENCE = 10071;
-const STREAM_NOT_FOUND = 10059;
-const CONSUMER_NOT_FOUND = 10014;
 
 type Handler = (message: BusMessage) => Promise<Verdict>;
 
@@ -114,26 +104,6 @@ function parseServers(url: string): Pick<ConnectionOptions, 'user' | 'pass' | 't
   const credentials = pass ? { user, pass } : user ? { token: user } : {};
   const tls = parsed.some(({ protocol }) => protocol === 'tls:') ? { tls: {} } : {};
   return { servers: parsed.map(({ host }) => host), ...credentials, ...tls };
-}
-
-/** The client's messages are codes; what lies behind one says more. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error instanceof NatsError && error.chainedError ? ` (${error.chainedError.message})` : '';
-  return `${error.message}${cause}`;
-}
-
-function apiCode(error: unknown): number | undefined {
-  return error instanceof NatsError ? error.api_error?.err_code : undefined;
-}
-
-/** Nobody answers for the stream: it is gone, or the server has not loaded it yet. */
-function isMissing(error: unknown): boolean {
-  return (
-    apiCode(error) === STREAM_NOT_FOUND ||
-    apiCode(error) === CONSUMER_NOT_FOUND ||
-    (error instanceof NatsError && error.code === '503')
-  );
 }
 
 class NatsBus implements Bus {
@@ -408,37 +378,6 @@ class NatsBus implements Bus {
   }
 }
 
-/** Runs, and runs once more after a repair when what it needs is missing. */
-async function withRepair<T>(run: () => Promise<T>, repair: () => Promise<unknown>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    await repair();
-    return run();
-  }
-}
-
-/** Waits longer after each failure, and not at all any more when it is stopped. */
-class Backoff {
-  private next = FIRST_PAUSE_MS;
-  private readonly stopping = new AbortController();
-
-  reset(): void {
-    this.next = FIRST_PAUSE_MS;
-  }
-
-  async wait(): Promise<void> {
-    const delay = this.next * (0.5 + Math.random() / 2);
-    this.next = Math.min(this.next * 2, LONGEST_PAUSE_MS);
-    await pause(delay, undefined, { signal: this.stopping.signal }).catch(() => undefined);
-  }
-
-  stop(): void {
-    this.stopping.abort();
-  }
-}
-
 /** Our share of a durable pull consumer: asks for as many messages as it may still have without a verdict. */
 class Consumer implements Subscription {
   private readonly limits: Required<ConsumeOptions>;
@@ -574,206 +513,5 @@ class Consumer implements Subscription {
   private async bury(given: JsMsg, message: BusMessage, reason: string): Promise<void> {
     await this.bus.bury(message, this.stream, given.seq, this.durable, reason);
     given.ack();
-  }
-}
-
-class NatsKv implements Kv {
-  private view: KV | undefined;
-
-  constructor(
-    readonly name: string,
-    private readonly bus: NatsBus,
-  ) {}
-
-  async open(): Promise<KV> {
-    this.view = await this.bus.view(this.name);
-    return this.view;
-  }
-
-  /** Name of the stream behind the bucket. */
-  get stream(): string {
-    return `KV_${this.name}`;
-  }
-
-  async get(key: string): Promise<KvEntry | undefined> {
-    requireKey(key);
-    const entry = await this.use((view) => view.get(key));
-    return entry && entry.operation === 'PUT' ? toEntry(entry) : undefined;
-  }
-
-  create(key: string, value: Uint8Array): Promise<number> {
-    return this.write(key, value, (view) => view.create(key, value));
-  }
-
-  update(key: string, value: Uint8Array, revision: number): Promise<number> {
-    return this.write(key, value, (view) => view.put(key, value, { previousSeq: revision }));
-  }
-
-  put(key: string, value: Uint8Array): Promise<number> {
-    return this.write(key, value, (view) => view.put(key, value));
-  }
-
-  async delete(key: string): Promise<void> {
-    requireKey(key);
-    await this.use((view) => view.delete(key));
-  }
-
-  async purge(key: string): Promise<void> {
-    requireKey(key);
-    await this.use(() => this.bus.manager.streams.purge(this.stream, { filter: `$KV.${this.name}.${key}` }));
-  }
-
-  async keys(): Promise<string[]> {
-    const keys: string[] = [];
-    for await (const key of await this.use((view) => view.keys())) keys.push(key);
-    return keys;
-  }
-
-  async watch(handler: (entry: KvEntry) => void, onCurrent?: () => void, key?: string): Promise<Subscription> {
-    if (key !== undefined) requireKey(key);
-    this.bus.requireConnection();
-    const watch = new Watch(this, this.bus, handler, onCurrent, key);
-    await watch.start();
-    return this.bus.track(watch);
-  }
-
-  private async write(key: string, value: Uint8Array, run: (view: KV) => Promise<number>): Promise<number> {
-    requireKey(key);
-    requireFits(`${this.name}.${key}`, value);
-    try {
-      return await this.use(run);
-    } catch (error) {
-      if (apiCode(error) === WRONG_LAST_SEQUENCE) throw new KvConflict(key);
-      throw error;
-    }
-  }
-
-  private async use<T>(run: (view: KV) => Promise<T>): Promise<T> {
-    this.bus.requireConnection();
-    return withRepair(
-      async () => run(this.view ?? (await this.open())),
-      () => this.open(),
-    );
-  }
-}
-
-function toEntry(entry: NatsKvEntry): KvEntry {
-  const operation = entry.operation === 'PUT' ? 'put' : 'delete';
-  return { key: entry.key, value: entry.value, revision: entry.revision, operation };
-}
-
-/** Follows a bucket; what breaks is taken up again behind the last revision that was told. */
-class Watch implements Subscription {
-  private readonly backoff = new Backoff();
-  private entries: QueuedIterator<NatsKvEntry> | undefined;
-  private loop: Promise<void> = Promise.resolve();
-  private stopped = false;
-  private last = 0;
-  /** Of the stream; another one means that revisions count from the beginning again. */
-  private createdAt: string | undefined;
-  private current = false;
-  /** Until current: keys that were told, so that the deletion of no other is. */
-  private readonly told = new Set<string>();
-  private forgetReconnects: () => void = () => undefined;
-
-  constructor(
-    private readonly kv: NatsKv,
-    private readonly bus: NatsBus,
-    private readonly handler: (entry: KvEntry) => void,
-    private readonly onCurrent: (() => void) | undefined,
-    private readonly key: string | undefined,
-  ) {}
-
-  async start(): Promise<void> {
-    const first = await this.open();
-    // The server's side of it does not outlive the connection.
-    this.forgetReconnects = this.bus.reconnected(() => this.entries?.stop());
-    this.loop = this.follow(first);
-  }
-
-  async stop(): Promise<void> {
-    this.stopped = true;
-    this.forgetReconnects();
-    this.backoff.stop();
-    this.entries?.stop();
-    await this.loop;
-  }
-
-  private async follow(first: () => Promise<void>): Promise<void> {
-    let listen: (() => Promise<void>) | undefined = first;
-    while (!this.stopped) {
-      try {
-        listen ??= await this.open();
-        this.backoff.reset();
-        await listen();
-      } catch (error) {
-        if (this.stopped) return;
-        this.bus.logger.warn({ bucket: this.kv.name, reason: reasonOf(error) }, 'watching is interrupted');
-        await this.backoff.wait();
-      }
-      listen = undefined;
-    }
-  }
-
-  /** @returns listens until the iterator ends. */
-  private async open(): Promise<() => Promise<void>> {
-    const view = await this.kv.open();
-    await this.noticeNewStream();
-    let handled = 0;
-    let listed: number | undefined;
-    const becomeCurrent = () => {
-      if (listed === undefined || handled < listed || this.current) return;
-      this.current = true;
-      this.told.clear();
-      if (this.onCurrent) this.bus.guard(`watching ${this.kv.name}`, this.onCurrent);
-    };
-    let entries: QueuedIterator<NatsKvEntry> | undefined;
-    let early = false;
-    // The client may say "listed" while what it lists still waits in its queue: count up to what had come by then.
-    const initializedFn = () => {
-      early = true;
-      if (!entries) return;
-      listed = entries.getReceived();
-      becomeCurrent();
-    };
-    entries = await view.watch({
-      ...(this.key === undefined ? {} : { key: this.key }),
-      ...(this.last > 0 ? { resumeFromRevision: this.last + 1 } : {}),
-      initializedFn,
-    });
-    this.entries = entries;
-    if (this.stopped) entries.stop();
-    const opened = entries;
-    return async () => {
-      if (early) {
-        listed = opened.getReceived();
-        becomeCurrent();
-      }
-      for await (const entry of opened) {
-        this.tell(toEntry(entry));
-        handled++;
-        becomeCurrent();
-      }
-    };
-  }
-
-  private tell(entry: KvEntry): void {
-    if (entry.revision <= this.last || this.stopped) return;
-    this.last = entry.revision;
-    // Before it is current a watch lists what is there, and a deleted key is not.
-    if (!this.current) {
-      if (entry.operation === 'delete' && !this.told.has(entry.key)) return;
-      this.told.add(entry.key);
-    }
-    this.bus.guard(`watching ${this.kv.name}`, () => this.handler(entry));
-  }
-
-  private async noticeNewStream(): Promise<void> {
-    const { created } = await this.bus.manager.streams.info(this.kv.stream);
-    if (this.createdAt !== undefined && this.createdAt !== created) {
-      this.bus.logger.warn({ bucket: this.kv.name }, 'the bucket was made anew; watching it from its beginning');
-      this.last = 0;
-    }
-    this.createdAt = created;
   }
 }
