@@ -11,9 +11,9 @@ const victims: readonly Exclude<Service, 'ingress'>[] = ['auth', 'rate-limit', '
 const budgetMs: Partial<Record<Service, number>> = { auth: 50, 'rate-limit': 5, waf: 34, 'ai-router': 50 };
 const SLACK_MS = 10;
 /** One pause of the machine is in one of them: of some two hundred answers the 99th percentile is the second slowest. */
-const TURNS = 3;
+export const TURNS = 3;
 /** What waited for one, such as the records of audit, is done before the next stands still, and not in its time. */
-const RECOVERY_MS = 1_000;
+export const RECOVERY_MS = 1_000;
 
 export const stopServices: ChaosTest = {
   number: 'T03',

@@ -25,6 +25,12 @@ export async function systems(upstream, { workers }) {
       start: () =>
         startCluster(document, clusterOf(workers), workers === undefined ? {} : { SALLYPORT_INGRESS_WORKERS: workers }),
     },
+    {
+      apart: true,
+      lacks: clusterLacks(),
+      // One replica of rate-limit needs nothing to share with; several are chosen by the hash of the key then.
+      start: () => startCluster(document, 'Sallyport cluster, limits in memory', { SALLYPORT_REDIS_URL: undefined }),
+    },
   ];
 }
 
