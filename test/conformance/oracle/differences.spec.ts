@@ -110,6 +110,14 @@ const stories: readonly Story[] = [
     ours: 'xxError',
     theirs: '',
   },
+  {
+    difference: 'words-behind-what-began-as-others',
+    rules:
+      'SecRule ARGS "@pm app/x proc/buddyinfo proc/self" "id:1,phase:2,pass,nolog,t:none,setvar:tx.seen=%{MATCHED_VAR}"',
+    exchange: { target: '/?v=/approc/buddyinfo' },
+    ours: '/approc/buddyinfo',
+    theirs: '',
+  },
 ];
 
 /** Those that a variable cannot show: what is logged, and what depends on the order of a hash table or on a second form. */

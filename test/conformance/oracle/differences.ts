@@ -21,7 +21,7 @@ interface Difference {
   readonly name: string;
   readonly applies: (exchange: Exchange, theirs: Verdict, rules: ReadonlySet<number>) => boolean;
   /** Rules only one of the two reports; all where it is undefined. */
-  readonly rules?: (rule: number, byOurs: boolean, facts: RuleFacts) => boolean;
+  readonly rules?: (rule: number, byOurs: boolean, facts: RuleFacts, exchange: Exchange) => boolean;
 }
 
 /** What differences depend on, read from the rules themselves. */
@@ -35,6 +35,8 @@ export interface RuleFacts {
   readonly overNames: ReadonlySet<number>;
   /** Rules that look for a text with a quotation mark, which stands escaped in the file. */
   readonly overQuotes: ReadonlySet<number>;
+  /** The words that a rule, or a link of it, looks for in a list, in lower case. */
+  readonly words: ReadonlyMap<number, readonly string[]>;
 }
 
 const typeOf = ({ fields }: Exchange) => fields.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
@@ -55,6 +57,13 @@ const hasPartWithoutBody = (exchange: Exchange) => exchange.body.includes(`\r\n\
 function hasLinesInFields(exchange: Exchange): boolean {
   const parts = exchange.body.split(`\r\n--${boundaryOf(exchange)}`);
   return parts.some((part) => /[\r\n]/.test(part.split('\r\n\r\n').slice(1).join('\r\n\r\n')));
+}
+
+/** Whether one of the words stands in an exchange as it was sent, or with its octets decoded once: found letter by letter, by no automaton. */
+function holdsWord({ target, fields, body }: Exchange, words: readonly string[] = []): boolean {
+  const sent = `${target}\n${fields.flat().join('\n')}\n${body}`.toLowerCase();
+  const decoded = sent.replace(/%([0-9a-f]{2})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 16)));
+  return words.some((word) => sent.includes(word) || decoded.includes(word));
 }
 
 export const differences: readonly Difference[] = [
@@ -102,6 +111,11 @@ export const differences: readonly Difference[] = [
     // They are asked where a list of words has been found in the answer.
     rules: (rule, byOurs) => byOurs && rule > 951_000 && rule < 952_000,
   },
+  {
+    name: 'words-behind-what-began-as-others',
+    applies: () => true,
+    rules: (rule, byOurs, { words }, exchange) => byOurs && holdsWord(exchange, words.get(rule)),
+  },
 ];
 
 /**
@@ -115,7 +129,7 @@ export function explain({ exchange, ours, theirs }: Mismatch, facts: RuleFacts):
   const applying = differences.filter(({ applies }) => applies(exchange, theirs, both));
   const names = new Set<string>();
   const isExplained = (byOurs: boolean) => (rule: number) => {
-    const found = applying.find(({ rules }) => rules === undefined || rules(rule, byOurs, facts));
+    const found = applying.find(({ rules }) => rules === undefined || rules(rule, byOurs, facts, exchange));
     if (found) names.add(found.name);
     return found !== undefined;
   };
@@ -171,13 +185,14 @@ function countingDifference(
   return candidates.find(([, applies]) => applies)?.[0];
 }
 
-export function factsOf({ files }: RuleSource): RuleFacts {
+export function factsOf({ files, read }: RuleSource): RuleFacts {
   const overBodies = new Set<number>();
   const overMatches = new Set<number>();
   const overNames = new Set<number>();
   const overCaptures = new Set<number>();
   const overQuotes = new Set<number>();
-  for (const { text } of files) {
+  const words = new Map<number, string[]>();
+  for (const { name, text } of files) {
     for (const rule of text.replace(/^\s*#.*$/gm, '').split(/^SecRule /m)) {
       const id = Number(/\bid:(\d+)/.exec(rule)?.[1]);
       if (/^[^"]*"@(?!rx)[^"]*\\"/.test(rule)) overQuotes.add(id);
@@ -185,9 +200,17 @@ export function factsOf({ files }: RuleSource): RuleFacts {
       if (/^[^"]*\bARGS_NAMES\b/.test(rule) || /^\s+SecRule [^"]*\bARGS_NAMES\b/m.test(rule)) overNames.add(id);
       if (/^\s+SecRule [^"]*\bMATCHED_VARS/m.test(rule)) overMatches.add(id);
       if (/^\s+SecRule [^"]*\b(MATCHED_VAR\b|TX:\d)/m.test(rule)) overCaptures.add(id);
+      words.set(id, [...wordsOf(rule, (file) => read(file, name) ?? '')]);
     }
   }
-  return { overBodies, overMatches, overNames, overCaptures, overQuotes };
+  return { overBodies, overMatches, overNames, overCaptures, overQuotes, words };
+}
+
+function* wordsOf(rule: string, read: (file: string) => string): Iterable<string> {
+  for (const [, fromFile, argument] of rule.matchAll(/"@pm(FromFile|f)? ([^"]*)"/g)) {
+    const list = fromFile ? read(argument!.trim()).split(/\r?\n/) : argument!.split(/\s+/);
+    for (const word of list) if (word !== '' && !/^\s*#/.test(word)) yield word.toLowerCase();
+  }
 }
 
 export function writtenDifferences(): WrittenDifference[] {
