@@ -229,6 +229,7 @@ class NatsBus implements Bus {
     subjectOf: (item: Item) => string,
     dataOf: (item: Item) => Uint8Array,
   ): Promise<void> {
+    if (items.length === 0) return;
     this.requireConnection();
     const survey = this.listeners.survey();
     const others: Item[] = [];
