@@ -1,10 +1,7 @@
-// What reading a request head costs: `node bench/micro/canonical-request.mjs [--seconds 1] [--json]`
+// What reading a request head costs: `node bench/micro/canonical-request.mjs [--seconds 0.5] [--json]`
 // Prints nanoseconds of processor time for one request, the median of several windows.
 import { createRequire } from 'node:module';
-import { parseArgs } from 'node:util';
-import { build } from '../../tools/build.mjs';
-import { whenMain } from '../../tools/process.mjs';
-import { median } from '../load/machine.mjs';
+import { nanosecondsOf, smallBenchmark } from '../processor-time.mjs';
 
 const require = createRequire(new URL('../../dist/', import.meta.url));
 
@@ -40,36 +37,15 @@ export const requests = {
   rewritten: raw({ target: '/%6frders/caf%c3%a9/%7euser?x=%zz' }),
 };
 
-whenMain(import.meta, async (args) => {
-  const { values } = parseArgs({
-    args,
-    options: { seconds: { type: 'string', default: '1' }, json: { type: 'boolean', default: false } },
-  });
-  await build();
-  const figures = measure(Number(values.seconds));
-  if (values.json) return console.log(JSON.stringify(figures));
-  for (const [name, ns] of Object.entries(figures))
-    console.log(`${name.padEnd(10)} ${String(ns).padStart(6)} cpu-ns per request`);
-});
+smallBenchmark(import.meta, 'request', measure);
 
 /** @returns processor nanoseconds for one request of each kind. */
 export function measure(seconds) {
   const { canonicalRequest, limits } = require('./libs/proxy/src/index.js');
-  const figures = {};
-  for (const [name, request] of Object.entries(requests)) {
-    const windows = [];
-    for (let window = 0; window < 6; window++) {
-      const before = process.cpuUsage();
-      const end = performance.now() + (seconds * 1000) / 6;
-      let count = 0;
-      while (performance.now() < end) {
-        for (let at = 0; at < 1000; at++) canonicalRequest(request, limits.head);
-        count += 1000;
-      }
-      const { user, system } = process.cpuUsage(before);
-      if (window > 0) windows.push(((user + system) * 1000) / count);
-    }
-    figures[name] = Math.round(median(windows));
-  }
-  return figures;
+  return Object.fromEntries(
+    Object.entries(requests).map(([name, request]) => [
+      name,
+      nanosecondsOf(() => canonicalRequest(request, limits.head), seconds),
+    ]),
+  );
 }

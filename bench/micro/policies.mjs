@@ -1,10 +1,7 @@
 // What the policies of a route cost a request: `node bench/micro/policies.mjs [--seconds 0.5] [--json]`
 // Prints nanoseconds of processor time for the hooks of one request, the median of several windows.
 import { createRequire } from 'node:module';
-import { parseArgs } from 'node:util';
-import { build } from '../../tools/build.mjs';
-import { whenMain } from '../../tools/process.mjs';
-import { median } from '../load/machine.mjs';
+import { nanosecondsOf, smallBenchmark } from '../processor-time.mjs';
 
 const require = createRequire(new URL('../../dist/', import.meta.url));
 
@@ -41,37 +38,13 @@ routes['all of these'] = Object.values(routes)
   .flat()
   .filter((policy, at, all) => all.findIndex((one) => Object.keys(one)[0] === Object.keys(policy)[0]) === at);
 
-whenMain(import.meta, async (args) => {
-  const { values } = parseArgs({
-    args,
-    options: { seconds: { type: 'string', default: '0.5' }, json: { type: 'boolean', default: false } },
-  });
-  await build();
-  const figures = measure(Number(values.seconds));
-  if (values.json) return console.log(JSON.stringify(figures));
-  for (const [name, ns] of Object.entries(figures))
-    console.log(`${name.padEnd(30)} ${String(ns).padStart(6)} cpu-ns per request`);
-});
+smallBenchmark(import.meta, 'request', measure);
 
 /** @returns processor nanoseconds for the hooks of one request of each route. */
 export function measure(seconds) {
-  const figures = {};
-  for (const [name, policies] of Object.entries(routes)) {
-    const once = requestOf(policies);
-    const windows = [];
-    for (let window = 0; window < 7; window++) windows.push(processorTime(once, seconds));
-    figures[name] = Math.round(median(windows.slice(2)));
-  }
-  return figures;
-}
-
-function processorTime(once, seconds) {
-  const end = performance.now() + seconds * 1000;
-  const before = process.cpuUsage();
-  let done = 0;
-  while (performance.now() < end) for (let at = 0; at < 1000; at++, done++) once();
-  const { user, system } = process.cpuUsage(before);
-  return ((user + system) * 1000) / done;
+  return Object.fromEntries(
+    Object.entries(routes).map(([name, policies]) => [name, nanosecondsOf(requestOf(policies), seconds)]),
+  );
 }
 
 /** Everything the ingress does with hooks between the head of a request and its record, but for what they wait for. */
