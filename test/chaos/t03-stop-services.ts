@@ -40,7 +40,7 @@ export const stopServices: ChaosTest = {
     for (const name of ['before', ...victims]) context.say(`${name}: ${complaints(allOf(name))}`);
     return {
       checks: [
-        ...victims.flatMap((victim) => availability(victim, allOf(victim))),
+        ...phases.filter(({ name }) => name !== 'before').flatMap((phase) => availability(phase.name, rowsOf(phase))),
         ...addedTime(phases, rowsOf),
         ...(await oracles(loaded)),
       ],

@@ -114,15 +114,14 @@ export function describeBus(name: string, make: () => Promise<BusHarness>): void
         };
         const madeOf = (subject: string) => made.filter((item) => subjectOf(item) === subject);
 
-        it('reaches whoever listens, in order for each subject, and makes no more than one that nobody would get', async () => {
+        it('reaches whoever listens, in order, and makes no more than one that nobody would get', async () => {
           const { heard } = await listen(one);
           await announce();
           await eventually(() => expect(heard).toEqual(['one 1', 'one 2', 'one 3']));
           expect(madeOf(two).length).toBeLessThanOrEqual(1);
           const all = await listen('sallyport.test.*');
           await announce();
-          await eventually(() => expect(all.heard).toHaveLength(6));
-          expect(all.heard.filter((item) => subjectOf(item) === two)).toEqual(['two 1', 'two 2', 'two 3']);
+          await eventually(() => expect(all.heard).toEqual(items));
         });
 
         it('makes nothing more for somebody who listens no more', async () => {

@@ -141,9 +141,9 @@ export interface Bus {
   /** Listens to what is published from now on, at most once. `*` is one token, `>` the rest. */
   subscribe(subject: string, handler: (message: BusMessage) => void): Promise<Subscription>;
   /**
-   * Publishes a message for each item on whose subject somebody listens at that moment, in order for each subject: what nobody
-   * would get is not sent, and but for the first of its subject not even made. Every item is tried.
-   * @throws TooLargeForBus, or an error of the transport, of the first that failed.
+   * Publishes, in order, a message for each item on whose subject somebody listens at that moment: what nobody would get is not
+   * sent, and but for the first of its subject not even made. An item that cannot be sent keeps none of the others from it.
+   * @throws TooLargeForBus of the first that was; BusUnavailable at once when the connection is lost.
    */
   announce<Item>(
     items: readonly Item[],

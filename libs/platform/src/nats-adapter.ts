@@ -232,18 +232,16 @@ class NatsBus implements Bus {
     if (items.length === 0) return;
     this.requireConnection();
     const survey = this.listeners.survey();
-    const others: Item[] = [];
     const attempts = new Attempts();
-    for (const item of items) {
-      const subject = subjectOf(item);
-      const reply = survey.about(subject);
-      if (reply === undefined) others.push(item);
-      else attempts.make(() => this.send(subject, dataOf(item), {}, reply));
-    }
-    await survey.end();
-    for (const item of others) {
-      const subject = subjectOf(item);
-      if (survey.isHeard(subject)) attempts.make(() => this.send(subject, dataOf(item)));
+    try {
+      for (const item of items) {
+        const subject = subjectOf(item);
+        if (survey.isOpen(subject)) await survey.settle();
+        if (!survey.isHeard(subject)) continue;
+        attempts.make(() => survey.send(subject, (reply) => this.send(subject, dataOf(item), {}, reply)));
+      }
+    } finally {
+      survey.end();
     }
     attempts.requireAll();
   }

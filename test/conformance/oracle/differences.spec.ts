@@ -1,4 +1,4 @@
-import { differences, writtenDifferences } from './differences';
+import { differences, explain, factsOf, writtenDifferences } from './differences';
 import { compiled, Oracle, type Exchange } from './oracle';
 import { OurEngine } from './our-engine';
 
@@ -149,6 +149,20 @@ describe('the differences to libmodsecurity', () => {
       ['seen'],
     );
     expect(engine.ask(exchangeOf(story)).tx['seen'] ?? '').toBe(story.ours);
+  });
+
+  it.each([
+    ['/?v=/approc/buddyinfo', ['words-behind-what-began-as-others']],
+    ['/?v=%2fap%70roc/buddyinfo', ['words-behind-what-began-as-others']],
+    ['/?v=/proc/buddyinfo', undefined],
+    ['/?v=xproc/buddyinfo', undefined],
+    ['/?v=app/proc/buddyinfo', undefined],
+  ])('explain a word that only we find where another had begun before it: %s', (target, names) => {
+    const text = 'SecRule ARGS "@pm app/x proc/buddyinfo proc/self" "id:930130,phase:2,pass,t:none"';
+    const facts = factsOf({ files: [{ name: 'rules', text }], read: () => undefined });
+    const exchange: Exchange = { method: 'GET', target, protocol: '1.1', fields: [['Host', 'localhost']], body: '' };
+    const nothing = { rules: [], status: 200, tx: {} };
+    expect(explain({ exchange, ours: { ...nothing, rules: [930_130] }, theirs: nothing }, facts)).toEqual(names);
   });
 
   (program === undefined ? it.skip : it).each(stories)('$difference: theirs', (story) => {

@@ -35,8 +35,8 @@ export interface RuleFacts {
   readonly overNames: ReadonlySet<number>;
   /** Rules that look for a text with a quotation mark, which stands escaped in the file. */
   readonly overQuotes: ReadonlySet<number>;
-  /** The words that a rule, or a link of it, looks for in a list, in lower case. */
-  readonly words: ReadonlyMap<number, readonly string[]>;
+  /** The lists of words that a rule and its links look for, in lower case. */
+  readonly words: ReadonlyMap<number, readonly (readonly string[])[]>;
 }
 
 const typeOf = ({ fields }: Exchange) => fields.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
@@ -59,12 +59,30 @@ function hasLinesInFields(exchange: Exchange): boolean {
   return parts.some((part) => /[\r\n]/.test(part.split('\r\n\r\n').slice(1).join('\r\n\r\n')));
 }
 
-/** Whether one of the words stands in an exchange as it was sent, or with its octets decoded once: found letter by letter, by no automaton. */
-function holdsWord({ target, fields, body }: Exchange, words: readonly string[] = []): boolean {
+/**
+ * Whether one of the words stands in an exchange, as it was sent or with its octets decoded once, where another word of the list
+ * had begun before it and reaches into it: found letter by letter, by no automaton.
+ */
+function holdsWordBehindAnother({ target, fields, body }: Exchange, words: readonly string[]): boolean {
   const sent = `${target}\n${fields.flat().join('\n')}\n${body}`.toLowerCase();
   const decoded = sent.replace(/%([0-9a-f]{2})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 16)));
-  return words.some((word) => sent.includes(word) || decoded.includes(word));
+  const begins = new Set(words.flatMap((word) => Array.from(word.slice(1), (_, at) => word.slice(0, at + 1))));
+  const isBehindAnother = (text: string, at: number): boolean => {
+    for (let from = at - 1; from >= Math.max(0, at - LONGEST_BEGINNING); from--) {
+      if (begins.has(text.slice(from, at + 1))) return true;
+    }
+    return false;
+  };
+  const holds = (text: string, word: string): boolean => {
+    for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+      if (isBehindAnother(text, at)) return true;
+    }
+    return false;
+  };
+  return words.some((word) => holds(sent, word) || holds(decoded, word));
 }
+
+const LONGEST_BEGINNING = 64;
 
 export const differences: readonly Difference[] = [
   { name: 'sec-action-is-not-logged', applies: () => true, rules: (rule, byOurs) => byOurs && rule >= 980_000 },
@@ -114,7 +132,8 @@ export const differences: readonly Difference[] = [
   {
     name: 'words-behind-what-began-as-others',
     applies: () => true,
-    rules: (rule, byOurs, { words }, exchange) => byOurs && holdsWord(exchange, words.get(rule)),
+    rules: (rule, byOurs, { words }, exchange) =>
+      byOurs && !isOfResponse(rule) && (words.get(rule) ?? []).some((list) => holdsWordBehindAnother(exchange, list)),
   },
 ];
 
@@ -191,7 +210,7 @@ export function factsOf({ files, read }: RuleSource): RuleFacts {
   const overNames = new Set<number>();
   const overCaptures = new Set<number>();
   const overQuotes = new Set<number>();
-  const words = new Map<number, string[]>();
+  const words = new Map<number, string[][]>();
   for (const { name, text } of files) {
     for (const rule of text.replace(/^\s*#.*$/gm, '').split(/^SecRule /m)) {
       const id = Number(/\bid:(\d+)/.exec(rule)?.[1]);
@@ -200,16 +219,16 @@ export function factsOf({ files, read }: RuleSource): RuleFacts {
       if (/^[^"]*\bARGS_NAMES\b/.test(rule) || /^\s+SecRule [^"]*\bARGS_NAMES\b/m.test(rule)) overNames.add(id);
       if (/^\s+SecRule [^"]*\bMATCHED_VARS/m.test(rule)) overMatches.add(id);
       if (/^\s+SecRule [^"]*\b(MATCHED_VAR\b|TX:\d)/m.test(rule)) overCaptures.add(id);
-      words.set(id, [...wordsOf(rule, (file) => read(file, name) ?? '')]);
+      words.set(id, [...listsOf(rule, (file) => read(file, name) ?? '')]);
     }
   }
   return { overBodies, overMatches, overNames, overCaptures, overQuotes, words };
 }
 
-function* wordsOf(rule: string, read: (file: string) => string): Iterable<string> {
+function* listsOf(rule: string, read: (file: string) => string): Iterable<string[]> {
   for (const [, fromFile, argument] of rule.matchAll(/"@pm(FromFile|f)? ([^"]*)"/g)) {
     const list = fromFile ? read(argument!.trim()).split(/\r?\n/) : argument!.split(/\s+/);
-    for (const word of list) if (word !== '' && !/^\s*#/.test(word)) yield word.toLowerCase();
+    yield list.filter((word) => word !== '' && !/^\s*#/.test(word)).map((word) => word.toLowerCase());
   }
 }
 

@@ -152,7 +152,6 @@ export class Ingester implements Closable {
       return { arranged, committed: await session.add(arranged.map(additionOf), now, oneByOne) };
     });
     for (const one of arranged) this.#answer(one, now);
-    await this.#tell(arranged, committed);
     if (committed.length > 0) {
       this.#records.add(committed.length);
       traceWork(this.#options.tracer, committed, now);
@@ -161,6 +160,7 @@ export class Ingester implements Closable {
         (this.#options.clock.now() - Math.min(...committed.map(({ row }) => row.at))) / 1000,
       );
     }
+    await this.#tell(arranged, committed);
   }
 
   #arrange(chain: string, state: ChainState, deliveries: readonly Delivery[], now: number): ArrangedChain {
