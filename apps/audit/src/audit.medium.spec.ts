@@ -196,6 +196,7 @@ describe('the audit service', () => {
         random: randomBytes,
         logger,
         metrics,
+        tracer,
         bus,
         trail,
         clockFault: () => undefined,
