@@ -27,28 +27,29 @@ export async function measure(seconds) {
   for (const { record } of keys) engine.keys.put(record);
   engine.keys.confirm(TEST_NOW);
 
+  const { ask, again } = asking(engine);
   const figures = {};
   const known = keys.pop().text;
-  await ask(engine, 'api-key', known);
-  figures['key, seen before'] = nanosecondsOf(again(engine, 'api-key', known), seconds);
-  figures['key, for the first time'] = await nanosecondsOfEach(keys, ({ text }) => ask(engine, 'api-key', text));
+  await ask('api-key', known);
+  figures['key, seen before'] = nanosecondsOf(again('api-key', known), seconds);
+  figures['key, for the first time'] = await nanosecondsOfEach(keys, ({ text }) => ask('api-key', text));
   const unknown = times(FRESH, () => testKey(pepper, randomBytes).text);
   figures['key that nobody knows'] = await nanosecondsOfEach(unknown, (text) =>
-    ask(engine, 'api-key', text, 'AUTH_KEY_INVALID'),
+    ask('api-key', text, 'AUTH_KEY_INVALID'),
   );
   for (const [at, issuer] of issuers.entries()) {
     const [token, ...tokens] = await Promise.all(
       times(FRESH + 1, (number) => issuer.token({ jti: `token-${number}` })),
     );
-    await ask(engine, 'bearer', token);
-    if (at === 0) figures['token, seen before'] = nanosecondsOf(again(engine, 'bearer', token), seconds);
-    const first = (text) => ask(engine, 'bearer', text);
+    await ask('bearer', token);
+    if (at === 0) figures['token, seen before'] = nanosecondsOf(again('bearer', token), seconds);
+    const first = (text) => ask('bearer', text);
     figures[`token, ${ALGORITHMS[at]}, for the first time`] = await nanosecondsOfEach(tokens, first);
   }
   const [issuer] = issuers;
   const late = await Promise.all(times(FRESH, (number) => issuer.token({ jti: `late-${number}`, exp: 1 })));
   figures['token that has expired'] = await nanosecondsOfEach(late, (text) =>
-    ask(engine, 'bearer', text, 'AUTH_TOKEN_EXPIRED'),
+    ask('bearer', text, 'AUTH_TOKEN_EXPIRED'),
   );
   return figures;
 }
@@ -57,35 +58,26 @@ function times(count, make) {
   return Array.from({ length: count }, (_, number) => make(number));
 }
 
-function presented(kind, value) {
+function asking(engine) {
+  const { presentedAt } = require('./libs/identity/src/test-issuer.js');
+  const caller = presentedAt('/orders');
   return {
-    kind,
-    value,
-    method: 'GET',
-    url: 'https://api.example/orders',
-    resource: '',
-    trust: [],
-    tenant: 'acme',
-    class: 'public',
-    service: 'orders',
-    clientAddress: '192.0.2.7',
+    /** @param code of the refusal that is to be met; none for a principal, which has no code */
+    ask: (kind, value, code) =>
+      new Promise((resolve, reject) =>
+        engine.verify({ ...caller, kind, value }, (outcome) => {
+          if (outcome.code === code) resolve();
+          else
+            reject(
+              new Error(`${outcome.code ?? 'a principal'} instead of ${code ?? 'a principal'}: ${outcome.reason}`),
+            );
+        }),
+      ),
+    /** What was seen before is answered at once. */
+    again(kind, value) {
+      const question = { ...caller, kind, value };
+      const done = () => undefined;
+      return () => engine.verify(question, done);
+    },
   };
-}
-
-/** @param code of the refusal that is to be met; none for a principal */
-function ask(engine, kind, value, code) {
-  return new Promise((resolve, reject) =>
-    engine.verify(presented(kind, value), (outcome) => {
-      // A principal has no code.
-      if (outcome.code === code) resolve();
-      else reject(new Error(`${outcome.code ?? 'a principal'} instead of ${code ?? 'a principal'}: ${outcome.reason}`));
-    }),
-  );
-}
-
-/** What was seen before is answered at once. */
-function again(engine, kind, value) {
-  const question = presented(kind, value);
-  const done = () => undefined;
-  return () => engine.verify(question, done);
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { LocalVerifier, Pepper, type Presented, type Verifier, type VerifierOutcome } from '@sallyport/identity';
+import { presentedAt } from '../../libs/identity/src/test-issuer';
 import { describeVerifier } from '../../libs/identity/src/verifier.suite';
 import { systemClock } from '@sallyport/contracts';
 import { VerificationModule, verificationServices } from '../../apps/auth/src/decide/verification.controller';
@@ -23,18 +24,7 @@ async function reach(engine: LocalVerifier, clockFault: () => string | undefined
 describeVerifier('over a Decide stream', (engine) => reach(engine));
 
 describe('a credential on a Decide stream', () => {
-  const presented: Presented = {
-    kind: 'api-key',
-    value: 'sp_live_of_this_test',
-    method: 'GET',
-    url: 'https://api.example/orders',
-    resource: '',
-    trust: [],
-    tenant: 'acme',
-    class: 'public',
-    service: 'orders',
-    clientAddress: '192.0.2.7',
-  };
+  const presented: Presented = { ...presentedAt('/orders'), kind: 'api-key', value: 'sp_live_of_this_test' };
   const principal = {
     tenant: 'acme',
     subject: 'shop',

@@ -7,9 +7,9 @@ import { KeySet } from './jwks';
 import { readCompactJws, type CompactJws } from './jws';
 import { isSignedBy } from './jwt-verifier';
 import { LocalVerifier } from './local-verifier';
-import { TEST_NOW_SECONDS, TestClock, TestIssuer } from './test-issuer';
+import { presentedAt, TEST_NOW_SECONDS, TestClock, TestIssuer } from './test-issuer';
 import type { Presented, VerifierOutcome } from './verifier';
-import { accepted, presentedAt, refused } from './verifier.suite';
+import { accepted, refused } from './verifier.suite';
 
 const encode = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');

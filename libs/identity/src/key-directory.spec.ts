@@ -3,9 +3,9 @@ import { isRefusal } from '@sallyport/contracts';
 import { mintApiKey, Pepper } from './api-key';
 import { KeyDirectory } from './key-directory';
 import { LocalVerifier } from './local-verifier';
-import { TEST_NOW, TestClock, testKey } from './test-issuer';
+import { presentedAt, TEST_NOW, TestClock, testKey } from './test-issuer';
 import type { Presented, VerifierOutcome } from './verifier';
-import { accepted, presentedAt, refused } from './verifier.suite';
+import { accepted, refused } from './verifier.suite';
 
 const pepper = new Pepper(1, Buffer.alloc(32, 7));
 

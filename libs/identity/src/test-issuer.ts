@@ -1,6 +1,7 @@
 import { generateKeyPair, exportJWK, CompactSign, type CryptoKey, type JWK } from 'jose';
 import type { ApiKeyRecord, Clock, TrustEntry } from '@sallyport/contracts';
 import { mintApiKey, type MintedKey, type Pepper } from './api-key';
+import type { Presented } from './verifier';
 
 /** A moment for tests, and the seconds of it. */
 export const TEST_NOW = Date.UTC(2030, 0, 1);
@@ -122,4 +123,20 @@ export function testKey(
     ...changes,
   };
   return { ...minted, record };
+}
+
+/** What a good caller of `orders` presents with a request, but for the credential. */
+export function presentedAt(path: string): Presented {
+  return {
+    kind: 'bearer',
+    value: '',
+    method: 'GET',
+    url: `https://api.example${path}`,
+    resource: '',
+    trust: [],
+    tenant: 'acme',
+    class: 'public',
+    service: 'orders',
+    clientAddress: '192.0.2.7',
+  };
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isRefusal, type Principal, type Refusal } from '@sallyport/contracts';
 import { Pepper } from './api-key';
 import { LocalVerifier } from './local-verifier';
-import { TEST_NOW, TestClock, TestIssuer, testKey } from './test-issuer';
+import { presentedAt, TEST_NOW, TestClock, TestIssuer, testKey } from './test-issuer';
 import type { Presented, Verifier, VerifierOutcome } from './verifier';
 
 /**
@@ -162,21 +162,6 @@ export function describeVerifier(
 }
 
 /** A call with everything but the credential filled in. */
-export function presentedAt(path: string): Presented {
-  return {
-    kind: 'bearer',
-    value: '',
-    method: 'GET',
-    url: `https://api.example${path}`,
-    resource: '',
-    trust: [],
-    tenant: 'acme',
-    class: 'public',
-    service: 'orders',
-    clientAddress: '192.0.2.7',
-  };
-}
-
 export function accepted(outcome: VerifierOutcome): Principal {
   if (isRefusal(outcome)) throw new Error(`refused: ${outcome.code} (${outcome.reason})`);
   return outcome;

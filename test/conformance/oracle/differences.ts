@@ -59,6 +59,9 @@ function hasLinesInFields(exchange: Exchange): boolean {
   return parts.some((part) => /[\r\n]/.test(part.split('\r\n\r\n').slice(1).join('\r\n\r\n')));
 }
 
+/** How far back the other word is looked for: where one is longer, less is explained. */
+const LONGEST_BEGINNING = 64;
+
 /**
  * Whether one of the words stands in an exchange, as it was sent or with its octets decoded once, where another word of the list
  * had begun before it and reaches into it: found letter by letter, by no automaton.
@@ -81,8 +84,6 @@ function holdsWordBehindAnother({ target, fields, body }: Exchange, words: reado
   };
   return words.some((word) => holds(sent, word) || holds(decoded, word));
 }
-
-const LONGEST_BEGINNING = 64;
 
 export const differences: readonly Difference[] = [
   { name: 'sec-action-is-not-logged', applies: () => true, rules: (rule, byOurs) => byOurs && rule >= 980_000 },

@@ -5,7 +5,7 @@ import { Breaker, DeadlineWheel, type Perishable } from '@sallyport/platform';
 import { DRAW } from './scripts';
 
 type Answer = (error: Error | null, reply?: string) => void;
-type DrawCommand = (keyCount: number, keysAndNumbers: readonly string[], answer: Answer) => void;
+type DrawCommand = (keys: readonly string[], numbers: string, answer: Answer) => void;
 
 /**
  * How long one decision waits for Redis: less than the 5 ms for which an ingress waits for the decision. With the same time
@@ -83,7 +83,7 @@ export class ValkeySource implements LimitSource {
     this.budgetMs = budgetMs;
     redis.defineCommand('sallyportDraw', { lua: DRAW });
     const defined = redis as unknown as Record<'sallyportDraw', (...args: unknown[]) => void>;
-    this.command = (keyCount, keysAndNumbers, answer) => defined.sallyportDraw(keyCount, ...keysAndNumbers, answer);
+    this.command = (keys, numbers, answer) => defined.sallyportDraw(keys.length, ...keys, numbers, answer);
     this.wheel = new DeadlineWheel(clock, (run) => this.missed(run));
     this.breaker = new Breaker({
       clock,
@@ -136,7 +136,7 @@ export class ValkeySource implements LimitSource {
   /** Patience begins when a run leaves (ADR 17). */
   private send(run: Run): void {
     this.wheel.arm(run, this.budgetMs);
-    this.ask(run, (error, reply) => {
+    this.command(run.keys, run.numbers, (error, reply) => {
       // What comes late has been decided elsewhere.
       if (run.expires === 0) return;
       this.wheel.disarm(run);
@@ -147,11 +147,6 @@ export class ValkeySource implements LimitSource {
       this.note(true, 'it answers');
       handOut(run, reply);
     });
-  }
-
-  private ask({ keys, numbers }: Run, answer: Answer): void {
-    keys.push(numbers);
-    this.command(keys.length - 1, keys, answer);
   }
 
   private missed({ asked }: Run): void {
@@ -167,7 +162,7 @@ export class ValkeySource implements LimitSource {
     const probe = new Run();
     probe.draw(PROBE_TENANT, [PROBE]);
     this.wheel.arm(probe, this.budgetMs);
-    this.ask(probe, (error) => {
+    this.command(probe.keys, probe.numbers, (error) => {
       if (probe.expires === 0) return;
       this.wheel.disarm(probe);
       if (!error) this.breaker.answered();
